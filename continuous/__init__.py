@@ -1,0 +1,1 @@
+"""The same estimator on continuous states: ensembles, generative policies, simulated control."""

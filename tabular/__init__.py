@@ -1,0 +1,1 @@
+"""Finite Markov decision processes, demonstrations, policies cloned from them, and their coverage."""
