@@ -128,7 +128,7 @@ def find_witness(formula: Formula, points: Iterable[Sequence[Term]] = ()) -> tup
 
 
 def _suspects(formula: Formula, budget: int = 3000) -> list[tuple[Fraction, ...]]:
-    """Points of the domain where the relation looks broken in floating point, worst first."""
+    """Points of the domain where the relation looks broken in floating point: the plainest first, then the worst."""
     if not formula.ranges:
         return [()]
     per_side = max(3, int(budget ** (1 / len(formula.ranges))))
@@ -147,8 +147,9 @@ def _suspects(formula: Formula, budget: int = 3000) -> list[tuple[Fraction, ...]
     score = -np.abs(values) if formula.relation == "==" else values
     threshold = 1e-14 if formula.relation in ("<", ">") else (-1e-12 if formula.relation == "==" else -1e-14)
     bad = np.flatnonzero((score < threshold) & ~np.isnan(score))
-    order = bad[np.argsort(score[bad], kind="stable")][:20]
-    return [points[i] for i in order]
+    worst = bad[np.argsort(score[bad], kind="stable")][:15]
+    plain = sorted(bad, key=lambda i: sum(abs(v.numerator) + v.denominator for v in points[i]))[:15]
+    return [points[i] for i in (*plain, *worst)]
 
 
 def _grid(r: Range, n: int) -> list[Fraction]:

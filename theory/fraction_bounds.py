@@ -76,6 +76,8 @@ def log_bounds(x: Fraction) -> Bounds:
     """
     if x <= 0:
         raise ValueError(f"the logarithm needs a positive argument; got {x}")
+    if x == 1:
+        return Fraction(0), Fraction(0)
     power = x.numerator.bit_length() - x.denominator.bit_length()
     rest = x / Fraction(2) ** power
     low, high = _artanh_series(rest)

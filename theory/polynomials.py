@@ -37,7 +37,8 @@ def nonnegative_pieces(
     if not (top.is_polynomial(*symbols) and bottom.is_polynomial(*symbols)):
         return None
     if not symbols:
-        return 1 if sympy.Rational(top / bottom) >= 0 else None
+        ratio = top / bottom
+        return 1 if ratio.is_Rational and ratio >= 0 else None
     work, pieces = [(tuple(box), (0,) * len(box))], 0
     while work:
         current, cuts = work.pop()

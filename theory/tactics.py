@@ -38,6 +38,9 @@ def by_identity(formula: Formula) -> Proof | None:
     difference = sympy.expand(formula.difference)
     if difference == 0 or sympy.simplify(difference) == 0 or sympy.simplify(sympy.expand_log(difference)) == 0:
         return Proof("symbolic", "both sides simplify to the same expression")
+    signs = {r.symbol: _named(r) for r in formula.ranges if sympy.sympify(r.low) >= 0}
+    if signs and sympy.simplify(formula.difference.subs(signs)) == 0:
+        return Proof("symbolic", "both sides simplify to the same expression for symbols >= 0")
     return None
 
 
@@ -235,6 +238,12 @@ def by_combination(*multipliers: Term) -> Tactic:
         return Proof("symbolic", f"a combination of {len(multipliers)} assumption(s) with multipliers >= 0")
 
     return tactic
+
+
+def _named(r: Range) -> sympy.Symbol:
+    """Return a stand-in whose sign sympy knows."""
+    positive = bool(sympy.sympify(r.low) > 0 or r.low_open)
+    return sympy.Dummy(r.symbol.name, positive=True) if positive else sympy.Dummy(r.symbol.name, nonnegative=True)
 
 
 def _first(tactics: Sequence[Tactic], formula: Formula) -> Proof | None:
