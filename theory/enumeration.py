@@ -69,6 +69,15 @@ def pattern_instance(horizon: int, n_states: int, n_actions: int, variant: int) 
     )
 
 
+def expert_instance(horizon: int, n_states: int, variant: int) -> SmallInstance:
+    """Build an instance of two actions whose demonstrator is deterministic and collects every reward."""
+    base = pattern_instance(horizon, n_states, 2, variant)
+    best = [[(variant + h + s) % 2 for s in range(n_states)] for h in range(horizon)]
+    table = tuple(tuple(tuple(Fraction(int(a == b)) for a in (0, 1)) for b in row) for row in best)
+    even = (Fraction(1, n_states),) * n_states
+    return SmallInstance(even, base.transitions, table, table)
+
+
 def bandit(demonstrator: Row, reward: Row) -> SmallInstance:
     """Build an instance of one step and one state."""
     return SmallInstance((Fraction(1),), (), ((reward,),), ((demonstrator,),))

@@ -46,6 +46,12 @@ class Formula:
     ranges: tuple[Range, ...] = ()
     given: tuple[Term, ...] = ()
 
+    def __post_init__(self) -> None:
+        used = set().union(*(sympy.sympify(e).free_symbols for e in (self.left, self.right, *self.given)))
+        unknown = used - {r.symbol for r in self.ranges}
+        if unknown:
+            raise ValueError(f"every symbol needs a range; {', '.join(sorted(map(str, unknown)))} has none")
+
     @property
     def difference(self) -> sympy.Expr:
         """Expression that must be >= 0 (or > 0, or == 0)."""

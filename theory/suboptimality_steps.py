@@ -12,6 +12,7 @@ from theory.enumeration import (
     SmallInstance,
     Table,
     bandit,
+    expert_instance,
     expectation,
     expected_value,
     informed_policy,
@@ -38,6 +39,7 @@ def small_instances() -> Iterator[tuple[SmallInstance, int, dict[str, object]]]:
     for variant, (horizon, n_states, n_demos) in itertools.product((1, 2), ((1, 2, 1), (1, 3, 4), (2, 2, 1), (2, 2, 3))):
         values: dict[str, object] = {"H": horizon, "S": n_states, "A": 2, "T": n_demos, "variant": variant}
         yield pattern_instance(horizon, n_states, 2, variant), n_demos, values
+        yield expert_instance(horizon, n_states, variant), n_demos, {**values, "expert": "deterministic, reward 1"}
 
 
 def paper_weights(n_actions: int, horizon: int, n_demos: int) -> tuple[Fraction, Fraction]:

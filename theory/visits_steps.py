@@ -161,6 +161,7 @@ MISSING = (
 )
 JENSEN = Formula(U - (1 - T) * E2, "<=", U - (1 - T) * U**2, (between(U, 0, 1), between(T, 0, 1), between(E2, 0, 1)), (E2 - U**2,))
 """R1.1's inequality: E[X(1 - (1 - t)X)] <= u(1 - (1 - t)u), as E X^2 >= u^2."""
+JENSEN_PROOF = proves(JENSEN, by_combination(1 - T))
 TELESCOPE = Formula((1 - Z) + Z * X, "==", 1 - Z * (1 - X), (between(X, 0, 1), between(Z, 0, 1)))
 B3_18 = joint_step(
     "B3.18", "printed", "F is the disjoint union over (s, h) of its first meetings: 1 - Z(1 - x) = (1 - Z) + Z x, step by step",
@@ -178,7 +179,7 @@ B3_20 = joint_step(
 )  # fmt: skip
 B3_20C = joint_step(
     "B3.20", "corrected", "E[Pr_first(F)] <= sum w(1 - w)^N <= S H/(e N) <= S H log(N)/N for N >= 2",
-    proves(JENSEN, by_combination(1 - T)),
+    JENSEN_PROOF,
     *MISSING,
     proves(Formula(sympy.log(2), ">=", sympy.exp(-1))),
     lambda: with_checks(proves(TELESCOPE)(), check_cases(_union_cases(), "small MDPs, all data sets")),
