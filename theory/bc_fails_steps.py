@@ -58,6 +58,10 @@ def _minimax_formula() -> Formula:
     return Formula(m, ">=", sympy.Rational(1, 2) - d / 2, ranges, given)
 
 
+D, F, Q = sympy.symbols("d f q")
+TV_FACT = Formula(Q, ">=", D * F, (between(D, -1, 1), between(F, 0, 1), above(Q, 0)), (Q - D, 1 - F))
+
+
 def _value_of(arm: int, number: int) -> Formula:
     return Formula(sympy.Integer(PAYS[number][arm]), "==", sympy.Integer(1))
 
@@ -114,6 +118,8 @@ B1_6 = joint_step(
     "printed",
     "rollouts that never play a2 or a3 have the same law on M1 and M2, so the bound is 1/2",
     _same_rollouts,
+    proves(TV_FACT, by_combination(F, Q)),
+    why="|E_1 f - E_2 f| <= TV for f in [0, 1]: each term d f of the sum is at most the positive part q of d",
 )
 R5_1 = step(
     "R5.1",

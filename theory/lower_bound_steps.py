@@ -61,9 +61,9 @@ def constant_estimator(n_actions: int, alpha: Fraction, xi: Fraction) -> tuple[F
     return coverage, loss
 
 
-def _bound_cases(numerator: int, drop: int, denominator: int, alphas: tuple[int, ...]) -> Iterator[Case]:
+def _bound_cases(numerator: int, drop: int, denominator: int, alphas: tuple[int, ...], least: int = 1) -> Iterator[Case]:
     """The constant estimator's coverage against numerator xi/(denominator (A - drop) alpha); alpha = 1/(n T)."""
-    for n_actions, n_demos, n, share in itertools.product((2, 3, 10), (1, 2, 5), alphas, (Fraction(1, 8), Fraction(1, 4))):
+    for n_actions, n_demos, n, share in itertools.product((2, 3, 10), (least, least + 1, 5), alphas, (Fraction(1, 8), Fraction(1, 4))):
         alpha, xi = Fraction(1, n * n_demos), Fraction(n_actions - 1, n * n_demos) * share
         coverage, loss = constant_estimator(n_actions, alpha, xi)
         if loss > xi:
@@ -82,11 +82,16 @@ B4_1 = step(
     HELLINGER, points=[("1/25", "1/100")],
     severity="proof only", why="the constant of D_H^2 must be 2; Lemma 5 itself holds (see there)",
 )  # fmt: skip
-B4_1C = step(
+MERGING = Formula((X**2 + Y**2) * (Z**2 + S**2), ">=", (X * Z + Y * S) ** 2, tuple(above(v, 0) for v in (X, Y, Z, S)))
+"""Merging two outcomes of probabilities x^2, y^2 and z^2, s^2 does not lower the affinity, so D_H^2 does not grow."""
+B4_1C = joint_step(
     "B4.1", "corrected", "P(E) <= 2 Q(E) + 2 D_H^2(P, Q): with x = sqrt P(E), y = sqrt Q(E), z >= 0 the other squares",
-    Formula(X**2, "<=", 2 * Y**2 + 2 * ((X - Y) ** 2 + Z), (between(X, 0, 1), between(Y, 0, 1), above(Z, 0))),
-    by_squares((ONE, X - 2 * Y)),
-    why="D_H^2 over an event and its complement is at most D_H^2 of the laws (data processing)",
+    proves(
+        Formula(X**2, "<=", 2 * Y**2 + 2 * ((X - Y) ** 2 + Z), (between(X, 0, 1), between(Y, 0, 1), above(Z, 0))),
+        by_squares((ONE, X - 2 * Y)),
+    ),
+    proves(MERGING, by_squares((ONE, X * S - Y * Z))),
+    why="the second part: D_H^2 over an event and its complement is at most D_H^2 of the laws",
 )  # fmt: skip
 BERNOULLI = joint_step(
     "B4.2", "printed", "D_H^2 is subadditive: 1 - (1 - h)^T <= T h for h = D_H^2/2 in [0, 1]; induction over T",
@@ -166,7 +171,7 @@ THEOREM_C = joint_step(
 COROLLARY = joint_step(
     "thm-lower-bound-corollary", "printed",
     "with xi = c log(T)/T and alpha = 1/(2T): T <= 1/(4 alpha), and gamma <= c log(T)/A = T xi/A",
-    lambda: check_cases(_bound_cases(1, 0, 2, (2,)), "an estimator that ignores the data; c log(T)/A = xi/(2 A alpha)"),
+    lambda: check_cases(_bound_cases(1, 0, 2, (2,), least=2), "an estimator that ignores the data; c log(T)/A = xi/(2 A alpha)"),
     proves(Formula(T, "<=", 1 / (4 * (1 / (2 * T))), (above(T, 1, integer=True),))),
     severity="constant", why="alpha = 1/(2T) breaks T <= 1/(4 alpha); with alpha = 1/(4T) the bound is 16 c log(T)/(A - 1)",
 )  # fmt: skip
