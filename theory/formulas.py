@@ -1,5 +1,6 @@
 """A formula is a relation of two expressions over a product of intervals; here also the search for a point that breaks it."""
 
+import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import sympy
+from numpy.typing import NDArray
 
 from theory.fraction_bounds import exact_value
 
@@ -27,13 +29,16 @@ class Range:
     low_open: bool = False
     high_open: bool = False
 
+    @functools.cached_property
+    def ends(self) -> tuple[Fraction | float, Fraction | float]:
+        """The two ends as fractions, or infinities."""
+        return _end(self.low), _end(self.high)
+
     def holds(self, value: Fraction) -> bool:
         """Whether a rational value lies in the range."""
-        number = sympy.Rational(value.numerator, value.denominator)
-        inside = (self.low < number if self.low_open else self.low <= number) and (
-            number < self.high if self.high_open else number <= self.high
-        )
-        return bool(inside) and (not self.integer or value.denominator == 1)
+        low, high = self.ends
+        inside = (low < value if self.low_open else low <= value) and (value < high if self.high_open else value <= high)
+        return inside and (not self.integer or value.denominator == 1)
 
 
 @dataclass(frozen=True)
@@ -133,29 +138,53 @@ def find_witness(formula: Formula, points: Iterable[Sequence[Term]] = ()) -> tup
     return None
 
 
-def _suspects(formula: Formula, budget: int = 3000) -> list[tuple[Fraction, ...]]:
+def _suspects(formula: Formula, budget: int = 4000) -> list[tuple[Fraction, ...]]:
     """Points of the domain where the relation looks broken in floating point: the plainest first, then the worst."""
     if not formula.ranges:
         return [()]
-    per_side = max(3, int(budget ** (1 / len(formula.ranges))))
-    axes = [_grid(r, per_side) for r in formula.ranges]
-    points = list(itertools.islice(itertools.product(*axes), 200_000))
-    columns = [np.array([float(p[i]) for p in points]) for i in range(len(axes))]
-    with np.errstate(all="ignore"):
-        try:
-            f = sympy.lambdify(formula.symbols, formula.difference, "numpy")
-            values = np.broadcast_to(np.asarray(f(*columns), dtype=np.float64), len(points))
-        except (TypeError, NameError, ValueError, OverflowError, ZeroDivisionError, AttributeError):
-            return points[:300]
-        for condition in formula.given:
-            g = sympy.lambdify(formula.symbols, condition, "numpy")
-            values = np.where(np.asarray(g(*columns), dtype=np.float64) >= -1e-12, values, np.inf)
+    axes = [_grid(r, max(3, int(budget ** (1 / min(len(formula.ranges), 3))))) for r in formula.ranges]
+    picks = _picks([len(axis) for axis in axes], budget)
+    columns = [np.array([float(v) for v in axis])[pick] for axis, pick in zip(axes, picks, strict=True)]
+    values = _evaluate(formula, columns)
     score = -np.abs(values) if formula.relation == "==" else values
     threshold = 1e-14 if formula.relation in ("<", ">") else (-1e-12 if formula.relation == "==" else -1e-14)
     bad = np.flatnonzero((score < threshold) & ~np.isnan(score))
+    points = {int(i): tuple(axis[pick[i]] for axis, pick in zip(axes, picks, strict=True)) for i in bad}
     worst = bad[np.argsort(score[bad], kind="stable")][:15]
-    plain = sorted(bad, key=lambda i: sum(abs(v.numerator) + v.denominator for v in points[i]))[:15]
-    return [points[i] for i in (*plain, *worst)]
+    plain = sorted(points, key=lambda i: sum(abs(v.numerator) + v.denominator for v in points[i]))[:15]
+    return [points[int(i)] for i in (*plain, *worst)]
+
+
+def _picks(sizes: Sequence[int], budget: int) -> list[NDArray[np.int64]]:
+    """Indices of grid points, one array an axis: all of them on up to three axes, else an even sample (Halton's)."""
+    if len(sizes) <= 3:
+        return [np.asarray(g.ravel()) for g in np.meshgrid(*map(np.arange, sizes), indexing="ij")]
+    result = []
+    for base, size in zip(sympy.primerange(2, 500), sizes, strict=False):
+        digits, value, scale = np.arange(budget), np.zeros(budget), 1.0
+        while digits.any():
+            scale /= base
+            value += scale * (digits % base)
+            digits //= base
+        result.append((value * size).astype(np.int64))
+    return result
+
+
+def _evaluate(formula: Formula, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Difference of the formula in floating point; infinite where an assumption fails, NaN where it is undefined."""
+    n = len(columns[0])
+    with np.errstate(all="ignore"):
+        f = sympy.lambdify(formula.symbols, formula.difference, "numpy", cse=True)
+        values: NDArray[np.float64] = np.array(np.broadcast_to(np.asarray(f(*columns), dtype=np.float64), n))
+        for condition in formula.given:
+            g = sympy.lambdify(formula.symbols, condition, "numpy", cse=True)
+            values[~(np.broadcast_to(np.asarray(g(*columns), dtype=np.float64), n) >= -1e-12)] = np.inf
+    return values
+
+
+def _end(value: Term) -> Fraction | float:
+    number = sympy.sympify(value)
+    return Fraction(int(number.p), int(number.q)) if number.is_Rational else float(number)
 
 
 def _grid(r: Range, n: int) -> list[Fraction]:

@@ -4,6 +4,7 @@ This is the judge of refutations. It shares no code with the engines that prove,
 Every operation returns an interval (low, high) of fractions that holds the true value, rounded outwards to a fixed grid.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -66,6 +67,7 @@ def _walk(node: sympy.Expr) -> Bounds:
     raise ValueError(f"cannot bound {node} with fractions")
 
 
+@functools.lru_cache(maxsize=20_000)
 def log_bounds(x: Fraction) -> Bounds:
     """Enclose log(x) by the series of 2 artanh((x - 1)/(x + 1)) after a power of two is taken out.
 

@@ -63,10 +63,8 @@ def trajectory_kl(instance: SmallInstance, n_demos: int) -> Fraction:
     for data, chance in data_sets(instance, n_demos):
         policy = mixed_policy(count_actions(instance, data), Fraction(1), Fraction(instance.shape[2]))
         for path, weight in paths(instance, instance.demonstrator):
-            ratio = Fraction(1)
-            for h, (s, a) in enumerate(path):
-                ratio *= instance.demonstrator[h][s][a] / policy[h][s][a]
-            total += chance * weight * log_bounds(ratio)[1]
+            steps = [log_bounds(instance.demonstrator[h][s][a] / policy[h][s][a])[1] for h, (s, a) in enumerate(path)]
+            total += chance * weight * sum(steps, Fraction(0))
     return total
 
 

@@ -55,15 +55,15 @@ VISITS = joint_step(
         all_of(B3_16.decide(), B3_17.decide()), check_cases(visits_cases(Fraction(4)), "one (s, h), T up to 60")
     ),
 )  # fmt: skip
-SHARE = sympy.Rational(200, 251)
+SHARE = sympy.Rational(10000, 12551)
 NEAR = Formula((2 - V) / 2 + V / 2 * sympy.log(V / 2), ">=", SHARE * (1 - V), (between(V, 0, "1/1000", "(]"),))
-"""Chernoff's exponent over w T, with u = lambda/(w T) = 1 - v: (1 + u)/2 + ((1 - u)/2) log((1 - u)/2) >= u/1.255."""
+"""Chernoff's exponent over w T, with u = lambda/(w T) = 1 - v: (1 + u)/2 + ((1 - u)/2) log((1 - u)/2) >= u/1.2551."""
 FAR = Formula((2 - V) / 2 + V / 2 * sympy.log(V / 2), ">=", SHARE * (1 - V), (between(V, "1/1000", 1),))
 R5_3 = joint_step(
-    "R5.3", "companion", "Lemma 3 holds with lambda >= 1.255 log(SH/delta), by Chernoff's bound; Bernstein's needs 10/3",
+    "R5.3", "companion", "Lemma 3 holds with lambda >= 1.2551 log(SH/delta), by Chernoff's bound; Bernstein's needs 10/3",
     lambda: with_checks(
         all_of(proves(NEAR, by_derivatives("v", "high"))(), proves(FAR)()),
-        check_cases(visits_cases(Fraction(1255, 1000)), "one (s, h), T up to 60"),
+        check_cases(visits_cases(Fraction(12551, 10000)), "one (s, h), T up to 60"),
     ),
 )  # fmt: skip
 
@@ -197,7 +197,7 @@ FIRST_C = joint_step(
 RESULTS = (
     Result(
         "lemma-visits", "Visit counts are at least half their mean", "B.3, Lemma 3", (B3_16, B3_17, VISITS),
-        statement="For lambda >= 4 log(SH/delta) (1.255 log(SH/delta) suffices), with probability at least 1 - delta, for "
+        statement="For lambda >= 4 log(SH/delta) (1.2551 log(SH/delta) suffices), with probability at least 1 - delta, for "
         "all (s, h): T_h(s) + lambda >= (w_h(s) T + lambda)/2.",
         latex=r"T_h(s) + \lambda \ge \tfrac12\bigl(w_h^{\beta}(s)\,T + \lambda\bigr)",
         assumptions=("lambda >= 4 log(SH/delta)",),
