@@ -1,0 +1,235 @@
+"""Coverage of a demonstrator by a policy, and the exact probability that a cloned policy covers.
+
+A policy covers the demonstrator with parameter gamma if pi_hat_h(a|s) >= gamma * pi_beta_h(a|s) for all h, s, a.
+Source: the paper's definition of demonstrator action coverage; the exact probabilities are ours.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from tabular import _kernels
+from tabular.dp import reachable
+from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
+from tabular.policies import Estimator
+from theory import validate
+from theory.probability import multinomial_box_probability
+
+TIE = 1e-12
+"""Relative rounding within which a mixture weight counts as equal to its threshold. It is relative to the threshold,
+so it never turns a probability of 0 into coverage."""
+
+
+def coverage(
+    policy: ArrayLike, demonstrator: ArrayLike, *, over: str = "all", mdp: FiniteHorizonMDP | None = None
+) -> float:
+    """Largest gamma with policy >= gamma * demonstrator, compared exactly.
+
+    Parameters
+    ----------
+    policy, demonstrator : array_like, (H, S, A)
+        Rows are distributions.
+    over : {"all", "reachable"}, optional
+        All (h, s), or only those that the demonstrator visits with positive probability.
+    mdp : FiniteHorizonMDP, optional
+        Needed for "reachable".
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 if some action of the demonstrator has probability 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a policy has the wrong shape or a bad row, if `over` is neither word, or if `mdp` is missing for "reachable".
+    """
+    shape = np.asarray(demonstrator).shape
+    if len(shape) != 3:
+        raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
+    if validate.choice("over", over, ("all", "reachable")) == "all":
+        included = np.ones(shape[:2], np.bool_)
+    elif mdp is None:
+        raise ValueError("mdp must be given where over='reachable'")
+    else:
+        included = reachable(mdp, demonstrator)
+    return coverage_where(policy, demonstrator, included)
+
+
+def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLike) -> float:
+    """Coverage over the (h, s) of a mask.
+
+    Parameters
+    ----------
+    policy, demonstrator : array_like, (H, S, A)
+    included : array_like of bool, (H, S)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a shape or a row is wrong, or the mask is not boolean.
+    """
+    shape = np.asarray(demonstrator).shape
+    if len(shape) != 3:
+        raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
+    pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
+    pi = checked_policy("policy", policy, (shape[0], shape[1], shape[2]))
+    mask = np.ascontiguousarray(included)
+    if mask.dtype != np.bool_ or mask.shape != shape[:2]:
+        raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
+    mask = mask.view()
+    mask.setflags(write=False)
+    return float(_kernels.coverage(pi, pi_beta, mask))
+
+
+def required_counts(visits: ArrayLike, action_probabilities: ArrayLike, estimator: Estimator, gamma: float) -> IntArray:
+    """How often each action must have been recorded for the cell to be covered.
+
+    Parameters
+    ----------
+    visits : array_like of int, (N,)
+        Visits n = T_h(s).
+    action_probabilities : array_like, (A,)
+        The demonstrator's distribution p in the cell.
+    estimator : Estimator
+    gamma : float
+        Coverage asked for, in (0, 1].
+
+    Returns
+    -------
+    ndarray of int, (N, A)
+        Smallest K with (1 - a_n) K/n + a_n/A >= gamma p; n + 1 where no K <= n will do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    n = validate.integers("visits", visits, shape=(None,))[:, None]
+    p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
+    gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
+    weight = estimator.noise_weight(n)
+    threshold = gamma * p * (1 - TIE)
+    missing = threshold - weight / p.size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        counts = np.ceil(np.where(missing > 0, n * missing / (1 - weight), 0.0))
+    return np.where(counts <= n, counts, n + 1).astype(np.int64)
+
+
+def _visit_law(n_demos: int, visit_probability: float) -> tuple[IntArray, FloatArray]:
+    """Numbers of visits that matter, and their probabilities: all but 1e-18 of Bin(T, w)."""
+    T = validate.integer("n_demos", n_demos, at_least=1)
+    w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)
+    low, high = stats.binom.ppf(1e-18, T, w), stats.binom.isf(1e-18, T, w)
+    n = np.arange(max(0, int(low) - 1), min(T, int(high) + 1) + 1)
+    return n, stats.binom.pmf(n, T, w)
+
+
+def action_coverage_probability(
+    n_demos: int,
+    visit_probability: float,
+    action_probability: float,
+    n_actions: int,
+    estimator: Estimator,
+    gamma: float,
+) -> float:
+    """P[pi_hat_h(a|s) >= gamma pi_beta_h(a|s)] for one action of one cell (h, s), exactly.
+
+    T_h(s) ~ Bin(T, w), and given n visits the action was recorded Bin(n, p) times.
+
+    Parameters
+    ----------
+    n_demos : int
+        Number of demonstrations T, at least 1.
+    visit_probability : float
+        The demonstrator's occupancy w = w_h(s), in [0, 1].
+    action_probability : float
+        p = pi_beta_h(a|s), in [0, 1].
+    n_actions : int
+        A, at least 2.
+    estimator : Estimator
+    gamma : float
+        In (0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    A = validate.integer("n_actions", n_actions, at_least=2)
+    p = validate.real("action_probability", action_probability, at_least=0.0, at_most=1.0)
+    n, mass = _visit_law(n_demos, visit_probability)
+    row = np.full(A, (1 - p) / (A - 1))
+    row[0] = p
+    needed = required_counts(n, row, estimator, gamma)[:, 0]
+    return min(1.0, float(mass @ stats.binom.sf(needed - 1, n, p)))
+
+
+def cell_coverage_probability(
+    n_demos: int, visit_probability: float, action_probabilities: ArrayLike, estimator: Estimator, gamma: float
+) -> float:
+    """P[every action of one cell (h, s) is covered with parameter gamma], exactly.
+
+    sum_n P[Bin(T, w) = n] P[Mult(n, p) >= m(n)], with m(n) from `required_counts`.
+
+    Parameters
+    ----------
+    n_demos : int
+        Number of demonstrations T, at least 1.
+    visit_probability : float
+        The demonstrator's occupancy w = w_h(s), in [0, 1].
+    action_probabilities : array_like, (A,)
+        The demonstrator's distribution p in the cell.
+    estimator : Estimator
+    gamma : float
+        In (0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+
+    Notes
+    -----
+    Time O(A n^2) for each n that matters: meant for up to some hundred visits. `seen_probability` has no such limit.
+    """
+    p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
+    n, mass = _visit_law(n_demos, visit_probability)
+    needed = required_counts(n, p, estimator, gamma)
+    boxes = [multinomial_box_probability(int(k), p, m) for k, m in zip(n, needed, strict=True)]
+    return min(1.0, float(mass @ np.array(boxes)))
+
+
+def seen_probability(n_demos: int, visit_probability: float, action_probabilities: ArrayLike) -> float:
+    """P[every action of the demonstrator in a cell was recorded, or the cell never visited], in closed form.
+
+    That is the probability that BC covers the cell at all (gamma > 0). By inclusion and exclusion over sets C of
+    actions, with p(C) their total probability: (1-w)^T + sum_C (-1)^|C| ((1 - w p(C))^T - (1-w)^T).
+
+    Parameters
+    ----------
+    n_demos : int
+        T, at least 1; without limit.
+    visit_probability : float
+        w, in [0, 1].
+    action_probabilities : array_like, (A,)
+        At most 20 of them positive.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    T = validate.integer("n_demos", n_demos, at_least=1)
+    w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)
+    p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
+    positive = p[p > 0]
+    if positive.size > 20:
+        raise ValueError(f"action_probabilities must have at most 20 positive entries; got {positive.size}")
+    sets = (np.arange(2**positive.size)[:, None] >> np.arange(positive.size)) & 1
+    sign = 1 - 2 * (sets.sum(axis=1) % 2)
+    unvisited = (1 - w) ** T
+    missed = np.maximum(0.0, 1 - w * (sets @ positive)) ** T
+    return min(1.0, max(0.0, unvisited + math.fsum(sign * (missed - unvisited))))
