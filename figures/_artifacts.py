@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import zipfile
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
+
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on the fixed dates that make PDFs reproducible
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _META = "meta.json"
