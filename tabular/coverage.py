@@ -46,7 +46,7 @@ def coverage(
     TypeError, ValueError
         If a policy has the wrong shape or a bad row, if `over` is neither word, or if `mdp` is missing for "reachable".
     """
-    shape = np.asarray(demonstrator).shape
+    shape = validate.rectangular("demonstrator", demonstrator).shape
     if len(shape) != 3:
         raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
     if validate.choice("over", over, ("all", "reachable")) == "all":
@@ -71,7 +71,7 @@ def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLi
     TypeError, ValueError
         If a shape or a row is wrong, or the mask is not boolean.
     """
-    shape = np.asarray(demonstrator).shape
+    shape = validate.rectangular("demonstrator", demonstrator).shape
     if len(shape) != 3:
         raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
     pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))

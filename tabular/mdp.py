@@ -151,14 +151,15 @@ class FiniteHorizonMDP(_FrozenArrays):
         TypeError, ValueError
             As for the class.
         """
-        table = np.asarray(transitions)
-        rewards = np.asarray(reward)
+        table = validate.rectangular("transitions", transitions)
+        rewards = validate.rectangular("reward", reward)
         if table.ndim == 3:
             table = table[None]
         if rewards.ndim == 2:
             rewards = rewards[None]
-        n_states = table.shape[-1]
-        p = validate.distribution("transitions", table, shape=(None, n_states, None, n_states))
+        last = table.shape[-1] if table.ndim else None
+        p = validate.distribution("transitions", table, shape=(None, last, None, last))
+        n_states = p.shape[-1]
         widest = int((p > 0).sum(axis=-1).max(initial=0)) if p.size else 0
         mdp = cls.__new__(cls)
         if 3 * widest >= 2 * n_states:  # an index of 4 bytes beside 8 would not pay
@@ -379,7 +380,7 @@ def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) ->
     TypeError, ValueError
         If the type or shape is wrong, or a row is not a distribution; the message names the row and its sum.
     """
-    raw = np.asarray(policy)
+    raw = validate.rectangular(name, policy)
     if raw.dtype != np.float64 or raw.shape != shape:
         return validate.frozen(validate.distribution(name, raw, shape=shape))
     ordered = np.ascontiguousarray(raw).view()
