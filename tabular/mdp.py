@@ -108,6 +108,8 @@ class FiniteHorizonMDP(_FrozenArrays):
         reward_map: RewardMap | None,
     ) -> None:
         n_steps, n_states, n_actions, _ = probabilities.shape
+        if 0 in (n_states, n_actions):
+            raise ValueError(f"probabilities must have at least one state and action; got shape {probabilities.shape}")
         horizon = validate.integer("horizon", horizon, at_least=1)
         _check_steps("probabilities", n_steps, horizon)
         rewards = validate.array("reward", reward, shape=(None, n_states, n_actions))
