@@ -206,8 +206,10 @@ class FiniteHorizonMDP(_FrozenArrays):
             for a in range(n_actions):
                 merged: dict[int, float] = {}
                 for probability, following, paid, ended in table[s][a]:
-                    if probability > 0:
-                        t = n_states if ended else int(following)
+                    where = f"P[{s}][{a}]"
+                    if validate.real(f"a probability in {where}", probability, at_least=0.0) > 0:
+                        t = validate.integer(f"a next state in {where}", following, at_least=0, at_most=n_states - 1)
+                        t = n_states if ended else t
                         merged[t] = merged.get(t, 0.0) + float(probability)
                         expected[0, s, a] += float(probability) * float(paid)
                         seen.add(float(paid))
@@ -414,4 +416,11 @@ def _gymnasium_table(env: TabularEnv) -> tuple[Any, FloatArray]:
     for name in ("P", "initial_state_distrib"):
         if not hasattr(inner, name):
             raise TypeError(f"env must have a transition table `P` and `initial_state_distrib`; {inner!r} has no {name}")
-    return inner.P, validate.distribution("initial_state_distrib", inner.initial_state_distrib)
+    start = validate.distribution("initial_state_distrib", inner.initial_state_distrib, shape=(None,))
+    table = inner.P
+    if len(table) != start.size:
+        raise ValueError(f"P must have as many states as initial_state_distrib; got {len(table)} and {start.size}")
+    for s in range(start.size):
+        if len(table[s]) != len(table[0]):
+            raise ValueError(f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}")
+    return table, start
