@@ -230,6 +230,7 @@ def seen_probability(n_demos: int, visit_probability: float, action_probabilitie
         raise ValueError(f"action_probabilities must have at most 20 positive entries; got {positive.size}")
     sets = (np.arange(2**positive.size)[:, None] >> np.arange(positive.size)) & 1
     sign = 1 - 2 * (sets.sum(axis=1) % 2)
-    unvisited = (1 - w) ** T
-    missed = np.maximum(0.0, 1 - w * (sets @ positive)) ** T
+    with np.errstate(divide="ignore"):  # log(0): never avoided
+        unvisited = np.exp(T * np.log1p(-w))
+        missed = np.exp(T * np.log1p(-np.minimum(1.0, w * (sets @ positive))))
     return min(1.0, max(0.0, unvisited + math.fsum(sign * (missed - unvisited))))
