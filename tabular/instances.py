@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import dp
-from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
+from tabular.mdp import FiniteHorizonMDP, FloatArray, FrozenArrays, checked_policy
 from theory import validate
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(FrozenArrays):
     """A process with a demonstrator.
 
     Parameters

@@ -6,7 +6,7 @@ leads to a next state drawn from P_h(. | s, a) and pays r_h(s, a). Symbols as in
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,10 +17,7 @@ from theory import validate
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_Frozen = TypeVar("_Frozen", bound="_FrozenArrays")
-
-
-class _FrozenArrays:
+class FrozenArrays:
     """Arrays of a pickled object come back writable; freeze them again, so that kernels see one kind of array."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -47,7 +44,7 @@ class RewardMap:
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class FiniteHorizonMDP(_FrozenArrays):
+class FiniteHorizonMDP(FrozenArrays):
     """A finite-horizon MDP with a list of successors for each state and action.
 
     Parameters
@@ -109,7 +106,7 @@ class FiniteHorizonMDP(_FrozenArrays):
     ) -> None:
         n_steps, n_states, n_actions, _ = probabilities.shape
         if 0 in (n_states, n_actions):
-            raise ValueError(f"probabilities must have at least one state and action; got shape {probabilities.shape}")
+            raise ValueError(f"a process must have at least one state and action; got {n_states} and {n_actions}")
         horizon = validate.integer("horizon", horizon, at_least=1)
         _check_steps("probabilities", n_steps, horizon)
         rewards = validate.array("reward", reward, shape=(None, n_states, n_actions))
@@ -285,7 +282,7 @@ class TabularEnv(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Demonstrations(_FrozenArrays):
+class Demonstrations(FrozenArrays):
     """T trajectories of H steps in a process with S states and A actions.
 
     Parameters
@@ -337,7 +334,7 @@ class Demonstrations(_FrozenArrays):
 
 
 @dataclass(frozen=True, eq=False)
-class Counts(_FrozenArrays):
+class Counts(FrozenArrays):
     """How often each action was recorded in each state and step: T_h(s, a).
 
     Parameters
@@ -357,6 +354,8 @@ class Counts(_FrozenArrays):
         counts = validate.integers("counts", self.counts, shape=(None, None, None))
         if 0 in counts.shape:
             raise ValueError(f"counts must have at least one step, state and action; got shape {counts.shape}")
+        if counts.sum(axis=(1, 2), dtype=np.float64).max() >= 2.0**63:
+            raise ValueError("counts must hold fewer than 2^63 pairs in each step")
         totals = counts.sum(axis=(1, 2))
         if (totals != totals[0]).any():
             h = int(np.argmax(totals != totals[0]))
