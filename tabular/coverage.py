@@ -21,6 +21,8 @@ TIE = 1e-12
 """Relative rounding within which a mixture weight counts as equal to its threshold. It is relative to the threshold,
 so it never turns a probability of 0 into coverage."""
 
+_LOG_NEGLIGIBLE = 18 * math.log(10)
+
 
 def coverage(
     policy: ArrayLike, demonstrator: ArrayLike, *, over: str = "all", mdp: FiniteHorizonMDP | None = None
@@ -119,11 +121,11 @@ def required_counts(visits: ArrayLike, action_probabilities: ArrayLike, estimato
 
 
 def _visit_law(n_demos: int, visit_probability: float) -> tuple[IntArray, FloatArray]:
-    """Numbers of visits that matter, and their probabilities: all but 1e-18 of Bin(T, w)."""
+    """Numbers of visits that matter, and their probabilities: all but 2e-18 of Bin(T, w), by Bernstein's inequality."""
     T = validate.integer("n_demos", n_demos, at_least=1)
     w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)
-    low, high = stats.binom.ppf(1e-18, T, w), stats.binom.isf(1e-18, T, w)
-    n = np.arange(max(0, int(low) - 1), min(T, int(high) + 1) + 1)
+    reach = math.sqrt(2 * T * w * (1 - w) * _LOG_NEGLIGIBLE) + 2 / 3 * _LOG_NEGLIGIBLE
+    n = np.arange(max(0, math.floor(T * w - reach)), min(T, math.ceil(T * w + reach)) + 1)
     return n, stats.binom.pmf(n, T, w)
 
 
