@@ -56,7 +56,7 @@ def coverage(
     elif mdp is None:
         raise ValueError("mdp must be given where over='reachable'")
     else:
-        included = reachable(mdp, demonstrator)
+        included = reachable(mdp, checked_policy("demonstrator", demonstrator, mdp.policy_shape))
     return coverage_where(policy, demonstrator, included)
 
 
@@ -78,7 +78,7 @@ def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLi
         raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
     pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
     pi = checked_policy("policy", policy, (shape[0], shape[1], shape[2]))
-    mask = np.ascontiguousarray(included)
+    mask = np.ascontiguousarray(validate.rectangular("included", included))
     if mask.dtype != np.bool_ or mask.shape != shape[:2]:
         raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
     mask = mask.view()
@@ -112,6 +112,8 @@ def required_counts(visits: ArrayLike, action_probabilities: ArrayLike, estimato
     n = validate.integers("visits", visits, shape=(None,))[:, None]
     p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
     gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
+    if not isinstance(estimator, Estimator):
+        raise TypeError(f"estimator must be an Estimator; got {type(estimator).__name__}")
     weight = estimator.noise_weight(n)
     threshold = gamma * p * (1 - TIE)
     missing = threshold - weight / p.size

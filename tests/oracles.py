@@ -164,16 +164,17 @@ def estimator_row(counts, alpha, mass):
     return postbc_row(counts, Fraction(alpha), Fraction(mass))
 
 
-def polya_mean_of_bc(counts, mass, n_draws):
-    """Average of BC after `n_draws` more draws from the urn that starts with counts + mass/A."""
-    if n_draws == 0:
-        return bc_row(counts)
-    weights = [k + mass / len(counts) for k in counts]
-    mean = [Fraction(0)] * len(counts)
-    for a, weight in enumerate(weights):
-        more = [k + (b == a) for b, k in enumerate(counts)]
-        for b, p in enumerate(polya_mean_of_bc(more, mass, n_draws - 1)):
-            mean[b] += weight / sum(weights) * p
+def mean_of_bc_over_polya_draws(counts, mass, n_draws):
+    """Average of BC on `n_draws` draws from the urn that starts with counts + mass/A of each colour."""
+    size, mean = len(counts), [Fraction(0)] * len(counts)
+    for draws in itertools.product(range(size), repeat=n_draws):
+        urn = [k + mass / size for k in counts]
+        probability = Fraction(1)
+        for a in draws:
+            probability *= urn[a] / sum(urn)
+            urn[a] += 1
+        row = bc_row([draws.count(a) for a in range(size)])
+        mean = [m + probability * p for m, p in zip(mean, row, strict=True)]
     return mean
 
 
