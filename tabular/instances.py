@@ -37,7 +37,7 @@ class Instance(FrozenArrays):
     demonstrator: FloatArray
 
     def __post_init__(self) -> None:
-        pi_beta = checked_policy("demonstrator", np.array(self.demonstrator), self.mdp.policy_shape)
+        pi_beta = checked_policy("demonstrator", validate.rectangular("demonstrator", self.demonstrator).copy(), self.mdp.policy_shape)
         object.__setattr__(self, "demonstrator", validate.frozen(pi_beta))
 
     @cached_property
@@ -129,9 +129,17 @@ def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instanc
 
 
 def branches_for(n_demos: int) -> int:
-    """Smallest k = ceil(log2 T) - 1 (at least 1) for which some branch has 1/(2T) <= P_0 <= 1/T (B2.11)."""
+    """Smallest k for which some branch of the trap has 1/(2T) <= P_0 <= 1/T (B2.11).
+
+    For T >= 5 that is ceil(log2 T) - 1, by the branches i >= 2; below, the heavier first branch has to do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If T is not an integer of at least 1.
+    """
     T = validate.integer("n_demos", n_demos, at_least=1)
-    return max(1, (T - 1).bit_length() - 1)
+    return (1, 1, 3, 2)[T - 1] if T < 5 else (T - 1).bit_length() - 1
 
 
 def lower_bound_family(n_actions: int, alpha: float) -> tuple[Instance, ...]:
@@ -419,7 +427,8 @@ def softmax(mdp: FiniteHorizonMDP, temperature: float) -> FloatArray:
     """
     temperature = validate.real("temperature", temperature, above=0.0)
     q = dp.backward_induction(mdp).action_value
-    weights = np.exp((q - q.max(axis=2, keepdims=True)) / temperature)
+    with np.errstate(over="ignore"):  # exp(-inf) is 0, as it should be
+        weights = np.exp((q - q.max(axis=2, keepdims=True)) / temperature)
     result: FloatArray = weights / weights.sum(axis=2, keepdims=True)
     return result
 
