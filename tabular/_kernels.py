@@ -52,8 +52,8 @@ def _backup(successors, probabilities, reward, h, next_value, action_value):
                 total = _inner_product(probabilities[k, s, a], next_value)
             else:
                 total = 0.0
-                for d in range(D):
-                    total += probabilities[k, s, a, d] * next_value[successors[k, s, a, d]]
+                for d in range(D):  # an unsigned index cannot count from the end, which saves a comparison
+                    total += probabilities[k, s, a, d] * next_value[np.uint32(successors[k, s, a, d])]
             action_value[s, a] = reward[j, s, a] + total
 
 
@@ -204,7 +204,10 @@ def _ones(word):
     word = word - ((word >> 1) & 0x5555555555555555)
     word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333)
     word = (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0F
-    return (word * 0x0101010101010101) >> 56
+    word += word >> 8  # added up by shifts: the usual product overflows, which plain Python does not do silently
+    word += word >> 16
+    word += word >> 32
+    return word & 0x7F
 
 
 @_jit

@@ -22,6 +22,8 @@ TIE = 1e-12
 """Relative rounding within which a mixture weight counts as equal to its threshold. It is relative to the threshold,
 so it never turns a probability of 0 into coverage."""
 
+_LOG_NEGLIGIBLE = 18 * math.log(10)
+
 
 def coverage(
     policy: ArrayLike, demonstrator: ArrayLike, *, over: str = "all", mdp: FiniteHorizonMDP | None = None
@@ -47,7 +49,7 @@ def coverage(
     TypeError, ValueError
         If a policy has the wrong shape or a bad row, if `over` is neither word, or if `mdp` is missing for "reachable".
     """
-    shape = np.asarray(demonstrator).shape
+    shape = validate.rectangular("demonstrator", demonstrator).shape
     if len(shape) != 3:
         raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
     if validate.choice("over", over, ("all", "reachable")) == "all":
@@ -55,7 +57,7 @@ def coverage(
     elif mdp is None:
         raise ValueError("mdp must be given where over='reachable'")
     else:
-        included = reachable(mdp, demonstrator)
+        included = reachable(mdp, checked_policy("demonstrator", demonstrator, mdp.policy_shape))
     return coverage_where(policy, demonstrator, included)
 
 
@@ -72,12 +74,12 @@ def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLi
     TypeError, ValueError
         If a shape or a row is wrong, or the mask is not boolean.
     """
-    shape = np.asarray(demonstrator).shape
+    shape = validate.rectangular("demonstrator", demonstrator).shape
     if len(shape) != 3:
         raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
     pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
     pi = checked_policy("policy", policy, (shape[0], shape[1], shape[2]))
-    mask = np.ascontiguousarray(included)
+    mask = np.ascontiguousarray(validate.rectangular("included", included))
     if mask.dtype != np.bool_ or mask.shape != shape[:2]:
         raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
     mask = mask.view()
@@ -111,6 +113,8 @@ def required_counts(visits: ArrayLike, action_probabilities: ArrayLike, estimato
     n = validate.integers("visits", visits, shape=(None,))[:, None]
     p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
     gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
+    if not isinstance(estimator, Estimator):
+        raise TypeError(f"estimator must be an Estimator; got {type(estimator).__name__}")
     weight = estimator.noise_weight(n)
     threshold = gamma * p * (1 - TIE)
     missing = threshold - weight / p.size
@@ -120,11 +124,11 @@ def required_counts(visits: ArrayLike, action_probabilities: ArrayLike, estimato
 
 
 def _visit_law(n_demos: int, visit_probability: float) -> tuple[IntArray, FloatArray]:
-    """Numbers of visits that matter, and their probabilities: all but 1e-18 of Bin(T, w)."""
+    """Numbers of visits that matter, and their probabilities: all but 2e-18 of Bin(T, w), by Bernstein's inequality."""
     T = validate.integer("n_demos", n_demos, at_least=1)
     w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)
-    low, high = stats.binom.ppf(1e-18, T, w), stats.binom.isf(1e-18, T, w)
-    n = np.arange(max(0, int(low) - 1), min(T, int(high) + 1) + 1)
+    reach = math.sqrt(2 * T * w * (1 - w) * _LOG_NEGLIGIBLE) + 2 / 3 * _LOG_NEGLIGIBLE
+    n = np.arange(max(0, math.floor(T * w - reach)), min(T, math.ceil(T * w + reach)) + 1)
     return n, stats.binom.pmf(n, T, w)
 
 
@@ -335,6 +339,7 @@ def seen_probability(n_demos: int, visit_probability: float, action_probabilitie
         raise ValueError(f"action_probabilities must have at most 20 positive entries; got {positive.size}")
     sets = (np.arange(2**positive.size)[:, None] >> np.arange(positive.size)) & 1
     sign = 1 - 2 * (sets.sum(axis=1) % 2)
-    unvisited = (1 - w) ** T
-    missed = np.maximum(0.0, 1 - w * (sets @ positive)) ** T
+    with np.errstate(divide="ignore"):  # log(0): never avoided
+        unvisited = np.exp(T * np.log1p(-w))
+        missed = np.exp(T * np.log1p(-np.minimum(1.0, w * (sets @ positive))))
     return min(1.0, max(0.0, unvisited + math.fsum(sign * (missed - unvisited))))

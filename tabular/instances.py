@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import dp
-from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
+from tabular.mdp import FiniteHorizonMDP, FloatArray, FrozenArrays, checked_policy
 from theory import validate
 from theory.uniform_fails import initial_distribution
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(FrozenArrays):
     """A process with a demonstrator.
 
     Parameters
@@ -38,7 +38,7 @@ class Instance:
     demonstrator: FloatArray
 
     def __post_init__(self) -> None:
-        pi_beta = checked_policy("demonstrator", np.array(self.demonstrator), self.mdp.policy_shape)
+        pi_beta = checked_policy("demonstrator", validate.rectangular("demonstrator", self.demonstrator).copy(), self.mdp.policy_shape)
         object.__setattr__(self, "demonstrator", validate.frozen(pi_beta))
 
     @cached_property
@@ -410,7 +410,8 @@ def softmax(mdp: FiniteHorizonMDP, temperature: float) -> FloatArray:
     """
     temperature = validate.real("temperature", temperature, above=0.0)
     q = dp.backward_induction(mdp).action_value
-    weights = np.exp((q - q.max(axis=2, keepdims=True)) / temperature)
+    with np.errstate(over="ignore"):  # exp(-inf) is 0, as it should be
+        weights = np.exp((q - q.max(axis=2, keepdims=True)) / temperature)
     result: FloatArray = weights / weights.sum(axis=2, keepdims=True)
     return result
 

@@ -6,7 +6,7 @@ leads to a next state drawn from P_h(. | s, a) and pays r_h(s, a). Symbols as in
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,10 +17,7 @@ from theory import validate
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_Frozen = TypeVar("_Frozen", bound="_FrozenArrays")
-
-
-class _FrozenArrays:
+class FrozenArrays:
     """Arrays of a pickled object come back writable; freeze them again, so that kernels see one kind of array."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -47,7 +44,7 @@ class RewardMap:
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class FiniteHorizonMDP(_FrozenArrays):
+class FiniteHorizonMDP(FrozenArrays):
     """A finite-horizon MDP with a list of successors for each state and action.
 
     Parameters
@@ -108,6 +105,8 @@ class FiniteHorizonMDP(_FrozenArrays):
         reward_map: RewardMap | None,
     ) -> None:
         n_steps, n_states, n_actions, _ = probabilities.shape
+        if 0 in (n_states, n_actions):
+            raise ValueError(f"a process must have at least one state and action; got {n_states} and {n_actions}")
         horizon = validate.integer("horizon", horizon, at_least=1)
         _check_steps("probabilities", n_steps, horizon)
         rewards = validate.array("reward", reward, shape=(None, n_states, n_actions))
@@ -151,14 +150,15 @@ class FiniteHorizonMDP(_FrozenArrays):
         TypeError, ValueError
             As for the class.
         """
-        table = np.asarray(transitions)
-        rewards = np.asarray(reward)
+        table = validate.rectangular("transitions", transitions)
+        rewards = validate.rectangular("reward", reward)
         if table.ndim == 3:
             table = table[None]
         if rewards.ndim == 2:
             rewards = rewards[None]
-        n_states = table.shape[-1]
-        p = validate.distribution("transitions", table, shape=(None, n_states, None, n_states))
+        last = table.shape[-1] if table.ndim else None
+        p = validate.distribution("transitions", table, shape=(None, last, None, last))
+        n_states = p.shape[-1]
         widest = int((p > 0).sum(axis=-1).max(initial=0)) if p.size else 0
         mdp = cls.__new__(cls)
         if 3 * widest >= 2 * n_states:  # an index of 4 bytes beside 8 would not pay
@@ -203,8 +203,10 @@ class FiniteHorizonMDP(_FrozenArrays):
             for a in range(n_actions):
                 merged: dict[int, float] = {}
                 for probability, following, paid, ended in table[s][a]:
-                    if probability > 0:
-                        t = n_states if ended else int(following)
+                    where = f"P[{s}][{a}]"
+                    if validate.real(f"a probability in {where}", probability, at_least=0.0) > 0:
+                        t = validate.integer(f"a next state in {where}", following, at_least=0, at_most=n_states - 1)
+                        t = n_states if ended else t
                         merged[t] = merged.get(t, 0.0) + float(probability)
                         expected[0, s, a] += float(probability) * float(paid)
                         seen.add(float(paid))
@@ -280,7 +282,7 @@ class TabularEnv(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Demonstrations(_FrozenArrays):
+class Demonstrations(FrozenArrays):
     """T trajectories of H steps in a process with S states and A actions.
 
     Parameters
@@ -332,7 +334,7 @@ class Demonstrations(_FrozenArrays):
 
 
 @dataclass(frozen=True, eq=False)
-class Counts(_FrozenArrays):
+class Counts(FrozenArrays):
     """How often each action was recorded in each state and step: T_h(s, a).
 
     Parameters
@@ -352,6 +354,8 @@ class Counts(_FrozenArrays):
         counts = validate.integers("counts", self.counts, shape=(None, None, None))
         if 0 in counts.shape:
             raise ValueError(f"counts must have at least one step, state and action; got shape {counts.shape}")
+        if counts.sum(axis=(1, 2), dtype=np.float64).max() >= 2.0**63:
+            raise ValueError("counts must hold fewer than 2^63 pairs in each step")
         totals = counts.sum(axis=(1, 2))
         if (totals != totals[0]).any():
             h = int(np.argmax(totals != totals[0]))
@@ -379,7 +383,7 @@ def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) ->
     TypeError, ValueError
         If the type or shape is wrong, or a row is not a distribution; the message names the row and its sum.
     """
-    raw = np.asarray(policy)
+    raw = validate.rectangular(name, policy)
     if raw.dtype != np.float64 or raw.shape != shape:
         return validate.frozen(validate.distribution(name, raw, shape=shape))
     ordered = np.ascontiguousarray(raw).view()
@@ -411,4 +415,11 @@ def _gymnasium_table(env: TabularEnv) -> tuple[Any, FloatArray]:
     for name in ("P", "initial_state_distrib"):
         if not hasattr(inner, name):
             raise TypeError(f"env must have a transition table `P` and `initial_state_distrib`; {inner!r} has no {name}")
-    return inner.P, validate.distribution("initial_state_distrib", inner.initial_state_distrib)
+    start = validate.distribution("initial_state_distrib", inner.initial_state_distrib, shape=(None,))
+    table = inner.P
+    if len(table) != start.size:
+        raise ValueError(f"P must have as many states as initial_state_distrib; got {len(table)} and {start.size}")
+    for s in range(start.size):
+        if len(table[s]) != len(table[0]):
+            raise ValueError(f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}")
+    return table, start

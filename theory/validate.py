@@ -96,6 +96,20 @@ def generator(name: str, value: Any) -> np.random.Generator:
     return value
 
 
+def rectangular(name: str, value: Any) -> NDArray[Any]:
+    """Return `value` as an array of whatever type it has, without a copy where it is one.
+
+    Raises
+    ------
+    ValueError
+        If it is a nest of sequences of unequal lengths.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+
+
 def array(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
     """Return a private, C-ordered float64 copy of a finite real array.
 
@@ -115,10 +129,7 @@ def array(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None)
     ValueError
         If the shape differs or an entry is not finite; the message names the first such entry.
     """
-    try:
-        raw = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+    raw = rectangular(name, value)
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers; its dtype is {raw.dtype}")
     _check_shape(name, raw.shape, shape)
@@ -142,10 +153,7 @@ def integers(
     ValueError
         If the shape differs, or an entry is negative or not below `below`; the message names the first such entry.
     """
-    try:
-        raw = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+    raw = rectangular(name, value)
     if raw.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers; its dtype is {raw.dtype}")
     _check_shape(name, raw.shape, shape)
