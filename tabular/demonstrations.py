@@ -2,10 +2,12 @@
 
 import csv
 import os
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +19,9 @@ from theory import validate
 CSV_COLUMNS = ("episode", "step", "state", "action")
 MAX_DEMOS = 10**12
 """Beyond this, numpy's binomials are no longer tested."""
+
+_MAX_SIZE = 2**31 - 1
+_INTEGER = re.compile(r"\s*[+-]?0*[0-9]{1,18}\s*", re.ASCII)  # int() takes 1_0 for 10, too
 
 
 def sample_demonstrations(
@@ -83,13 +88,17 @@ def write_demonstrations(path: str | os.PathLike[str], demonstrations: Demonstra
 
     Raises
     ------
+    TypeError
+        If `demonstrations` is something else.
     ValueError
         If the path ends otherwise.
     """
     target = Path(path)
     _check_suffix(target)
-    with NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        partial = Path(file.name)
+    if not isinstance(demonstrations, Demonstrations):
+        raise TypeError(f"demonstrations must be Demonstrations; got {type(demonstrations).__name__}")
+    partial = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+    with partial.open("xb") as file:
         try:
             if target.suffix == ".npz":
                 np.savez_compressed(
@@ -127,11 +136,16 @@ def read_demonstrations(
     ------
     FileNotFoundError
         If there is no such file.
+    TypeError
+        If `n_states` or `n_actions` is not an integer.
     ValueError
         If the file is empty, truncated or of another form; a csv's message names the line.
     """
     source = Path(path)
     _check_suffix(source)
+    for name, size in (("n_states", n_states), ("n_actions", n_actions)):
+        if size is not None:
+            validate.integer(name, size, at_least=1, at_most=_MAX_SIZE)
     if source.stat().st_size == 0:
         raise ValueError(f"{source.name} is empty")
     read = _read_npz if source.suffix == ".npz" else _read_csv
@@ -143,15 +157,21 @@ def _check_suffix(path: Path) -> None:
         raise ValueError(f"path must end in .npz or .csv; got {path.name!r}")
 
 
-def _read_npz(path: Path, n_states: int | None, n_actions: int | None) -> Demonstrations:
-    names = ("states", "actions", "n_states", "n_actions")
+def _npz_arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if missing := [name for name in names if name not in file.files]:
-                raise ValueError(f"{path.name} has no array {missing[0]!r}")
-            arrays = {name: file[name] for name in names}
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+        if not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile("it is no zip archive, or only the beginning of one")
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError, NotImplementedError) as error:
         raise ValueError(f"{path.name} is not a complete npz file: {error}") from None
+
+
+def _read_npz(path: Path, n_states: int | None, n_actions: int | None) -> Demonstrations:
+    arrays = _npz_arrays(path)
+    for name in ("states", "actions", "n_states", "n_actions"):
+        if not isinstance(arrays.get(name), np.ndarray):
+            raise ValueError(f"{path.name} has no array {name!r}")
     for name, wanted in (("n_states", n_states), ("n_actions", n_actions)):
         if arrays[name].shape != () or arrays[name].dtype.kind not in "iu":
             raise ValueError(f"{path.name}: {name} must be one integer")
@@ -162,12 +182,14 @@ def _read_npz(path: Path, n_states: int | None, n_actions: int | None) -> Demons
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
     """Line number and (episode, step, state, action) of each row of data."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a mark in front
         try:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if missing := [name for name in CSV_COLUMNS if name not in header]:
                 raise ValueError(f"{path.name}, line 1: no column {missing[0]!r}; found {', '.join(header) or 'nothing'}")
+            if doubled := [name for name in CSV_COLUMNS if header.count(name) > 1]:
+                raise ValueError(f"{path.name}, line 1: column {doubled[0]!r} stands twice")
             places = [header.index(name) for name in CSV_COLUMNS]
             for row in reader:
                 if not row:
@@ -176,10 +198,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
                     raise ValueError(
                         f"{path.name}, line {reader.line_num}: {len(header)} fields expected, {len(row)} found"
                     )
-                try:
-                    values = [int(row[place]) for place in places]
-                except ValueError:
-                    raise ValueError(f"{path.name}, line {reader.line_num}: {row} are not all integers") from None
+                if not all(_INTEGER.fullmatch(row[place]) for place in places):
+                    raise ValueError(f"{path.name}, line {reader.line_num}: {row} are not all integers")
+                values = [int(row[place]) for place in places]
                 if min(values) < 0:
                     raise ValueError(f"{path.name}, line {reader.line_num}: {row} has a negative number")
                 yield reader.line_num, values
@@ -190,8 +211,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
 def _read_csv(path: Path, n_states: int | None, n_actions: int | None) -> Demonstrations:
     pairs: dict[tuple[int, int], tuple[int, int]] = {}
     for line, (episode, step, state, action) in _csv_rows(path):
-        for name, value, limit in (("state", state, n_states), ("action", action, n_actions)):
-            if limit is not None and value >= limit:
+        for name, value, limit in (("state", state, n_states or _MAX_SIZE), ("action", action, n_actions or _MAX_SIZE)):
+            if value >= limit:
                 raise ValueError(f"{path.name}, line {line}: {name} must be below {limit}; got {value}")
         if (episode, step) in pairs:
             raise ValueError(f"{path.name}, line {line}: episode {episode} has step {step} twice")
