@@ -1,6 +1,8 @@
 """The tabular solvers against quantecon, pymdptoolbox, the memory's speed, and rollouts."""
 
 import warnings
+from contextlib import redirect_stdout
+from io import StringIO
 
 import numpy as np
 from numba import njit
@@ -8,7 +10,7 @@ from scipy import sparse
 
 from benchmarks._measure import Row, compare
 from tabular import _kernels, dp
-from tabular.demonstrations import sample_counts
+from tabular.demonstrations import sample_counts, sample_demonstrations
 from tabular.instances import garnet
 from tabular.mdp import FiniteHorizonMDP
 
@@ -67,7 +69,8 @@ def backward_induction_against_pymdptoolbox() -> list[Row]:
         table, reward = np.ascontiguousarray(mdp.to_dense()[0].transpose(1, 0, 2)), mdp.reward[0].copy()
 
         def peer(table: np.ndarray = table, reward: np.ndarray = reward, H: int = H) -> np.ndarray:
-            solver = FiniteHorizon(table, reward, 1.0, H)
+            with redirect_stdout(StringIO()):  # it prints a warning about the discount 1 each time
+                solver = FiniteHorizon(table, reward, 1.0, H)
             solver.run()
             return solver.V
 
@@ -116,7 +119,7 @@ def _count_rollouts(successors, probabilities, initial, policy, n_demos, rng, ou
 
 
 def sample_counts_against_rollouts() -> list[Row]:
-    """Drawing counts against rolling out, the counts alone."""
+    """Kernel against kernel, both filling the same array of counts; and, for few demonstrations, function to function."""
     rows, rng = [], np.random.default_rng(3)
     cases = (
         (10, 4, 3, 10, 0.5), (10, 4, 3, 100_000, 100.0), (10, 2, 5, 100_000, 100.0),
@@ -127,14 +130,19 @@ def sample_counts_against_rollouts() -> list[Row]:
         mdp, pi = instance.mdp, instance.demonstrator
         out = np.zeros(mdp.policy_shape, np.int64)
 
-        def peer(mdp: FiniteHorizonMDP = mdp, pi: np.ndarray = pi, T: int = T, out: np.ndarray = out) -> None:
+        def fill(kernel, mdp: FiniteHorizonMDP = mdp, pi: np.ndarray = pi, T: int = T, out: np.ndarray = out) -> None:
             out[:] = 0
-            _count_rollouts(*mdp.table, mdp.initial, pi, T, rng, out)
+            kernel(*mdp.table, mdp.initial, pi, T, rng, out)
 
+        what = f"S={S}, A={A}, {D} successors, H=20, T={T}"
         rows.append(
-            compare(f"S={S}, A={A}, {D} successors, H=20, T={T}",
-                    lambda m=mdp, p=pi, t=T: sample_counts(m, p, t, rng), peer, target, rounds=9)  # fmt: skip
+            compare(what, lambda f=fill: f(_kernels.sample_counts), lambda f=fill: f(_count_rollouts), target, rounds=9)
         )
+        if T == 10:
+            rows.append(
+                compare(f"{what}, public", lambda m=mdp, p=pi, t=T: sample_counts(m, p, t, rng),
+                        lambda m=mdp, p=pi, t=T: sample_demonstrations(m, p, t, rng).counts(), target, rounds=9)  # fmt: skip
+            )
     return rows
 
 
