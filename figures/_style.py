@@ -70,11 +70,13 @@ def label(name: str) -> str:
     return LABELS.get(name, name)
 
 
-def instance_panels(figure: Figure, *, sharey: bool = False) -> tuple[list[Axes], Axes]:
-    """Seven panels in two rows, and an eighth, without axes, for the legend at the top right."""
+def instance_panels(figure: Figure, n_panels: int, *, sharey: bool = False) -> tuple[list[Axes], Axes]:
+    """Up to seven panels in two rows, and one more, without axes, for the legend at the top right."""
     grid = figure.subplots(2, 4, sharex=True, sharey=sharey).ravel()
-    grid[3].set_axis_off()
-    return [*grid[:3], *grid[4:]], grid[3]
+    panels, corner = [*grid[:3], *grid[4:]], grid[3]
+    for axes in (corner, *panels[n_panels:]):
+        axes.set_axis_off()
+    return panels[:n_panels], corner
 
 
 def panel_letter(axes: Axes, letter: str, title: str) -> None:

@@ -104,7 +104,7 @@ def _least_share(names: Sequence[str], kept: NDArray[np.int64], trials: int) -> 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
     figure = _style.new_figure(_style.PAGE, 4.0)
-    panels, corner = _style.instance_panels(figure, sharey=True)
+    panels, corner = _style.instance_panels(figure, arrays["instances"].size, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         _style.panel_letter(axes, "abcdefg"[i], str(name))

@@ -115,7 +115,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
     figure = _style.new_figure(_style.PAGE, 4.0)
-    panels, corner = _style.instance_panels(figure)
+    panels, corner = _style.instance_panels(figure, arrays["instances"].size)
     fitted = slopes(arrays)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
