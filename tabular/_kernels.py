@@ -52,8 +52,8 @@ def _backup(successors, probabilities, reward, h, next_value, action_value):
                 total = _inner_product(probabilities[k, s, a], next_value)
             else:
                 total = 0.0
-                for d in range(D):
-                    total += probabilities[k, s, a, d] * next_value[successors[k, s, a, d]]
+                for d in range(D):  # an unsigned index cannot count from the end, which saves a comparison
+                    total += probabilities[k, s, a, d] * next_value[np.uint32(successors[k, s, a, d])]
             action_value[s, a] = reward[j, s, a] + total
 
 
@@ -320,7 +320,7 @@ def sample_counts(successors, probabilities, initial, policy, n_demos, rng, out)
                     out[h, s, a] += 1
                     if h + 1 < H:
                         d = _draw(rng, probabilities[k, s, a])
-                        t = d if dense else successors[k, s, a, d]
+                        t = np.uint32(d if dense else successors[k, s, a, d])
                         if following[t] == 0:
                             arrived[n_arrived] = t
                             n_arrived += 1
@@ -336,7 +336,7 @@ def sample_counts(successors, probabilities, initial, policy, n_demos, rng, out)
                 _split(rng, n, probabilities[k, s, a], tail[:D], split[:D])
                 for d in range(D):
                     if split[d] > 0:
-                        t = d if dense else successors[k, s, a, d]
+                        t = np.uint32(d if dense else successors[k, s, a, d])
                         if following[t] == 0:
                             arrived[n_arrived] = t
                             n_arrived += 1

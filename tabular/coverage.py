@@ -5,6 +5,7 @@ Source: the paper's definition of demonstrator action coverage; the exact probab
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +16,7 @@ from tabular.dp import reachable
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from tabular.policies import Estimator
 from theory import validate
-from theory.probability import multinomial_box_probability
+from theory.probability import multinomial_box_probability, multinomial_product_expectation
 
 TIE = 1e-12
 """Relative rounding within which a mixture weight counts as equal to its threshold. It is relative to the threshold,
@@ -202,8 +203,112 @@ def cell_coverage_probability(
     p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
     n, mass = _visit_law(n_demos, visit_probability)
     needed = required_counts(n, p, estimator, gamma)
-    boxes = [multinomial_box_probability(int(k), p, m) for k, m in zip(n, needed, strict=True)]
-    return min(1.0, float(mass @ np.array(boxes)))
+    return min(1.0, float(mass @ _box_probabilities(n, p, needed)))
+
+
+def _box_probabilities(visits: IntArray, p: FloatArray, needed: IntArray) -> FloatArray:
+    """P[Mult(n, p) >= m(n)] for each n: directly for up to two actions that are played, else by convolution."""
+    played = np.flatnonzero(p > 0)
+    impossible = (needed[:, p == 0] > 0).any(axis=1)
+    if played.size <= 2:
+        first, last = needed[:, played[0]], needed[:, played[-1]] if played.size == 2 else np.zeros_like(visits)
+        upper = visits - last  # first <= K <= n - last
+        inside = stats.binom.cdf(upper, visits, p[played[0]]) - stats.binom.cdf(first - 1, visits, p[played[0]])
+        return np.where(impossible | (upper < first), 0.0, inside)
+    boxes = [multinomial_box_probability(int(n), p, np.minimum(m, n + 1)) for n, m in zip(visits, needed, strict=True)]
+    return np.array(boxes)
+
+
+def unmixed_coverage_probability(
+    mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, estimator: Estimator, gamma: float
+) -> float:
+    """P[coverage over the reachable states >= gamma] of the whole process, exactly, where states never mix.
+
+    Where the first state decides all later ones, and no two first states ever meet (bandits, contextual bandits, B.2),
+    the visits of the first states are multinomial and everything else is independent given them.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+        Under the demonstrator, states must not mix.
+    demonstrator : array_like, (H, S, A)
+    n_demos : int
+        T, at least 1. Time O(S T^2).
+    estimator : Estimator
+    gamma : float
+        In (0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range, or states mix.
+    """
+    pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
+    T = validate.integer("n_demos", n_demos, at_least=1)
+    visits = np.arange(T + 1)
+    starts = np.flatnonzero(mdp.initial > 0)
+    factors = np.ones((starts.size, T + 1))
+    known: dict[bytes, FloatArray] = {}
+    for path, factor in zip(_paths(mdp, pi_beta, starts).T, factors, strict=True):
+        for h, s in enumerate(path):
+            row = pi_beta[h, s]
+            if row.tobytes() not in known:
+                needed = required_counts(visits, row, estimator, gamma)
+                known[row.tobytes()] = _box_probabilities(visits, row, needed)
+            factor *= known[row.tobytes()]
+    return multinomial_product_expectation(T, mdp.initial[starts], np.clip(factors, 0.0, 1.0))
+
+
+def _paths(mdp: FiniteHorizonMDP, pi_beta: FloatArray, starts: IntArray) -> IntArray:
+    """States (H, I) on the path from each first state."""
+    dense = mdp.to_dense()
+    path = [starts]
+    for h in range(mdp.horizon - 1):
+        step = np.einsum("sa,sat->st", pi_beta[h], dense[h if dense.shape[0] > 1 else 0])[path[-1]]
+        following = step.argmax(axis=1)
+        mixed = ((step > 0).sum(axis=1) > 1).any() or np.unique(following).size < starts.size
+        if mixed:
+            raise ValueError(f"mdp must keep its states apart under the demonstrator; they mix after step {h}")
+        path.append(following)
+    return np.stack(path)
+
+
+def largest_coverage(probability: Callable[[float], float], confidence: float, *, tolerance: float = 1e-6) -> float:
+    """Largest gamma that is covered with the stated confidence, by bisection.
+
+    Parameters
+    ----------
+    probability : callable
+        gamma in (0, 1] to P[coverage >= gamma], which does not increase.
+    confidence : float
+        In (0, 1).
+    tolerance : float, optional
+        Relative, above 0.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 if no gamma above 1e-12 is covered. Never above the true value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
+    tolerance = validate.real("tolerance", tolerance, above=0.0)
+    low, high = 1e-12, 1.0
+    if probability(high) >= confidence:
+        return high
+    if probability(low) < confidence:
+        return 0.0
+    while high > low * (1 + tolerance):
+        middle = math.sqrt(low * high)
+        if probability(middle) >= confidence:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def seen_probability(n_demos: int, visit_probability: float, action_probabilities: ArrayLike) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from tabular import dp
 from tabular.mdp import FiniteHorizonMDP, FloatArray, FrozenArrays, checked_policy
 from theory import validate
+from theory.uniform_fails import initial_distribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instanc
     horizon : int
         At least 2.
     n_branches : int
-        k, from 1 to 60; `branches_for(n_demos)` is enough for T demonstrations.
+        k, from 1 to 60; `theory.uniform_fails.min_rare_states(T)` is enough for T demonstrations.
 
     Raises
     ------
@@ -113,10 +114,6 @@ def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instanc
     H = validate.integer("horizon", horizon, at_least=2)
     k = validate.integer("n_branches", n_branches, at_least=1, at_most=60)
     safe, fallen = k, k + 1
-    initial = np.zeros(k + 2)
-    initial[:k] = 0.5 ** np.arange(2, k + 2)
-    initial[0] += 0.5 ** (k + 1)
-    initial[safe] = 0.5
     successors = np.broadcast_to(np.arange(k + 2)[None, :, None, None], (1, k + 2, 2, 1)).copy()
     successors[0, safe, 1, 0] = fallen
     reward = np.zeros((H, k + 2, 2))
@@ -124,22 +121,8 @@ def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instanc
     reward[H - 1, safe, 0] = 1.0
     pi_beta = np.full((H, k + 2, 2), 0.5)
     pi_beta[:, safe] = 1.0, 0.0
-    mdp = FiniteHorizonMDP(successors, np.ones(successors.shape), reward, initial, H)
+    mdp = FiniteHorizonMDP(successors, np.ones(successors.shape), reward, initial_distribution(k), H)
     return Instance("uniform-noise trap", mdp, pi_beta)
-
-
-def branches_for(n_demos: int) -> int:
-    """Smallest k for which some branch of the trap has 1/(2T) <= P_0 <= 1/T (B2.11).
-
-    For T >= 5 that is ceil(log2 T) - 1, by the branches i >= 2; below, the heavier first branch has to do.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If T is not an integer of at least 1.
-    """
-    T = validate.integer("n_demos", n_demos, at_least=1)
-    return (1, 1, 3, 2)[T - 1] if T < 5 else (T - 1).bit_length() - 1
 
 
 def lower_bound_family(n_actions: int, alpha: float) -> tuple[Instance, ...]:

@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike
 from tabular import _kernels
 from tabular.mdp import Counts, FloatArray
 from theory import validate
+from theory.coverage import best_prior_mass
+from theory.suboptimality import paper_parameters
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,8 @@ def paper_choice(n_actions: int, horizon: int, n_demos: int) -> Estimator:
     TypeError, ValueError
         If a size is not an integer of at least 1.
     """
-    A = validate.integer("n_actions", n_actions, at_least=1)
-    H = validate.integer("horizon", horizon, at_least=1)
-    T = validate.integer("n_demos", n_demos, at_least=1)
-    log_ht = math.log(H * T)
-    return Estimator(1.0 / max(A, H, log_ht), max(A, 4.0 * log_ht), "PostBC (paper's choice)")
+    alpha, prior_mass = paper_parameters(n_actions, horizon, n_demos)
+    return Estimator(alpha, prior_mass, "PostBC")
 
 
 def log_choice(n_states: int, n_actions: int, horizon: int, delta: float, alpha: float = 1.0) -> Estimator:
@@ -149,8 +148,4 @@ def log_choice(n_states: int, n_actions: int, horizon: int, delta: float, alpha:
     TypeError, ValueError
         If an argument is outside its range.
     """
-    S = validate.integer("n_states", n_states, at_least=1)
-    A = validate.integer("n_actions", n_actions, at_least=1)
-    H = validate.integer("horizon", horizon, at_least=1)
-    d = validate.real("delta", delta, above=0.0, below=1.0)
-    return Estimator(alpha, math.log(2 * S * A * H / d) / 2, "PostBC (lambda = L'/2)")
+    return Estimator(alpha, best_prior_mass(n_states, n_actions, horizon, delta), "PostBC, lambda = L'/2")

