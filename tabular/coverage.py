@@ -24,6 +24,9 @@ so it never turns a probability of 0 into coverage."""
 
 _LOG_NEGLIGIBLE = 18 * math.log(10)
 
+_NEVER = 1e-290
+"""Below this, scipy's binomial probabilities overflow, and nothing is ever visited."""
+
 
 def coverage(
     policy: ArrayLike, demonstrator: ArrayLike, *, over: str = "all", mdp: FiniteHorizonMDP | None = None
@@ -127,6 +130,8 @@ def _visit_law(n_demos: int, visit_probability: float) -> tuple[IntArray, FloatA
     """Numbers of visits that matter, and their probabilities: all but 2e-18 of Bin(T, w), by Bernstein's inequality."""
     T = validate.integer("n_demos", n_demos, at_least=1)
     w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)
+    if w < _NEVER:
+        w = 0.0
     reach = math.sqrt(2 * T * w * (1 - w) * _LOG_NEGLIGIBLE) + 2 / 3 * _LOG_NEGLIGIBLE
     n = np.arange(max(0, math.floor(T * w - reach)), min(T, math.ceil(T * w + reach)) + 1)
     return n, stats.binom.pmf(n, T, w)
@@ -209,6 +214,7 @@ def cell_coverage_probability(
 def _box_probabilities(visits: IntArray, p: FloatArray, needed: IntArray) -> FloatArray:
     """P[Mult(n, p) >= m(n)] for each n: directly for up to two actions that are played, else by convolution."""
     played = np.flatnonzero(p > 0)
+    played = played[np.argsort(-p[played], kind="stable")]  # the likeliest first: rare ones overflow in scipy
     impossible = (needed[:, p == 0] > 0).any(axis=1)
     if played.size <= 2:
         first, last = needed[:, played[0]], needed[:, played[-1]] if played.size == 2 else np.zeros_like(visits)
@@ -300,10 +306,12 @@ def largest_coverage(probability: Callable[[float], float], confidence: float, *
     low, high = 1e-12, 1.0
     if probability(high) >= confidence:
         return high
-    if probability(low) < confidence:
+    if not probability(low) >= confidence:
         return 0.0
     while high > low * (1 + tolerance):
         middle = math.sqrt(low * high)
+        if not low < middle < high:  # neighbours in floating point
+            break
         if probability(middle) >= confidence:
             low = middle
         else:

@@ -15,9 +15,12 @@ from tabular.coverage import (
     cell_coverage_probability,
     coverage,
     coverage_where,
+    largest_coverage,
     required_counts,
     seen_probability,
+    unmixed_coverage_probability,
 )
+from tabular.instances import chain_lock, two_bandits, uniform_noise_trap
 from tabular.mdp import Counts, FiniteHorizonMDP
 from tabular.policies import BC, Estimator, posterior, postbc, uniform_noise
 from tabular.strategies import distributions, estimators, instances, mdps, policies
@@ -221,6 +224,10 @@ def test_a_cell_is_covered_no_more_often_than_each_action_and_no_less_than_their
 
 
 @given(st.integers(1, 20), st.floats(0, 1), rows(), estimators(), GAMMAS, GAMMAS)
+@example(4, 2.3e-308, np.array([1.0]), BC, 0.25, 0.5)
+@example(1000, 1e-306, np.array([0.5, 0.5]), BC, 0.25, 0.5)
+@example(1000, 1.0, np.array([1e-306, 1.0]), BC, 0.25, 0.5)
+@example(1000, 1.0, np.array([1.0, 2.3e-308]), BC, 0.25, 0.5)
 def test_asking_for_more_coverage_never_makes_it_likelier(n_demos, w, row, rule, one, other):
     small, large = sorted([one, other])
     easy, hard = (cell_coverage_probability(n_demos, w, row, rule, gamma) for gamma in (small, large))
@@ -246,6 +253,92 @@ def test_rare_cells_and_many_demonstrations_keep_their_digits(n_demos, w):
     truth = unvisited + 1 - 2 * one_missed + unvisited
     assert_allclose(seen_probability(n_demos, w, [0.5, 0.5]), truth, rtol=1e-12)
     assert_allclose(action_coverage_probability(n_demos, w, 0.5, 2, BC, 1e-6), 1 - one_missed + unvisited, rtol=1e-9)
+
+
+# --- a whole process --------------------------------------------------------------------------------------------------
+
+
+def covered_in_enumeration(mdp, demonstrator, n_demos, rule, gamma):
+    """Probability over all data sets that every cell on the way of the demonstrator is covered."""
+    model, pi_beta = oracles.process_of(mdp), oracles.exact(demonstrator.tolist())
+    w = oracles.occupancy(model, pi_beta)
+    cells = [(h, s) for h, s in np.ndindex(mdp.horizon, mdp.n_states) if sum(w[h][s])]
+    total = Fraction(0)
+    for table, probability in oracles.law_of_counts(model, pi_beta, n_demos).items():
+        rows = [oracles.estimator_row(table[h][s], rule.alpha, rule.prior_mass) for h, s in cells]
+        if all(oracles.is_covered(row, pi_beta[h][s], Fraction(gamma)) for row, (h, s) in zip(rows, cells, strict=True)):
+            total += probability
+    return float(total)
+
+
+@st.composite
+def unmixed(draw):
+    """States are relabelled in every step, whatever is played."""
+    H, S, A = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    relabelled = [draw(st.permutations(range(S))) for _ in range(H)]
+    successors = np.repeat(np.array(relabelled)[:, :, None, None], A, axis=2)
+    mdp = FiniteHorizonMDP(
+        successors, np.ones(successors.shape), np.zeros((1, S, A)), draw(distributions((), S)), H
+    )
+    return mdp, draw(policies(mdp))
+
+
+@settings(max_examples=25)
+@given(unmixed(), st.integers(1, 3), estimators(), GAMMAS)
+def test_coverage_of_a_process_that_never_mixes_is_that_of_all_its_data_sets(drawn, n_demos, rule, gamma):
+    mdp, pi_beta = drawn
+    found = unmixed_coverage_probability(mdp, pi_beta, n_demos, rule, gamma)
+    assert_allclose(found, covered_in_enumeration(mdp, pi_beta, n_demos, rule, gamma), **EXACT)
+
+
+@pytest.mark.parametrize("rule", [BC, uniform_noise(0.25), posterior(2.0), postbc(0.5, 4.0)])
+@pytest.mark.parametrize("gamma", [1 / 64, 0.25, 0.5])
+def test_coverage_of_the_papers_constructions_is_that_of_all_their_data_sets(rule, gamma):
+    for instance, n_demos in ((uniform_noise_trap(1 / 8, 2, 2), 3), (two_bandits(1 / 8)[0], 5)):
+        found = unmixed_coverage_probability(instance.mdp, instance.demonstrator, n_demos, rule, gamma)
+        assert_allclose(
+            found, covered_in_enumeration(instance.mdp, instance.demonstrator, n_demos, rule, gamma), **EXACT
+        )
+
+
+@given(st.integers(1, 12), rows(), estimators(), GAMMAS)
+def test_a_process_of_one_cell_is_that_cell(n_demos, row, rule, gamma):
+    A = row.size
+    mdp = FiniteHorizonMDP(np.zeros((1, 1, A, 1), int), np.ones((1, 1, A, 1)), np.zeros((1, 1, A)), [1.0], 1)
+    found = unmixed_coverage_probability(mdp, row[None, None], n_demos, rule, gamma)
+    assert_allclose(found, cell_coverage_probability(n_demos, 1.0, row, rule, gamma), **EXACT)
+
+
+def test_a_process_whose_states_mix_is_refused():
+    lock = chain_lock(3, 2, 0.5)
+    with pytest.raises(ValueError, match="mdp must keep its states apart under the demonstrator; they mix after step 0"):
+        unmixed_coverage_probability(lock.mdp, lock.demonstrator, 5, BC, 0.5)
+    meeting = FiniteHorizonMDP(np.zeros((1, 2, 1, 1), int), np.ones((1, 2, 1, 1)), np.zeros((1, 2, 1)), [0.5, 0.5], 2)
+    with pytest.raises(ValueError, match="they mix after step 0"):
+        unmixed_coverage_probability(meeting, np.ones((2, 2, 1)), 5, BC, 0.5)
+
+
+@given(st.floats(1e-11, 1), st.sampled_from([1e-3, 1e-6, 1e-15, 1e-300]), st.floats(0.01, 0.99))
+def test_the_largest_coverage_is_found_from_below(truth, tolerance, confidence):
+    found = largest_coverage(lambda gamma: 1.0 if gamma <= truth else 0.0, confidence, tolerance=tolerance)
+    assert found <= truth <= found * (1 + max(tolerance, 1e-15))
+
+
+@given(st.integers(1, 8), VISIT_PROBABILITIES, rows(), estimators(), st.sampled_from([0.5, 0.9, 0.99]))
+def test_the_largest_coverage_of_a_cell_is_promised_and_hardly_more(n_demos, w, row, rule, confidence):
+    def probability(gamma):
+        return cell_coverage_probability(n_demos, w, row, rule, gamma)
+
+    found = largest_coverage(probability, confidence)
+    assert found == 0 or probability(found) >= confidence
+    assert found == 1 or probability(max(1e-12, min(1.0, found * (1 + 2e-6)))) < confidence
+
+
+@pytest.mark.parametrize(
+    ("level", "found"), [(1.0, 1.0), (0.9, 1.0), (0.5, 0.0), (math.nan, 0.0)]
+)
+def test_a_constant_probability_promises_all_or_nothing(level, found):
+    assert largest_coverage(lambda _: level, 0.9) == found
 
 
 def test_a_hundred_visits_agree_with_simulation_free_closed_form():
@@ -302,6 +395,12 @@ PROBABILITY_REFUSED = [
     (cell_coverage_probability, (5, 0.5, [1.5, -0.5], RULE, 0.5), ValueError, "action_probabilities must be non-negative; entry (1,) is -0.5"),
     (cell_coverage_probability, (5, 0.5, [], RULE, 0.5), ValueError, "action_probabilities rows must sum to 1; it sums to 0"),
     (cell_coverage_probability, (5, 0.5, PAIR, RULE, 2), ValueError, "gamma must be at most 1.0; got 2.0"),
+    (unmixed_coverage_probability, (SMALL, half(3, 2, 2), 0, RULE, 0.5), ValueError, "n_demos must be at least 1; got 0"),
+    (unmixed_coverage_probability, (SMALL, half(2, 2, 2), 1, RULE, 0.5), ValueError, "demonstrator must have shape (3, 2, 2); got (2, 2, 2)"),
+    (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
+    (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, "BC", 0.5), TypeError, "estimator must be an Estimator; got str"),
+    (largest_coverage, (float, 1.0), ValueError, "confidence must be below 1.0; got 1.0"),
+    (largest_coverage, (float, "0.5"), TypeError, "confidence must be a number; got '0.5'"),
     (seen_probability, (0, 0.5, PAIR), ValueError, "n_demos must be at least 1; got 0"),
     (seen_probability, (2.0, 0.5, PAIR), TypeError, "n_demos must be an integer; got 2.0"),
     (seen_probability, (5, 1.5, PAIR), ValueError, "visit_probability must be at most 1.0; got 1.5"),
@@ -314,6 +413,11 @@ PROBABILITY_REFUSED = [
 def test_bad_arguments_of_coverage_are_refused(function, arguments, options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         function(*arguments, **options)
+
+
+def test_a_tolerance_of_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"tolerance must be above 0\.0; got 0\.0"):
+        largest_coverage(float, 0.5, tolerance=0)
 
 
 @pytest.mark.parametrize(("function", "arguments", "error", "message"), PROBABILITY_REFUSED)

@@ -63,10 +63,13 @@ def real(
     ValueError
         If it is NaN, infinite (unless `finite` is False) or outside the range.
     """
-    if isinstance(value, bool | np.bool_ | str | bytes | complex):
+    refused = isinstance(value, bool | np.bool_ | str | bytes | complex | np.complexfloating)
+    if refused or (isinstance(value, np.ndarray) and value.ndim > 0):
         raise TypeError(f"{name} must be a number; got {_shown(value)}")
     try:
         result = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be finite; got a number beyond all floats") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number; got {_shown(value)}") from None
     if np.isnan(result) or (finite and np.isinf(result)):
@@ -181,11 +184,14 @@ def distribution(
         As `array`; and if an entry is negative or a row does not sum to 1 (the message names the row and its sum).
     """
     result = array(name, value, shape=shape)
+    if result.ndim == 0:
+        raise ValueError(f"{name} must have at least one axis; got a number")
     negative = result < 0
     if negative.any():
         where = first_index(negative)
         raise ValueError(f"{name} must be non-negative; entry {where} is {result[where].item()}")
-    totals = result.sum(axis=-1)
+    with np.errstate(over="ignore"):
+        totals = result.sum(axis=-1)
     dtype = np.asarray(value).dtype
     coarse = dtype.kind == "f" and dtype.itemsize < 8
     tolerance = 8 * result.shape[-1] * float(np.finfo(dtype).eps) if coarse else ROW_TOLERANCE
