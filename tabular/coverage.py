@@ -350,4 +350,4 @@ def seen_probability(n_demos: int, visit_probability: float, action_probabilitie
     with np.errstate(divide="ignore"):  # log(0): never avoided
         unvisited = np.exp(T * np.log1p(-w))
         missed = np.exp(T * np.log1p(-np.minimum(1.0, w * (sets @ positive))))
-    return min(1.0, max(0.0, unvisited + math.fsum(sign * (missed - unvisited))))
+    return float(min(1.0, max(0.0, unvisited + math.fsum(sign * (missed - unvisited)))))

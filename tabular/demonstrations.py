@@ -187,7 +187,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             if missing := [name for name in CSV_COLUMNS if name not in header]:
-                raise ValueError(f"{path.name}, line 1: no column {missing[0]!r}; found {', '.join(header) or 'nothing'}")
+                raise ValueError(
+                    f"{path.name}, line 1: no column {missing[0]!r}; found {', '.join(header) or 'nothing'}"
+                )
             if doubled := [name for name in CSV_COLUMNS if header.count(name) > 1]:
                 raise ValueError(f"{path.name}, line 1: column {doubled[0]!r} stands twice")
             places = [header.index(name) for name in CSV_COLUMNS]
@@ -224,7 +226,9 @@ def _read_csv(path: Path, n_states: int | None, n_actions: int | None) -> Demons
     for episode in episodes:
         for step in range(horizon):
             if (episode, step) not in pairs:
-                raise ValueError(f"{path.name}: episode {episode} has no step {step}; all episodes need {horizon} steps")
+                raise ValueError(
+                    f"{path.name}: episode {episode} has no step {step}; all episodes need {horizon} steps"
+                )
     table = np.array([[pairs[e, h] for h in range(horizon)] for e in episodes], dtype=np.int64)
     states, actions = table[..., 0], table[..., 1]
     return Demonstrations(

@@ -132,4 +132,4 @@ def suboptimality(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayL
 def reachable(mdp: FiniteHorizonMDP, policy: ArrayLike) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Which (h, s) the policy visits with positive probability, (H, S). Errors as `occupancy`."""
     visited: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = occupancy(mdp, policy).sum(axis=2) > 0
-    return validate.frozen(visited)  # type: ignore[return-value]
+    return validate.frozen(visited)

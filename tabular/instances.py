@@ -38,7 +38,9 @@ class Instance(FrozenArrays):
     demonstrator: FloatArray
 
     def __post_init__(self) -> None:
-        pi_beta = checked_policy("demonstrator", validate.rectangular("demonstrator", self.demonstrator).copy(), self.mdp.policy_shape)
+        pi_beta = checked_policy(
+            "demonstrator", validate.rectangular("demonstrator", self.demonstrator).copy(), self.mdp.policy_shape
+        )
         object.__setattr__(self, "demonstrator", validate.frozen(pi_beta))
 
     @cached_property
@@ -272,16 +274,14 @@ def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -
     for action in range(4):
         for happening in range(4):
             weight = slip / 4 + (1 - slip) * (action == happening)
-            np.add.at(transitions, (np.arange(done), action, moved[happening]), weight)
+            transitions[np.arange(done), action, moved[happening]] += weight  # no square twice
     arrival = transitions[:, :, goal].copy()
     transitions[goal], transitions[done], arrival[goal:] = np.eye(done + 1)[done], np.eye(done + 1)[done], 0.0
     mdp = FiniteHorizonMDP.from_dense(transitions, arrival, np.eye(done + 1)[0], horizon)
     return Instance("grid", mdp, softmax(mdp, temperature))
 
 
-def funnel(
-    horizon: int, n_branches: int, n_actions: int, detour: float = 0.2, skill: float = 0.5
-) -> Instance:
+def funnel(horizon: int, n_branches: int, n_actions: int, detour: float = 0.2, skill: float = 0.5) -> Instance:
     """A trunk that all trajectories share, and many branches that each of them rarely visits.
 
     State 0 is the trunk, states 1..B the branches, state B+1 is lost. On the trunk only the first action is safe:

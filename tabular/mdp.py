@@ -17,6 +17,7 @@ from theory import validate
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+
 class FrozenArrays:
     """Arrays of a pickled object come back writable; freeze them again, so that kernels see one kind of array."""
 
@@ -223,12 +224,12 @@ class FiniteHorizonMDP(FrozenArrays):
     @property
     def n_states(self) -> int:
         """Number of states S."""
-        return self.probabilities.shape[1]
+        return int(self.probabilities.shape[1])
 
     @property
     def n_actions(self) -> int:
         """Number of actions A."""
-        return self.probabilities.shape[2]
+        return int(self.probabilities.shape[2])
 
     @property
     def policy_shape(self) -> tuple[int, int, int]:
@@ -268,9 +269,8 @@ class FiniteHorizonMDP(FrozenArrays):
         change = "step-dependent" if n_steps > 1 else "stationary"
         scale = self.reward_map
         note = "" if scale == RewardMap() else f", original reward = {scale.offset:g} + {scale.slope:g} * reward"
-        return (
-            f"FiniteHorizonMDP(H={self.horizon}, S={self.n_states}, A={self.n_actions}, {kind}, {change} dynamics{note})"
-        )
+        sizes = f"H={self.horizon}, S={self.n_states}, A={self.n_actions}"
+        return f"FiniteHorizonMDP({sizes}, {kind}, {change} dynamics{note})"
 
 
 class TabularEnv(Protocol):
@@ -319,12 +319,12 @@ class Demonstrations(FrozenArrays):
     @property
     def n_demos(self) -> int:
         """Number of trajectories T."""
-        return self.states.shape[0]
+        return int(self.states.shape[0])
 
     @property
     def horizon(self) -> int:
         """Number of steps H."""
-        return self.states.shape[1]
+        return int(self.states.shape[1])
 
     def counts(self) -> "Counts":
         """Sufficient statistics T_h(s, a)."""
@@ -359,7 +359,9 @@ class Counts(FrozenArrays):
         totals = counts.sum(axis=(1, 2))
         if (totals != totals[0]).any():
             h = int(np.argmax(totals != totals[0]))
-            raise ValueError(f"counts must hold as many pairs in each step; step 0 has {totals[0]}, step {h} {totals[h]}")
+            raise ValueError(
+                f"counts must hold as many pairs in each step; step 0 has {totals[0]}, step {h} {totals[h]}"
+            )
         if totals[0] == 0:
             raise ValueError("counts must hold at least one trajectory; all are 0")
         object.__setattr__(self, "counts", validate.frozen(counts))
@@ -414,12 +416,16 @@ def _gymnasium_table(env: TabularEnv) -> tuple[Any, FloatArray]:
     inner = env.unwrapped
     for name in ("P", "initial_state_distrib"):
         if not hasattr(inner, name):
-            raise TypeError(f"env must have a transition table `P` and `initial_state_distrib`; {inner!r} has no {name}")
+            raise TypeError(
+                f"env must have a transition table `P` and `initial_state_distrib`; {inner!r} has no {name}"
+            )
     start = validate.distribution("initial_state_distrib", inner.initial_state_distrib, shape=(None,))
     table = inner.P
     if len(table) != start.size:
         raise ValueError(f"P must have as many states as initial_state_distrib; got {len(table)} and {start.size}")
     for s in range(start.size):
         if len(table[s]) != len(table[0]):
-            raise ValueError(f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}")
+            raise ValueError(
+                f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}"
+            )
     return table, start

@@ -110,7 +110,7 @@ def uniform_noise(alpha: float) -> Estimator:
 
 
 def posterior(prior_mass: float) -> Estimator:
-    """Posterior demonstrator policy under a symmetric Dirichlet prior of total mass lambda > 0 (A is the uniform prior)."""
+    """Posterior mean under a symmetric Dirichlet prior of total mass lambda > 0 (lambda = A is the uniform prior)."""
     return Estimator(1.0, prior_mass, "posterior")
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from tabular.instances import Instance
 from tabular.mdp import Counts, Demonstrations, FiniteHorizonMDP, FloatArray
-from tabular.policies import BC, Estimator, posterior, postbc, uniform_noise
+from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 
 GRAIN = 8
 """Probabilities are multiples of 1/GRAIN; a power of two keeps them exact."""
@@ -188,6 +188,4 @@ def estimators(*, max_prior_mass: int = 8) -> st.SearchStrategy[Estimator]:
     """
     alphas = st.integers(0, 8).map(lambda n: n / 8)
     masses = st.integers(1, 4 * max_prior_mass).map(lambda n: n / 4)
-    return st.one_of(
-        st.just(BC), alphas.map(uniform_noise), masses.map(posterior), st.builds(postbc, alphas, masses)
-    )
+    return st.one_of(st.just(BC), alphas.map(uniform_noise), masses.map(posterior), st.builds(postbc, alphas, masses))

@@ -89,7 +89,9 @@ def action_value(model, policy, h, s, a):
 
 
 def expected_return(model, policy):
-    return sum(p * sum(model.reward[h][s][a] for h, (s, a) in enumerate(path)) for p, path in trajectories(model, policy))
+    return sum(
+        p * sum(model.reward[h][s][a] for h, (s, a) in enumerate(path)) for p, path in trajectories(model, policy)
+    )
 
 
 def occupancy(model, policy):

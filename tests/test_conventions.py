@@ -32,7 +32,9 @@ TEXTS = sorted(
     for path in ROOT.glob("**/*")
     if path.is_file()
     and not NOT_OURS & set(path.relative_to(ROOT).parts)
-    and not any(part.endswith(("_cache", ".egg-info")) or part == ".hypothesis" for part in path.relative_to(ROOT).parts)
+    and not any(
+        part.endswith(("_cache", ".egg-info")) or part == ".hypothesis" for part in path.relative_to(ROOT).parts
+    )
     and (path.suffix in {".py", ".md", ".toml", ".txt", ".cff", ".html", ".yml", ".yaml", ".cfg", ".csv", ""})
 )
 
@@ -107,7 +109,9 @@ def test_kernels_import_no_other_module_of_ours(path):
 
 @each([path for path in MODULES if path.name == "_kernels.py"])
 def test_kernels_keep_nan_and_infinity_and_one_thread(path):
-    calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call) and dotted(node.func).endswith("jit")]
+    calls = [
+        node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call) and dotted(node.func).endswith("jit")
+    ]
     assert calls
     for call in calls:
         options = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
@@ -206,7 +210,11 @@ def test_the_reader_of_docstrings_reads_them():
     docstring = inspect.cleandoc(dp.suboptimality.__doc__)
     assert section(docstring, "Parameters") == ["mdp", "demonstrator", "policy"]
     assert section(inspect.cleandoc(dp.Evaluation.__doc__), "Attributes") == ["value", "action_value"]
-    assert section("Text.\n\nParameters\n----------\nx : int\n    Word.\n*rest, y\n", "Parameters") == ["x", "rest", "y"]
+    assert section("Text.\n\nParameters\n----------\nx : int\n    Word.\n*rest, y\n", "Parameters") == [
+        "x",
+        "rest",
+        "y",
+    ]
 
 
 def documented_shape(thing, title, head):

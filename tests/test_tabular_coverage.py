@@ -22,7 +22,7 @@ from tabular.coverage import (
 )
 from tabular.instances import chain_lock, two_bandits, uniform_noise_trap
 from tabular.mdp import Counts, FiniteHorizonMDP
-from tabular.policies import BC, Estimator, posterior, postbc, uniform_noise
+from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances, mdps, policies
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -247,7 +247,9 @@ def test_probabilities_do_not_know_the_order_of_the_actions(n_demos, w, row, ran
     )
 
 
-@pytest.mark.parametrize(("n_demos", "w"), [(10**12, 1e-12), (10**12, 3e-13), (10**15, 1e-15), (10**6, 1e-4), (50, 0.3)])
+@pytest.mark.parametrize(
+    ("n_demos", "w"), [(10**12, 1e-12), (10**12, 3e-13), (10**15, 1e-15), (10**6, 1e-4), (50, 0.3)]
+)
 def test_rare_cells_and_many_demonstrations_keep_their_digits(n_demos, w):
     unvisited, one_missed = oracles.power_of_complement(w, n_demos), oracles.power_of_complement(w / 2, n_demos)
     truth = unvisited + 1 - 2 * one_missed + unvisited
@@ -266,7 +268,9 @@ def covered_in_enumeration(mdp, demonstrator, n_demos, rule, gamma):
     total = Fraction(0)
     for table, probability in oracles.law_of_counts(model, pi_beta, n_demos).items():
         rows = [oracles.estimator_row(table[h][s], rule.alpha, rule.prior_mass) for h, s in cells]
-        if all(oracles.is_covered(row, pi_beta[h][s], Fraction(gamma)) for row, (h, s) in zip(rows, cells, strict=True)):
+        if all(
+            oracles.is_covered(row, pi_beta[h][s], Fraction(gamma)) for row, (h, s) in zip(rows, cells, strict=True)
+        ):
             total += probability
     return float(total)
 
@@ -277,9 +281,7 @@ def unmixed(draw):
     H, S, A = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
     relabelled = [draw(st.permutations(range(S))) for _ in range(H)]
     successors = np.repeat(np.array(relabelled)[:, :, None, None], A, axis=2)
-    mdp = FiniteHorizonMDP(
-        successors, np.ones(successors.shape), np.zeros((1, S, A)), draw(distributions((), S)), H
-    )
+    mdp = FiniteHorizonMDP(successors, np.ones(successors.shape), np.zeros((1, S, A)), draw(distributions((), S)), H)
     return mdp, draw(policies(mdp))
 
 
@@ -311,7 +313,9 @@ def test_a_process_of_one_cell_is_that_cell(n_demos, row, rule, gamma):
 
 def test_a_process_whose_states_mix_is_refused():
     lock = chain_lock(3, 2, 0.5)
-    with pytest.raises(ValueError, match="mdp must keep its states apart under the demonstrator; they mix after step 0"):
+    with pytest.raises(
+        ValueError, match="mdp must keep its states apart under the demonstrator; they mix after step 0"
+    ):
         unmixed_coverage_probability(lock.mdp, lock.demonstrator, 5, BC, 0.5)
     meeting = FiniteHorizonMDP(np.zeros((1, 2, 1, 1), int), np.ones((1, 2, 1, 1)), np.zeros((1, 2, 1)), [0.5, 0.5], 2)
     with pytest.raises(ValueError, match="they mix after step 0"):
@@ -334,9 +338,7 @@ def test_the_largest_coverage_of_a_cell_is_promised_and_hardly_more(n_demos, w, 
     assert found == 1 or probability(max(1e-12, min(1.0, found * (1 + 2e-6)))) < confidence
 
 
-@pytest.mark.parametrize(
-    ("level", "found"), [(1.0, 1.0), (0.9, 1.0), (0.5, 0.0), (math.nan, 0.0)]
-)
+@pytest.mark.parametrize(("level", "found"), [(1.0, 1.0), (0.9, 1.0), (0.5, 0.0), (math.nan, 0.0)])
 def test_a_constant_probability_promises_all_or_nothing(level, found):
     assert largest_coverage(lambda _: level, 0.9) == found
 

@@ -1,5 +1,4 @@
 import io
-import itertools
 import os
 import pickle
 import re
@@ -104,7 +103,7 @@ def test_sampling_does_not_touch_the_global_generator(sample):
         ({"n_demos": True}, TypeError, "n_demos must be an integer; got True"),
         ({"n_demos": 10.0}, TypeError, "n_demos must be an integer; got 10.0"),
         ({"rng": 7}, TypeError, "rng must be a numpy.random.Generator; got int"),
-        ({"rng": np.random.RandomState(0)}, TypeError, "rng must be a numpy.random.Generator; got RandomState"),  # noqa: NPY002
+        ({"rng": np.random.RandomState(0)}, TypeError, "rng must be a numpy.random.Generator; got RandomState"),
         ({"rng": None}, TypeError, "rng must be a numpy.random.Generator; got NoneType"),
         ({"demonstrator": np.full((3, 2, 3), 1 / 3)}, ValueError, "demonstrator must have shape (3, 2, 2); got (3, 2, 3)"),
         ({"demonstrator": np.full((3, 2, 2), 0.4)}, ValueError, "demonstrator rows must sum to 1; row (0, 0) sums to 0.8"),
@@ -297,7 +296,7 @@ def test_a_bad_csv_is_refused_with_its_line(tmp_path, text, sizes, message):
 @pytest.mark.parametrize("content", [b"\xff\xfe0,0", HEAD.encode() + b"0,0,\xe9,1\n", HEAD.encode("utf-16")])
 def test_a_csv_in_another_encoding_is_refused(tmp_path, content):
     (tmp_path / "a.csv").write_bytes(content)
-    with pytest.raises(ValueError, match="a.csv is not a csv file: 'utf-8' codec can't decode"):
+    with pytest.raises(ValueError, match=r"a\.csv is not a csv file: 'utf-8' codec can't decode"):
         read_demonstrations(tmp_path / "a.csv")
 
 

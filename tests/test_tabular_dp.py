@@ -1,5 +1,5 @@
-import oracles
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,9 +165,7 @@ def test_stacking_a_table_over_the_steps_changes_nothing(drawn):
     def stacked(table):
         return np.broadcast_to(table, (H, *table.shape[1:]))
 
-    other = FiniteHorizonMDP(
-        stacked(mdp.successors), stacked(mdp.probabilities), stacked(mdp.reward), mdp.initial, H
-    )
+    other = FiniteHorizonMDP(stacked(mdp.successors), stacked(mdp.probabilities), stacked(mdp.reward), mdp.initial, H)
     assert_same_answers(mdp, other, policy)
 
 

@@ -2,15 +2,14 @@ import math
 import re
 from fractions import Fraction
 
-import gymnasium
 import numpy as np
 import oracles
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from tabular import dp, instances
+from tabular import dp
 from tabular.instances import (
     Instance,
     chain_lock,
@@ -24,7 +23,6 @@ from tabular.instances import (
     two_bandits,
     uniform_noise_trap,
 )
-from tabular.mdp import FiniteHorizonMDP
 from tabular.strategies import mdps
 from theory.uniform_fails import min_rare_states
 
@@ -282,7 +280,8 @@ def test_an_instance_keeps_no_hold_on_the_given_demonstrator():
 
 
 @pytest.mark.parametrize(
-    ("env_id", "name"), [("FrozenLake8x8-v1", "FrozenLake8x8"), ("CliffWalking-v1", "CliffWalking"), ("Taxi-v4", "Taxi")]
+    ("env_id", "name"),
+    [("FrozenLake8x8-v1", "FrozenLake8x8"), ("CliffWalking-v1", "CliffWalking"), ("Taxi-v4", "Taxi")],
 )
 def test_gymnasium_instances_carry_the_name_and_a_demonstrator_worse_than_optimal(env_id, name):
     instance = from_gymnasium(env_id, 20)

@@ -177,9 +177,7 @@ def test_few_binomial_draws_have_about_the_right_mean(rng):
 # --- one row ----------------------------------------------------------------------------------------------------------
 
 
-@given(
-    st.lists(st.integers(0, 3), min_size=1, max_size=40).filter(any), st.floats(0, 1, exclude_max=True)
-)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40).filter(any), st.floats(0, 1, exclude_max=True))
 def test_inversion_finds_the_last_outcome_beyond_which_enough_mass_lies(weights, u):
     tail = np.cumsum(np.array(weights[::-1], float))[::-1].copy()
     u *= tail[0]
@@ -188,9 +186,7 @@ def test_inversion_finds_the_last_outcome_beyond_which_enough_mass_lies(weights,
     assert weights[found] > 0
 
 
-@given(
-    st.lists(st.integers(0, 3), min_size=1, max_size=40).filter(any), st.integers(0, 400), st.integers(0, 2**32)
-)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40).filter(any), st.integers(0, 400), st.integers(0, 2**32))
 def test_a_split_hands_out_every_draw_to_possible_outcomes(weights, n, seed):
     row = np.array(weights) / sum(weights)
     out = np.full(row.size, -1, np.int64)
@@ -288,7 +284,9 @@ def by_counts(drawn, size, rng):
 
 
 def by_rollouts(drawn, size, rng):
-    return np.stack([sample_demonstrations(drawn.mdp, drawn.policy, drawn.n_demos, rng).counts().counts for _ in range(size)])
+    return np.stack(
+        [sample_demonstrations(drawn.mdp, drawn.policy, drawn.n_demos, rng).counts().counts for _ in range(size)]
+    )
 
 
 def likely_cells(drawn):
@@ -356,9 +354,7 @@ def test_each_cell_is_visited_binomially(sampler):
 
 def fork(n_demos):
     """Two steps: the first action decides the second state. Few enough tables of counts to list them all."""
-    mdp = FiniteHorizonMDP(
-        [[[[0], [1]], [[1], [0]]]], np.ones((1, 2, 2, 1)), np.zeros((1, 2, 2)), [1.0, 0.0], 2
-    )
+    mdp = FiniteHorizonMDP([[[[0], [1]], [[1], [0]]]], np.ones((1, 2, 2, 1)), np.zeros((1, 2, 2)), [1.0, 0.0], 2)
     policy = np.array([[[0.375, 0.625], [0.5, 0.5]], [[0.25, 0.75], [0.5, 0.5]]])
     return Case("fork", mdp, policy, n_demos, 20_000)
 

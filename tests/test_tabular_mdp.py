@@ -93,7 +93,9 @@ def test_single_precision_rows_are_normalised():
             "FiniteHorizonMDP(H=3, S=2, A=1, dense, stationary dynamics)",
         ),
         (
-            FiniteHorizonMDP(np.zeros((2, 1, 1, 1), int), np.ones((2, 1, 1, 1)), np.zeros((1, 1, 1)), [1], 2, RewardMap(-1, 2)),
+            FiniteHorizonMDP(
+                np.zeros((2, 1, 1, 1), int), np.ones((2, 1, 1, 1)), np.zeros((1, 1, 1)), [1], 2, RewardMap(-1, 2)
+            ),
             "FiniteHorizonMDP(H=2, S=1, A=1, 1 successors, step-dependent dynamics, original reward = -1 + 2 * reward)",
         ),
     ],
@@ -341,7 +343,11 @@ TABLES = [("FrozenLake-v1", 30), ("FrozenLake8x8-v1", 20), ("CliffWalking-v1", 2
 def loaded(env_id, horizon):
     env = gymnasium.make(env_id)
     try:
-        return FiniteHorizonMDP.from_gymnasium(env, horizon), env.unwrapped.P, env.unwrapped.initial_state_distrib.tolist()
+        return (
+            FiniteHorizonMDP.from_gymnasium(env, horizon),
+            env.unwrapped.P,
+            env.unwrapped.initial_state_distrib.tolist(),
+        )
     finally:
         env.close()
 

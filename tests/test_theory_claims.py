@@ -21,7 +21,9 @@ def satisfies(x, relation, bound):
 
 
 @given(INTERVALS, RELATIONS, NUMBERS)
-def test_a_claim_holds_exactly_if_both_ends_satisfy_it_and_is_violated_exactly_if_neither_does(interval, relation, bound):
+def test_a_claim_holds_exactly_if_both_ends_satisfy_it_and_is_violated_exactly_if_neither_does(
+    interval, relation, bound
+):
     ends = {satisfies(x, relation, bound) for x in (interval.low, interval.high)}
     truth = {frozenset([True]): "holds", frozenset([False]): "violated"}.get(frozenset(ends), "inconclusive")
     assert judge(interval, relation, bound) == truth

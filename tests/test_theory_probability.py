@@ -99,7 +99,9 @@ def test_clopper_pearson_holds_any_probability_as_often_as_stated(trials, p, con
     held = sum(
         oracles.binomial_pmf(trials, k, p)
         for k in range(trials + 1)
-        if clopper_pearson(k, trials, confidence).low - 1e-12 <= p <= clopper_pearson(k, trials, confidence).high + 1e-12
+        if clopper_pearson(k, trials, confidence).low - 1e-12
+        <= p
+        <= clopper_pearson(k, trials, confidence).high + 1e-12
     )
     assert held >= Fraction(confidence)
 

@@ -80,7 +80,11 @@ def test_an_array_is_copied_into_doubles_in_c_order(values):
             assert not np.shares_memory(result, values)
 
 
-@given(hnp.arrays(st.sampled_from([np.int64, np.uint8, np.int32]), hnp.array_shapes(max_dims=3), elements=st.integers(0, 100)))
+@given(
+    hnp.arrays(
+        st.sampled_from([np.int64, np.uint8, np.int32]), hnp.array_shapes(max_dims=3), elements=st.integers(0, 100)
+    )
+)
 def test_integers_are_copied_into_64_bits_in_c_order(values):
     for given_array in (values, values.T, values[..., ::-1]):
         result = validate.integers("x", given_array, below=101)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 _T = TypeVar("_T", bound=np.generic)
 
 ROW_TOLERANCE = 1e-9
-"""How far a float64 row may sum from 1. A float32 row gets the same in units of its own precision (see `distribution`)."""
+"""How far a float64 row may sum from 1. A float32 row gets the same in its own precision (see `distribution`)."""
 
 
 def _shown(value: object) -> str:
@@ -163,16 +163,17 @@ def integers(
     if raw.size and raw.dtype.kind == "u" and int(raw.max()) > np.iinfo(np.int64).max:
         raise ValueError(f"{name} must fit into 64 bits; its largest entry is {int(raw.max())}")
     result = np.array(raw, dtype=np.int64, order="C", copy=True)
-    for broken, rule in ((result < 0, "at least 0"), (result >= below if below is not None else None, f"below {below}")):
+    for broken, rule in (
+        (result < 0, "at least 0"),
+        (result >= below if below is not None else None, f"below {below}"),
+    ):
         if broken is not None and broken.any():
             where = first_index(broken)
             raise ValueError(f"{name} must be {rule}; entry {where} is {result[where].item()}")
     return result
 
 
-def distribution(
-    name: str, value: Any, *, shape: tuple[int | None, ...] | None = None
-) -> NDArray[np.float64]:
+def distribution(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
     """Return a private float64 copy of an array whose last axis holds probability distributions.
 
     A float64 row must sum to 1 within `ROW_TOLERANCE`, and is kept as it is. A float16 or float32 row must do so
