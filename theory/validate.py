@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 _T = TypeVar("_T", bound=np.generic)
 
 ROW_TOLERANCE = 1e-9
-"""How far a float64 row may sum from 1. A float32 row gets the same in units of its own precision (see `distribution`)."""
+"""How far a float64 row may sum from 1. A float32 row gets the same in its own precision (see `distribution`)."""
 
 
 def _shown(value: object) -> str:
@@ -63,10 +63,13 @@ def real(
     ValueError
         If it is NaN, infinite (unless `finite` is False) or outside the range.
     """
-    if isinstance(value, bool | np.bool_ | str | bytes | complex):
+    refused = isinstance(value, bool | np.bool_ | str | bytes | complex | np.complexfloating)
+    if refused or (isinstance(value, np.ndarray) and value.ndim > 0):
         raise TypeError(f"{name} must be a number; got {_shown(value)}")
     try:
         result = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be finite; got a number beyond all floats") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number; got {_shown(value)}") from None
     if np.isnan(result) or (finite and np.isinf(result)):
@@ -96,6 +99,20 @@ def generator(name: str, value: Any) -> np.random.Generator:
     return value
 
 
+def rectangular(name: str, value: Any) -> NDArray[Any]:
+    """Return `value` as an array of whatever type it has, without a copy where it is one.
+
+    Raises
+    ------
+    ValueError
+        If it is a nest of sequences of unequal lengths.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+
+
 def array(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
     """Return a private, C-ordered float64 copy of a finite real array.
 
@@ -115,10 +132,7 @@ def array(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None)
     ValueError
         If the shape differs or an entry is not finite; the message names the first such entry.
     """
-    try:
-        raw = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+    raw = rectangular(name, value)
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers; its dtype is {raw.dtype}")
     _check_shape(name, raw.shape, shape)
@@ -142,26 +156,24 @@ def integers(
     ValueError
         If the shape differs, or an entry is negative or not below `below`; the message names the first such entry.
     """
-    try:
-        raw = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+    raw = rectangular(name, value)
     if raw.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold integers; its dtype is {raw.dtype}")
     _check_shape(name, raw.shape, shape)
     if raw.size and raw.dtype.kind == "u" and int(raw.max()) > np.iinfo(np.int64).max:
         raise ValueError(f"{name} must fit into 64 bits; its largest entry is {int(raw.max())}")
     result = np.array(raw, dtype=np.int64, order="C", copy=True)
-    for broken, rule in ((result < 0, "at least 0"), (result >= below if below is not None else None, f"below {below}")):
+    for broken, rule in (
+        (result < 0, "at least 0"),
+        (result >= below if below is not None else None, f"below {below}"),
+    ):
         if broken is not None and broken.any():
             where = first_index(broken)
             raise ValueError(f"{name} must be {rule}; entry {where} is {result[where].item()}")
     return result
 
 
-def distribution(
-    name: str, value: Any, *, shape: tuple[int | None, ...] | None = None
-) -> NDArray[np.float64]:
+def distribution(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
     """Return a private float64 copy of an array whose last axis holds probability distributions.
 
     A float64 row must sum to 1 within `ROW_TOLERANCE`, and is kept as it is. A float16 or float32 row must do so
@@ -173,11 +185,14 @@ def distribution(
         As `array`; and if an entry is negative or a row does not sum to 1 (the message names the row and its sum).
     """
     result = array(name, value, shape=shape)
+    if result.ndim == 0:
+        raise ValueError(f"{name} must have at least one axis; got a number")
     negative = result < 0
     if negative.any():
         where = first_index(negative)
         raise ValueError(f"{name} must be non-negative; entry {where} is {result[where].item()}")
-    totals = result.sum(axis=-1)
+    with np.errstate(over="ignore"):
+        totals = result.sum(axis=-1)
     dtype = np.asarray(value).dtype
     coarse = dtype.kind == "f" and dtype.itemsize < 8
     tolerance = 8 * result.shape[-1] * float(np.finfo(dtype).eps) if coarse else ROW_TOLERANCE

@@ -1,0 +1,112 @@
+"""Files under the output folder: the same content gives the same bytes, and a file is whole or absent."""
+
+import io
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO, cast
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on the fixed dates that make PDFs reproducible
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_META = "meta.json"
+PNG_DPI = 200
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that appears under its name only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            yield cast(BinaryIO, file)
+            file.flush()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+    """Write arrays and a JSON-ready description as an npz without time stamps.
+
+    Raises
+    ------
+    TypeError
+        If an array holds objects, which would need pickle.
+    """
+    with atomic(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(_META, _EPOCH), to_json(meta))
+        for name in sorted(arrays):
+            array = np.asarray(arrays[name])
+            if array.dtype.hasobject:
+                raise TypeError(f"array {name!r} holds objects")
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, buffer.getvalue())
+
+
+def load_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Read what `save_arrays` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not complete, or not of this form.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(archive.read(_META))
+            arrays = {
+                name.removesuffix(".npy"): np.lib.format.read_array(
+                    io.BytesIO(archive.read(name)), allow_pickle=False
+                )
+                for name in archive.namelist()
+                if name != _META
+            }
+    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        raise ValueError(f"{path.name} is not a complete data file: {error}") from None
+    return arrays, meta
+
+
+def save_figure(stem: Path, figure: Figure) -> None:
+    """Write a figure as PDF and as PNG."""
+    for suffix, options in (
+        (".pdf", {"metadata": {"CreationDate": None, "ModDate": None}}),
+        (".png", {"dpi": PNG_DPI, "metadata": {"Software": None}}),
+    ):
+        with atomic(stem.with_suffix(suffix)) as file:
+            figure.savefig(file, format=suffix[1:], **options)
+
+
+def save_json(path: Path, content: Any) -> None:
+    """Write JSON that any reader takes: no NaN, no infinity."""
+    save_text(path, to_json(content))
+
+
+def save_text(path: Path, text: str) -> None:
+    """Write text in UTF-8."""
+    with atomic(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def to_json(content: Any) -> str:
+    """JSON with a fixed layout; NaN and infinity are refused."""
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"

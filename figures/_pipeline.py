@@ -1,0 +1,104 @@
+"""From a figure module to its files: data, verdicts, pictures."""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from matplotlib.figure import Figure
+
+from figures import _style
+from figures._artifacts import Arrays, load_arrays, save_arrays, save_figure, save_json
+from figures._sweep import Sweep, versions
+from theory.claims import Claim
+
+PROFILES = ("quick", "full")
+
+
+class FigureModule(Protocol):
+    """What every `fig_<name>.py` offers."""
+
+    TITLE: str
+    CAPTION: str
+    FULL: Any
+    QUICK: Any
+
+    def compute(self, config: Any, sweep: Sweep) -> Arrays:
+        """Only this takes time."""
+
+    def check(self, arrays: Arrays) -> Sequence[Claim]:
+        """Judge what was saved."""
+
+    def draw(self, arrays: Arrays) -> Figure:
+        """Draw what was saved."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished figure."""
+
+    name: str
+    title: str
+    caption: str
+    claims: tuple[Claim, ...]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Entries of ``verdicts.json``."""
+        return [claim.to_json(self.name) for claim in self.claims]
+
+
+def figure_names() -> list[str]:
+    """Names of all figures, by file name."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("fig_*.py"))
+
+
+def figure_module(name: str) -> FigureModule:
+    """The module of a figure."""
+    return cast(FigureModule, importlib.import_module(f"figures.{name}"))
+
+
+def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = False) -> Outcome:
+    """Compute (or load) a figure's data, judge and draw them, and write all files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `from_data` and there are no data.
+    ValueError
+        If the data were made with another profile, seed or settings than asked for.
+    """
+    module = figure_module(name)
+    config = module.FULL if profile == "full" else module.QUICK
+    wanted = {"figure": name, "profile": profile, "seed": sweep.seed, "settings": json.loads(json.dumps(asdict(config)))}
+    data = out / f"{name}.npz"
+    if from_data:
+        arrays = _saved(data, wanted)
+    else:
+        arrays = module.compute(config, sweep)
+        save_arrays(data, arrays, {**wanted, "versions": versions()})
+    claims = tuple(module.check(arrays))
+    if len({claim.id for claim in claims}) < len(claims):
+        raise ValueError(f"{name} has two claims of one id")
+    outcome = Outcome(name, module.TITLE, module.CAPTION, claims)
+    with _style.style():
+        save_figure(out / name, module.draw(arrays))
+    save_json(out / f"{name}.json", {"schema": 1, **wanted, "claims": outcome.to_json()})
+    return outcome
+
+
+def _saved(path: Path, wanted: dict[str, Any]) -> Arrays:
+    if not path.exists():
+        raise FileNotFoundError(f"no data to draw from: {path} does not exist")
+    arrays, meta = load_arrays(path)
+    for key, value in wanted.items():
+        if meta.get(key) != value:
+            raise ValueError(f"{path.name} was made with {key} {meta.get(key)!r}; {value!r} is asked for")
+    return arrays
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

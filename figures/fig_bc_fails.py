@@ -1,0 +1,205 @@
+"""BC fails to cover (B.1): how often, and what the failure costs whoever learns from its rollouts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import linprog
+
+from figures import _style
+from figures._artifacts import Arrays
+from figures._sweep import Cell, Sweep
+from tabular import dp
+from tabular.coverage import coverage
+from tabular.demonstrations import sample_counts
+from tabular.instances import two_bandits
+from tabular.policies import BC, paper_choice, uniform_noise
+from theory import bc_fails
+from theory.claims import Claim, Interval
+from theory.probability import clopper_pearson
+
+TITLE = "BC fails to cover"
+CAPTION = (
+    "Left: probability that BC never plays a rewarded arm on the two bandits of B.1 (coverage 0, loss 2 eps), exact "
+    "lines and sampled points with 95 % intervals, against T eps; it stays above 1/2 in the paper's region "
+    "T <= 1/(20 eps) and in ours, T <= 1/(8 eps). Right: the smallest possible loss, over all learners, after n rollouts "
+    "of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated."
+)
+FALSE_ALARM = 1e-6
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings: epsilons, points per curve, sampled points per epsilon, data sets per point."""
+
+    epsilons: tuple[float, ...] = (0.1, 0.03, 0.01, 0.001)
+    n_points: int = 60
+    n_sampled: int = 6
+    replicates: int = 1000
+    rollouts: int = 1000
+    minimax_demos: int = 10
+
+
+FULL = Config(replicates=20_000)
+QUICK = Config()
+
+
+def compute(config: Config, sweep: Sweep) -> Arrays:
+    """Exact curves, sampled points, minimax losses."""
+    reach = 0.3  # largest T eps shown
+    cells, exact, demos = [], [], []
+    for eps in config.epsilons:
+        top = max(2, int(reach / eps))
+        grid = np.unique(np.geomspace(1, top, config.n_points).astype(int))
+        demos.append(np.pad(grid, (0, config.n_points - grid.size), mode="edge"))
+        exact.append([bc_fails.failure_probability(int(T), eps) for T in demos[-1]])
+        for T in np.unique(np.geomspace(1, top, config.n_sampled).astype(int)):
+            cells.append({"epsilon": eps, "n_demos": int(T), "replicates": config.replicates})
+    results = sweep.run("bc-fails", sample_failures, cells)
+    n = np.arange(config.rollouts + 1)
+    T, eps = config.minimax_demos, config.epsilons[0]
+    paper = paper_choice(3, 1, T)
+    shares = {  # probability that one rollout plays a given rewarded arm, given that neither was demonstrated
+        name: float(estimator.noise_weight([T])[0]) / 3
+        for name, estimator in (("BC", BC), ("uniform noise", uniform_noise(paper.alpha)), ("PostBC", paper))
+    }
+    return {
+        "epsilons": np.array(config.epsilons),
+        "n_demos": np.array(demos),
+        "exact": np.array(exact),
+        "sampled_epsilon": np.array([c["epsilon"] for c in cells]),
+        "sampled_n_demos": np.array([c["n_demos"] for c in cells]),
+        "failures": np.array([r["failures"] for r in results]),
+        "replicates": np.array(config.replicates),
+        "largest_gap_error": np.array(max(float(r["gap_error"]) for r in results)),
+        "largest_coverage": np.array(max(float(r["coverage"]) for r in results)),
+        "rollouts": n,
+        "minimax_policies": np.array(list(shares)),
+        "minimax": np.array([0.5 * (1 - 2 * q) ** n for q in shares.values()]),
+        "minimax_lp": np.array([[minimax_by_lp(q, k) for k in (0, 1, 10, 100)] for q in shares.values()]),
+        "minimax_lp_rollouts": np.array([0, 1, 10, 100]),
+        "minimax_alpha": np.array(paper.alpha),
+        "minimax_demos": np.array(T),
+    }
+
+
+def sample_failures(cell: Cell, rng: np.random.Generator) -> Arrays:
+    """Clone drawn demonstrations and count how often BC plays no rewarded arm on either bandit."""
+    eps = cell["epsilon"]
+    first, second = two_bandits(eps)
+    failures, gap_error, largest = 0, 0.0, 0.0
+    for _ in range(cell["replicates"]):
+        policy = BC.policy(sample_counts(first.mdp, first.demonstrator, cell["n_demos"], rng))
+        returns = [dp.expected_return(bandit.mdp, policy) for bandit in (first, second)]
+        if max(returns) == 0.0:
+            failures += 1
+            gap_error = max(gap_error, abs(first.demonstrator_value - bc_fails.value_gap(eps)))
+            gap_error = max(gap_error, abs(second.demonstrator_value - bc_fails.value_gap(eps)))
+            largest = max(largest, coverage(policy, first.demonstrator))
+    return {"failures": np.array(failures), "gap_error": np.array(gap_error), "coverage": np.array(largest)}
+
+
+def minimax_by_lp(share: float, n_rollouts: int) -> float:
+    """Smallest largest loss of a learner that saw n rollouts, each playing either rewarded arm with this probability.
+
+    The data say which bandit it is, or nothing. The learner picks an arm for each of the three outcomes; that is a
+    linear program in its probabilities and the largest loss.
+    """
+    nothing = (1 - 2 * share) ** n_rollouts
+    law = np.array([[nothing, 1 - nothing, 0.0], [nothing, 0.0, 1 - nothing]])  # bandit x outcome
+    n_arms, n_outcomes = 3, 3
+    objective = np.zeros(n_outcomes * n_arms + 1)
+    objective[-1] = 1.0
+    at_most = np.zeros((2, objective.size))
+    for bandit in range(2):  # 1 - sum_o law(o) x_o(arm) <= loss
+        for outcome in range(n_outcomes):
+            at_most[bandit, outcome * n_arms + 1 + bandit] = -law[bandit, outcome]
+        at_most[bandit, -1] = -1.0
+    equal = np.zeros((n_outcomes, objective.size))
+    for outcome in range(n_outcomes):
+        equal[outcome, outcome * n_arms : (outcome + 1) * n_arms] = 1.0
+    solution = linprog(objective, at_most, -np.ones(2), equal, np.ones(n_outcomes), bounds=(0.0, None), method="highs")
+    if solution.status != 0:
+        raise RuntimeError(f"the linear program of the minimax loss was not solved: {solution.message}")
+    return float(solution.fun)
+
+
+def check(arrays: Arrays) -> Sequence[Claim]:
+    """The probability in both regions, the samples, the gap, the coverage, the minimax loss."""
+    T, eps = arrays["n_demos"], arrays["epsilons"][:, None]
+    paper = arrays["exact"][T * eps <= 1 / 20 * (1 + 1e-12)].min()
+    ours = arrays["exact"][T * eps <= 1 / 8 * (1 + 1e-12)].min()
+    margins = []
+    trials, confidence = int(arrays["replicates"]), 1 - FALSE_ALARM / arrays["failures"].size
+    for e, n, k in zip(arrays["sampled_epsilon"], arrays["sampled_n_demos"], arrays["failures"], strict=True):
+        exact = bc_fails.failure_probability(int(n), float(e))
+        interval = clopper_pearson(int(k), trials, confidence)
+        margins.append(min(exact - interval.low, interval.high - exact))
+    bc, lp = arrays["minimax"][0], arrays["minimax_lp"]
+    lp_error = np.abs(lp - arrays["minimax"][:, arrays["minimax_lp_rollouts"]]).max()
+    return [
+        Claim("bc-fails-paper-region", "B1.2", ">=", Interval.point(paper), 0.5, "exact",
+              "Smallest probability that BC plays no rewarded arm, over the shown T <= 1/(20 eps)."),
+        Claim("bc-fails-our-region", "R5", ">=", Interval.point(ours), 0.5, "exact",
+              "Smallest probability that BC plays no rewarded arm, over the shown T <= 1/(8 eps)."),
+        Claim("bc-fails-sampled", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
+              f"Smallest distance of the exact probability from the ends of the sampled one's Clopper-Pearson interval, "
+              f"over {len(margins)} points; false alarm {FALSE_ALARM:g} for all together."),
+        Claim("bc-fails-gap", "R5", "<=", Interval.point(float(arrays["largest_gap_error"])), 1e-15, "exact",
+              "Largest difference of the loss from 2 eps, over all sampled failures, both bandits."),
+        Claim("bc-fails-coverage", "B1.3", "<=", Interval.point(float(arrays["largest_coverage"])), 0.0, "exact",
+              "Largest coverage of BC over all sampled failures."),
+        Claim("bc-fails-minimax", "B1.6", ">=", Interval.point(float(min(bc.min(), lp[0].min()))),
+              bc_fails.minimax_loss() - 1e-9, "exact",
+              "Smallest minimax loss of learners fed by BC's rollouts, any number of them, by the linear program."),
+        Claim("bc-fails-minimax-form", "R5", "<=", Interval.point(float(lp_error)), 1e-9, "exact",
+              "Largest difference between the linear program and (1/2)(1 - 2q)^n, q the chance of each rewarded arm."),
+    ]  # fmt: skip
+
+
+def draw(arrays: Arrays) -> Figure:
+    """Two panels: how often, at what price."""
+    figure = _style.new_figure(_style.PAGE, 2.7)
+    left, right = figure.subplots(1, 2)
+    _draw_probability(left, arrays)
+    _draw_minimax(right, arrays)
+    return figure
+
+
+def _draw_probability(axes: Axes, arrays: Arrays) -> None:
+    axes.axvspan(1e-9, 1 / 20, color="#000000", alpha=0.13, lw=0)
+    axes.axvspan(1 / 20, 1 / 8, color=_style.COLOURS["our bound"], alpha=0.15, lw=0)
+    shades = ("#F6A77A", "#E8833F", "#D55E00", "#8F3F00")
+    trials = int(arrays["replicates"])
+    for eps, T, exact, shade in zip(
+        arrays["epsilons"], arrays["n_demos"], arrays["exact"], shades, strict=True
+    ):
+        axes.plot(T * eps, exact, color=shade, label=f"$\\epsilon$ = {eps:g}")
+        mine = arrays["sampled_epsilon"] == eps
+        share = arrays["failures"][mine] / trials
+        ends = [clopper_pearson(int(k), trials) for k in arrays["failures"][mine]]
+        error = [share - [i.low for i in ends], [i.high for i in ends] - share]
+        axes.errorbar(arrays["sampled_n_demos"][mine] * eps, share, yerr=error, fmt="o", color=shade, ms=2.5, lw=0.8)
+    axes.axhline(0.5, color="#555555", lw=0.8, ls=":")
+    axes.text(0.003, 0.46, "paper's region\n$T \\leq 1/(20\\,\\epsilon)$", fontsize=7, va="top")
+    axes.text(0.0515, 0.28, "ours too\n$T \\leq 1/(8\\,\\epsilon)$", fontsize=7, va="top", color=_style.COLOURS["our bound"])
+    axes.set(xlim=(0, 0.3), ylim=(0, 1.02), xlabel="demonstrations x rarity,  $T \\epsilon$", ylabel="probability")
+    axes.legend(loc="upper right")
+    _style.panel_letter(axes, "a", "BC never plays a rewarded arm")
+
+
+def _draw_minimax(axes: Axes, arrays: Arrays) -> None:
+    n = arrays["rollouts"]
+    for name, loss in zip(arrays["minimax_policies"], arrays["minimax"], strict=True):
+        axes.plot(n, loss, color=_style.COLOURS[str(name)])
+    axes.plot(
+        np.tile(arrays["minimax_lp_rollouts"], (3, 1)).T, arrays["minimax_lp"].T, "k.", ms=3, zorder=3
+    )
+    axes.text(1.3, 0.505, "BC: 1/2 for ever", color=_style.COLOURS["BC"], va="bottom", fontsize=7)
+    axes.text(1.1, 0.19, "uniform noise,\nsame $\\alpha$", color=_style.COLOURS["uniform noise"], va="top", fontsize=7)
+    axes.text(12, 0.19, "PostBC, the paper's $\\alpha$, $\\lambda$", color=_style.COLOURS["PostBC"], fontsize=7)
+    axes.set(xscale="log", xlim=(1, n[-1]), ylim=(0, 0.56))
+    axes.set(xlabel="rollouts of the pretrained policy", ylabel="smallest loss of any learner (reward)")
+    _style.panel_letter(axes, "b", f"what the rollouts can teach (T = {int(arrays['minimax_demos'])})")

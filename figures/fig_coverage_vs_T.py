@@ -1,0 +1,143 @@
+"""How much of the demonstrator is covered: gamma at confidence 0.9 against the number of demonstrations."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from figures import _experiment, _style
+from figures._artifacts import Arrays
+from figures._experiment import DELTA, FALSE_ALARM, POLICIES, ROUNDING, Config
+from figures._sweep import Sweep
+from tabular.coverage import seen_probability
+from tabular.instances import Instance
+from theory import coverage as coverage_theory
+from theory.claims import Claim, Interval
+from theory.probability import clopper_pearson
+
+TITLE = "How much of the demonstrator is covered"
+CAPTION = (
+    "Coverage gamma that a policy reaches with probability 0.9, over the states that the demonstrator visits, against "
+    "the number of demonstrations T, with 95 % distribution-free intervals; R3's guarantee for PostBC with lambda = L'/2 "
+    "dashed. BC covers nothing (0) until every action of every state has been recorded. All noise has the paper's alpha; what it "
+    "costs is in the figure of the losses."
+)
+FULL, QUICK = _experiment.FULL, _experiment.QUICK
+FLOOR = 1e-4
+"""Where a coverage of 0 is drawn on the logarithmic axis."""
+
+
+def compute(config: Config, sweep: Sweep) -> Arrays:
+    """Quantiles of the coverage, their intervals, the guarantees, and BC's chance to cover at all."""
+    data, built = _experiment.run(config, sweep)
+    gamma = data["coverage"]
+    low, high = _experiment.intervals(gamma, 0.95, DELTA)
+    shape = gamma.shape[:2]
+    r3, lemma, bc_chance = np.empty((*shape, len(POLICIES))), np.empty(shape), np.empty(shape)
+    for i, instance in enumerate(built):
+        H, S, A = instance.mdp.policy_shape
+        for t, T in enumerate(config.n_demos):
+            members = _experiment.estimators(instance, T)
+            for k, e in enumerate(members):
+                r3[i, t, k] = coverage_theory.r3_coverage(S, A, H, DELTA, e.alpha, e.prior_mass) if e.alpha > 0 else 0.0
+            paper = members[POLICIES.index("PostBC")]
+            lemma[i, t] = coverage_theory.lemma_bound(1.0, paper.alpha, paper.prior_mass, S, A, H, DELTA)
+            bc_chance[i, t] = bc_coverage_chance(instance, T)
+    return {
+        "instances": data["instances"],
+        "policies": data["policies"],
+        "n_demos": data["n_demos"],
+        "gamma": _experiment.lower_quantile(gamma, DELTA),
+        "low": low,
+        "high": high,
+        "replicates": np.array(gamma.shape[-1]),
+        "r3": r3,
+        "r3_kept": (gamma >= r3[..., None] * (1 - ROUNDING)).sum(axis=-1),
+        "lemma_kept": (gamma[:, :, POLICIES.index("PostBC")] >= lemma[..., None] * (1 - ROUNDING)).sum(axis=-1),
+        "bc_chance": bc_chance,
+    }
+
+
+def bc_coverage_chance(instance: Instance, n_demos: int) -> float:
+    """Exact upper bound on P[BC covers at all]: the least likely of the cells, alone."""
+    cells = {
+        (float(w), row.tobytes()): row
+        for w, row in zip(
+            instance.occupancy.sum(axis=2)[instance.reachable], instance.demonstrator[instance.reachable], strict=True
+        )
+    }
+    return min(seen_probability(n_demos, min(1.0, w), row) for (w, _), row in cells.items())
+
+
+def check(arrays: Arrays) -> Sequence[Claim]:
+    """R3 and the corrected Lemma 1 guarantee less than is measured; BC covers nothing where its chance is below 0.9."""
+    names = [str(name) for name in arrays["instances"]]
+    trials, kept = int(arrays["replicates"]), arrays["r3_kept"]
+    level = f"Clopper-Pearson, false alarm {FALSE_ALARM:g} for all together"
+    r3, r3_at = _least_share(names, kept[..., arrays["r3"].max(axis=(0, 1)) > 0], trials)
+    lemma, lemma_at = _least_share(names, arrays["lemma_kept"], trials)
+    hopeless = arrays["bc_chance"] < 1 - DELTA
+    bc = arrays["gamma"][..., POLICIES.index("BC")]
+    few = arrays["n_demos"] <= 100
+    return [
+        Claim("coverage-r3", "R3", ">=", r3, 1 - DELTA, "sampled",
+              f"Smallest probability that a policy with noise covers what R3 guarantees with probability {1 - DELTA:g}, "
+              f"over instances, T and policies ({level}); smallest on {r3_at}."),
+        Claim("coverage-lemma", "lemma-coverage", ">=", lemma, 1 - DELTA, "sampled",
+              f"The same for the corrected Lemma 1 and PostBC with the paper's alpha and lambda ({level}); smallest on "
+              f"{lemma_at}."),
+        Claim("coverage-bc-few", "B1.2", "<=", Interval.point(float(arrays["bc_chance"][:, few].max())), 1 - DELTA,
+              "exact", "Largest upper bound on P[BC covers at all] over the instances, T up to 100."),
+        Claim("coverage-bc-zero", "B1.2", "<=", Interval.point(float(bc[hopeless].max(initial=0.0))), 0.0, "sampled",
+              f"Largest measured gamma of BC where P[BC covers at all] is below {1 - DELTA:g}, by the exact bound."),
+    ]  # fmt: skip
+
+
+def _least_share(names: Sequence[str], kept: NDArray[np.int64], trials: int) -> tuple[Interval, str]:
+    """Interval of the smallest share, simultaneous over all, and the name of its first axis."""
+    least, where = _experiment.worst(names, -kept.astype(np.float64))
+    return clopper_pearson(round(-least), trials, 1 - FALSE_ALARM / kept.size), where
+
+
+def draw(arrays: Arrays) -> Figure:
+    """One panel an instance."""
+    figure = _style.new_figure(_style.PAGE, 4.0)
+    panels, corner = _style.instance_panels(figure, arrays["instances"].size, sharey=True)
+    for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
+        _draw_instance(axes, arrays, i)
+        _style.panel_letter(axes, "abcdefg"[i], str(name))
+        if i in (0, 3):
+            axes.set_ylabel(f"$\\gamma$ covered with probability {1 - DELTA:g}")
+        if i >= 3:
+            axes.set_xlabel("demonstrations T")
+    panels[0].set_yticks([FLOOR, 1e-3, 1e-2, 1e-1, 1.0], ["0", "0.001", "0.01", "0.1", "1"])
+    _legend(corner)
+    return figure
+
+
+def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(values, FLOOR, 1.0)
+
+
+def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
+    T = arrays["n_demos"]
+    for k, name in enumerate(POLICIES):
+        colour = _style.COLOURS[name]
+        low, high = _shown(arrays["low"][i, :, k]), _shown(arrays["high"][i, :, k])
+        axes.fill_between(T, low, high, color=colour, alpha=0.25, lw=0)
+        axes.plot(T, _shown(arrays["gamma"][i, :, k]), color=colour, marker=_style.MARKERS[name], ms=2.5, clip_on=False)
+    ours = arrays["r3"][i, :, POLICIES.index("PostBC, lambda = L'/2")]
+    axes.plot(T, ours, color=_style.COLOURS["our bound"], ls="--", lw=1)
+    axes.set(xscale="log", yscale="log", ylim=(FLOOR, 1.0))
+    axes.minorticks_off()
+
+
+def _legend(axes: Axes) -> None:
+    axes.set_axis_off()
+    for name in POLICIES:
+        axes.plot([], [], color=_style.COLOURS[name], marker=_style.MARKERS[name], label=_style.label(name))
+    axes.plot([], [], color=_style.COLOURS["our bound"], ls="--", label="guarantee, $\\lambda = L'/2$ (R3)")
+    axes.fill_between([], [], [], color="#999999", alpha=0.4, label="95 % intervals")
+    axes.legend(loc="center", fontsize=7.5)

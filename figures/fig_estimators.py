@@ -1,0 +1,154 @@
+"""The four policies in one state: what each does with the same n demonstrated actions, as n grows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from figures import _style
+from figures._artifacts import Arrays
+from figures._sweep import Cell, Sweep
+from tabular.coverage import action_coverage_probability, coverage
+from tabular.mdp import Counts
+from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from theory.claims import Claim, Interval
+from theory.probability import clopper_pearson
+
+TITLE = "Four policies in one state"
+CAPTION = (
+    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). Top: "
+    "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which the "
+    "rarest action comes first at the median time). Bottom left: weight of the uniform "
+    "distribution in each policy. Bottom right: exact probability that the rarest action has at least a quarter of the "
+    "demonstrator's probability."
+)
+DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)
+GAMMA = 0.25
+N_HISTORIES = 99
+"""Histories drawn; the one shown is that in which the rarest action comes first at the median time."""
+ESTIMATORS: tuple[Estimator, ...] = (BC, uniform_noise(0.25), posterior(4.0), postbc(0.5, 4.0))
+FALSE_ALARM = 1e-6
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings: largest n, replicates of the sampled check."""
+
+    largest: int = 1000
+    replicates: int = 4000
+
+
+FULL = Config(replicates=40_000)
+QUICK = Config()
+CHECKED_VISITS = (1, 5, 20, 60)
+
+
+def compute(config: Config, sweep: Sweep) -> Arrays:
+    """One history of draws, the policies along it, exact coverage, sampled misses."""
+    A = len(DEMONSTRATOR)
+    histories = sweep.generator("estimators").choice(A, size=(N_HISTORIES, config.largest), p=DEMONSTRATOR)
+    first = np.where(histories == A - 1, np.arange(config.largest), config.largest).min(axis=1)
+    draws = histories[np.argsort(first, kind="stable")[N_HISTORIES // 2]]
+    history = np.cumsum(np.eye(A, dtype=np.int64)[draws], axis=0)
+    n = np.arange(1, config.largest + 1)
+    curve_n = np.unique(np.geomspace(1, config.largest, 80).astype(int))
+    cells = [{"n": k, "replicates": config.replicates} for k in CHECKED_VISITS]
+    results = sweep.run("estimators", sample_coverage, cells)
+    return {
+        "n": n,
+        "probability": np.stack([[e.policy(Counts(k[None, None]))[0, 0] for k in history] for e in ESTIMATORS]),
+        "noise_weight": np.stack([e.noise_weight(n) for e in ESTIMATORS]),
+        "curve_n": curve_n,
+        "covered": np.array(
+            [[action_coverage_probability(int(k), 1.0, DEMONSTRATOR[-1], A, e, GAMMA) for k in curve_n] for e in ESTIMATORS]
+        ),
+        "policies": np.array([e.name for e in ESTIMATORS]),
+        "checked_n": np.array(CHECKED_VISITS),
+        "replicates": np.array(config.replicates),
+        "missed": np.array([int(r["missed"]) for r in results]),
+        "least_coverage": np.stack([r["least_coverage"] for r in results]),
+    }
+
+
+def sample_coverage(cell: Cell, rng: np.random.Generator) -> Arrays:
+    """How often BC gives the rarest action probability 0, and the least coverage of each policy over the draws."""
+    data = rng.multinomial(cell["n"], DEMONSTRATOR, size=cell["replicates"])
+    missed, least = 0, np.ones(len(ESTIMATORS))
+    pi_beta = np.array([[DEMONSTRATOR]])
+    for counts in np.unique(data, axis=0, return_counts=False):
+        for i, estimator in enumerate(ESTIMATORS):
+            least[i] = min(least[i], coverage(estimator.policy(Counts(counts[None, None])), pi_beta))
+    for counts in data:
+        missed += int(counts[-1] == 0)
+    return {"missed": np.array(missed), "least_coverage": least}
+
+
+def check(arrays: Arrays) -> Sequence[Claim]:
+    """BC misses as often as it must; the others never give 0; PostBC's noise goes away, uniform noise's stays."""
+    n, trials = arrays["checked_n"], int(arrays["replicates"])
+    confidence = 1 - FALSE_ALARM / n.size
+    margins = []
+    for k, missed in zip(n, arrays["missed"], strict=True):
+        exact = float(stats.binom.pmf(0, int(k), DEMONSTRATOR[-1]))
+        interval = clopper_pearson(int(missed), trials, confidence)
+        margins.append(min(exact - interval.low, interval.high - exact))
+    weight = arrays["noise_weight"][:, -1]
+    return [
+        Claim("estimators-bc-misses", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
+              f"Smallest distance of (1-p)^n from the ends of the sampled share's Clopper-Pearson interval, n in "
+              f"{list(CHECKED_VISITS)}; false alarm {FALSE_ALARM:g} for all."),
+        Claim("estimators-others-cover", "R3", ">=", Interval.point(float(arrays["least_coverage"][:, 1:].min())), 0.01,
+              "sampled", "Least coverage of uniform noise, posterior and PostBC over all data sets drawn, n up to 60."),
+        Claim("estimators-noise-vanishes", "B3.9", "<=", Interval.point(float(weight[3])),
+              0.5 * 4.0 / arrays["n"][-1], "exact",
+              "Weight of the uniform distribution in PostBC after the last draw, against alpha lambda/n."),
+        Claim("estimators-noise-stays", "B2.7", ">=", Interval.point(float(weight[1])), 0.25, "exact",
+              "Weight of the uniform distribution in the uniform-noise policy after the last draw, against alpha."),
+    ]  # fmt: skip
+
+
+def draw(arrays: Arrays) -> Figure:
+    """Four panels of policies, two of summaries."""
+    figure = _style.new_figure(_style.PAGE, 4.4)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
+    for i, axes in enumerate(top.subplots(1, 4, sharex=True, sharey=True)):
+        _draw_policy(axes, arrays, i, "abcd"[i], str(arrays["policies"][i]))
+    weight, covered = bottom.subplots(1, 2)
+    _draw_weight(weight, arrays)
+    _draw_covered(covered, arrays)
+    return figure
+
+
+def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> None:
+    greys = ("#BBBBBB", "#999999", "#777777")
+    for a, p in enumerate(DEMONSTRATOR):
+        rare = a == len(DEMONSTRATOR) - 1
+        colour = _style.COLOURS[name] if rare else greys[a]
+        axes.axhline(p, color=colour, lw=0.8, ls=":")
+        axes.plot(arrays["n"], arrays["probability"][i, :, a], color=colour, lw=1.6 if rare else 1.0)
+    axes.set(xscale="log", ylim=(0, 1), xlabel="draws n")
+    if i == 0:
+        axes.set_ylabel("probability of an action")
+        axes.annotate("rarest action: 0", (4, 0.0), (1.6, 0.42), color=_style.COLOURS[name], fontsize=6.5,
+                      arrowprops={"arrowstyle": "-", "lw": 0.6, "color": _style.COLOURS[name]})  # fmt: skip
+    _style.panel_letter(axes, letter, name)
+
+
+def _draw_weight(axes: Axes, arrays: Arrays) -> None:
+    places = {"uniform noise": (150, 0.29), "posterior": (9, 0.42), "PostBC": (2.0, 0.13), "BC": (30, 1.6e-3)}
+    for i, name in enumerate(map(str, arrays["policies"])):
+        weight = np.maximum(arrays["noise_weight"][i], 1.05e-3)
+        axes.plot(arrays["n"], weight, color=_style.COLOURS[name])
+        axes.text(*places[name], "BC: 0" if name == "BC" else name, color=_style.COLOURS[name], fontsize=7)
+    axes.set(xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="draws n", ylabel="noise weight $a_n$")
+    _style.panel_letter(axes, "e", "how much is noise")
+
+
+def _draw_covered(axes: Axes, arrays: Arrays) -> None:
+    for i, name in enumerate(map(str, arrays["policies"])):
+        axes.plot(arrays["curve_n"], arrays["covered"][i], color=_style.COLOURS[name])
+    axes.set(xscale="log", ylim=(0, 1.03), xlabel="draws n", ylabel="probability")
+    _style.panel_letter(axes, "f", f"rarest action covered, $\\gamma$ = {GAMMA:g}")

@@ -1,0 +1,167 @@
+"""Check the paper's results and redraw every figure: `python paper_repro.py` (quick) or `--full`."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+
+WHOLE_RUN_FILES = ("verdicts.json", "report.html", "provenance.json")
+
+# One thread a worker, decided before numpy is imported: cells are the unit of parallel work.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+
+def guard() -> None:
+    """Refuse to run another distribution's packages of the same names."""
+    sys.path.insert(0, str(ROOT))
+    import continuous
+    import figures
+    import tabular
+    import theory
+
+    for package in (theory, tabular, continuous, figures):
+        found = Path(str(package.__file__)).resolve().parent
+        if found != ROOT / package.__name__:
+            raise SystemExit(f"`{package.__name__}` was found in {found}, not in {ROOT}; run from this checkout")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run.
+
+    Returns
+    -------
+    int
+        0 if every verdict is as expected, 1 if some is not. A bad command line exits with 2.
+    """
+    guard()
+    from figures._pipeline import figure_names, make
+    from figures._sweep import Sweep
+    from theory.claims import decide
+    from theory.results import all_results
+
+    options, chosen_results, chosen_figures = _parse(arguments, [r.id for r in all_results()], figure_names())
+    if options.list:
+        print("\n".join([*(r.id for r in all_results()), *figure_names()]))
+        return 0
+    profile, whole = "full" if options.full else "quick", options.only is None
+    if whole:  # a run that stops half way must not leave an older run's verdicts beside its own figures
+        for stale in WHOLE_RUN_FILES:
+            (options.out / stale).unlink(missing_ok=True)
+    begin = time.monotonic()
+    steps = decide(result for result in all_results() if result.id in chosen_results)
+    outcomes = []
+    with ExitStack() as stack:
+        executor = stack.enter_context(_executor(options.jobs)) if options.jobs > 1 else None
+        sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
+        for name in chosen_figures:
+            outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
+            _say(f"{name}: " + _summary([claim.verdict for claim in outcomes[-1].claims]))
+    claims = [claim for outcome in outcomes for claim in outcome.claims]
+    ok = all(claim.as_expected for claim in claims) and all(step["expected"] for step in steps)
+    if whole:
+        _finish(options, profile, ok, steps, outcomes, time.monotonic() - begin)
+    _print_unexpected(steps, [entry for outcome in outcomes for entry in outcome.to_json()], claims)
+    _say(f"steps: {_summary([s['verdict'] for s in steps])}; claims: {_summary([c.verdict for c in claims])}")
+    _say(f"{'as expected' if ok else 'NOT as expected'}; {time.monotonic() - begin:.0f} s; see {options.out}"
+         + ("/report.html" if whole else ""))  # fmt: skip
+    return 0 if ok else 1
+
+
+def _parse(
+    arguments: Sequence[str] | None, results: Sequence[str], figures: Sequence[str]
+) -> tuple[argparse.Namespace, set[str], list[str]]:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="small settings, within two minutes (the default)")
+    size.add_argument("--full", action="store_true", help="the settings of the published figures")
+    parser.add_argument("--only", action="append", metavar="NAME",
+                        help="one result or figure (may be repeated); never rewrites verdicts.json")  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="names of all results and figures")
+    parser.add_argument("--jobs", type=_at_least_1, default=_cores(), metavar="N",
+                        help="worker processes (default: all cores, here %(default)s)")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="output folder (default: out)")
+    parser.add_argument("--seed", type=_at_least_0, default=0, metavar="N", help="seed of all chance (default: 0)")
+    parser.add_argument("--from-data", action="store_true", help="judge and draw the data in the output folder again")
+    options = parser.parse_args(arguments)
+    known = {*results, *figures}
+    for name in options.only or ():
+        if name not in known:
+            parser.error(f"argument --only: no result or figure is named {name!r}; --list names them")
+    if options.out.exists() and not options.out.is_dir():
+        parser.error(f"argument --out: {options.out} is not a folder")
+    chosen = known if options.only is None else set(options.only)
+    return options, chosen & set(results), [name for name in figures if name in chosen]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _at_least_1(text: str) -> int:
+    return _whole_number(text, 1)
+
+
+def _at_least_0(text: str) -> int:
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number; got {text!r}") from None
+    if value < least:
+        raise argparse.ArgumentTypeError(f"must be at least {least}; got {value}")
+    return value
+
+
+def _executor(jobs: int) -> Executor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _finish(
+    options: argparse.Namespace, profile: str, ok: bool, steps: list[dict[str, Any]], outcomes: list[Any], seconds: float
+) -> None:
+    from figures._artifacts import save_json
+    from figures._provenance import provenance
+    from figures._report import write_report
+
+    claims = [entry for outcome in outcomes for entry in outcome.to_json()]
+    verdicts = {"schema": 1, "profile": profile, "seed": options.seed, "ok": ok, "steps": steps, "claims": claims}
+    save_json(options.out / "verdicts.json", verdicts)
+    write_report(options.out / "report.html", verdicts, outcomes, options.out)
+    save_json(options.out / "provenance.json", provenance(ROOT, options.out, seconds))
+
+
+def _print_unexpected(steps: list[dict[str, Any]], entries: list[dict[str, Any]], claims: list[Any]) -> None:
+    for step in steps:
+        if not step["expected"]:
+            _say(f"  step {step['id']} ({step['form']}): {step['verdict']}. {step['detail']}")
+    for entry, claim in zip(entries, claims, strict=True):
+        if claim.verdict != "holds":
+            note = "" if not claim.as_expected else " (reported only)"
+            _say(f"  claim {entry['id']}: {entry['verdict']}{note}. {entry['detail']} "
+                 f"{entry['interval']} {entry['relation']} {entry['bound']}")  # fmt: skip
+
+
+def _summary(verdicts: Sequence[str]) -> str:
+    return ", ".join(f"{verdicts.count(v)} {v}" for v in sorted(set(verdicts))) or "none"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,346 @@
+"""Every compiled loop of the tabular half, in one file: numba's disk cache does not notice a callee in another file.
+
+Letters are the paper's: H steps, S states, A actions, D successors of a pair, K = H or 1 (a stationary table).
+`successors` with no entries means that successor d of every pair is state d (a dense table). Kernels take read-only
+C-ordered arrays that were checked by the caller, fill `out` arguments, and raise nothing.
+
+The one inner product of dense rows is compiled with `reassoc` and `contract`, that is, with the freedom that BLAS takes
+too: the order of the sum is the compiler's. NaN and infinity keep their meaning, and every other kernel keeps the
+order as written.
+"""
+
+import numpy as np
+from numba import njit
+
+_jit = njit(cache=True, nogil=True)
+_sum_in_any_order = njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+
+WORD = 53
+"""Random bits in one uniform double."""
+
+_SMALL_BINOMIAL = 2 * WORD
+"""Up to this many trials, bits are cheaper than numpy's binomial (measured)."""
+
+_FEW = 4
+"""Up to this many trajectories in a state are rolled on one by one (measured)."""
+
+_SHORT_ROW = 16
+"""Up to this length, counting is faster than bisection (measured)."""
+
+
+# --- dynamic programming ----------------------------------------------------------------------------------------------
+
+
+@_sum_in_any_order
+def _inner_product(x, y):
+    total = 0.0
+    for i in range(x.size):
+        total += x[i] * y[i]
+    return total
+
+
+@_jit
+def _backup(successors, probabilities, reward, h, next_value, action_value):
+    """Q_h(s,a) = r_h(s,a) + sum_s' P_h(s'|s,a) V_{h+1}(s') for one step."""
+    K, S, A, D = probabilities.shape
+    k = h if K > 1 else 0
+    j = h if reward.shape[0] > 1 else 0
+    dense = successors.size == 0
+    for s in range(S):
+        for a in range(A):
+            if dense:
+                total = _inner_product(probabilities[k, s, a], next_value)
+            else:
+                total = 0.0
+                for d in range(D):  # an unsigned index cannot count from the end, which saves a comparison
+                    total += probabilities[k, s, a, d] * next_value[np.uint32(successors[k, s, a, d])]
+            action_value[s, a] = reward[j, s, a] + total
+
+
+@_jit
+def backward_induction(successors, probabilities, reward, value, action_value, greedy):
+    """Fill V* (H+1,S), Q* (H,S,A) and the first maximising action (H,S)."""
+    H, S, A = action_value.shape
+    value[H] = 0.0
+    for h in range(H - 1, -1, -1):
+        _backup(successors, probabilities, reward, h, value[h + 1], action_value[h])
+        for s in range(S):
+            best = 0
+            for a in range(1, A):
+                if action_value[h, s, a] > action_value[h, s, best]:
+                    best = a
+            greedy[h, s] = best
+            value[h, s] = action_value[h, s, best]
+
+
+@_jit
+def evaluate_policy(successors, probabilities, reward, policy, value, action_value):
+    """Fill V^pi (H+1,S) and Q^pi (H,S,A)."""
+    H, S, A = action_value.shape
+    value[H] = 0.0
+    for h in range(H - 1, -1, -1):
+        _backup(successors, probabilities, reward, h, value[h + 1], action_value[h])
+        for s in range(S):
+            total = 0.0
+            for a in range(A):
+                total += policy[h, s, a] * action_value[h, s, a]
+            value[h, s] = total
+
+
+@_jit
+def occupancy(successors, probabilities, initial, policy, out):
+    """Fill w_h^pi(s,a) (H,S,A)."""
+    K, S, A, D = probabilities.shape
+    H = policy.shape[0]
+    dense = successors.size == 0
+    here = initial.copy()
+    following = np.empty(S)
+    for h in range(H):
+        k = h if K > 1 else 0
+        following[:] = 0.0
+        for s in range(S):
+            for a in range(A):
+                w = here[s] * policy[h, s, a]
+                out[h, s, a] = w
+                if w > 0.0 and h + 1 < H:
+                    for d in range(D):
+                        following[d if dense else successors[k, s, a, d]] += w * probabilities[k, s, a, d]
+        here, following = following, here
+
+
+# --- policies ---------------------------------------------------------------------------------------------------------
+
+
+@_jit
+def first_bad_row(policy, tolerance):
+    """Flat index of the first row of (H,S,A) that is not a distribution, or -1."""
+    H, S, A = policy.shape
+    for h in range(H):
+        for s in range(S):
+            total = 0.0
+            least = 0.0
+            for a in range(A):
+                total += policy[h, s, a]
+                least = min(least, policy[h, s, a])
+            if not abs(total - 1.0) <= tolerance or least < 0.0:  # written so that NaN is bad
+                return h * S + s
+    return -1
+
+
+@_jit
+def mixture_policy(counts, visits, noise_weight, out):
+    """pi_h(a|s) = (1 - a_n) T_h(s,a)/n + a_n/A with n = T_h(s) and a_n = noise_weight[h,s]; uniform where n = 0."""
+    H, S, A = counts.shape
+    for h in range(H):
+        for s in range(S):
+            n = visits[h, s]
+            a_n = noise_weight[h, s]
+            for a in range(A):
+                out[h, s, a] = (1.0 - a_n) * (counts[h, s, a] / n) + a_n / A if n > 0 else 1.0 / A
+
+
+@_jit
+def coverage(policy, demonstrator, included):
+    """Smallest policy/demonstrator ratio over the (h,s) that are included; at most 1."""
+    H, S, A = policy.shape
+    gamma = 1.0
+    for h in range(H):
+        for s in range(S):
+            if included[h, s]:
+                for a in range(A):
+                    if demonstrator[h, s, a] > 0.0:
+                        gamma = min(gamma, policy[h, s, a] / demonstrator[h, s, a])
+    return gamma
+
+
+# --- demonstrations ---------------------------------------------------------------------------------------------------
+
+
+@_jit
+def _draw(rng, row):
+    """One draw from a distribution by inversion; never an outcome of probability 0."""
+    u = rng.random()
+    total = 0.0
+    last = 0
+    for d in range(row.size):
+        if row[d] > 0.0:
+            last = d
+            total += row[d]
+            if u < total:
+                return d
+    return last  # the row sums to slightly less than 1 and u fell beyond it
+
+
+@_jit
+def rollouts(successors, probabilities, initial, policy, rng, states, actions):
+    """Fill the states and actions (T,H) of T trajectories."""
+    T, H = states.shape
+    K = probabilities.shape[0]
+    dense = successors.size == 0
+    for t in range(T):
+        s = _draw(rng, initial)
+        for h in range(H):
+            a = _draw(rng, policy[h, s])
+            states[t, h] = s
+            actions[t, h] = a
+            if h + 1 < H:
+                k = h if K > 1 else 0
+                d = _draw(rng, probabilities[k, s, a])
+                s = d if dense else successors[k, s, a, d]
+
+
+@_jit
+def count_visits(states, actions, out):
+    """Add up T_h(s,a) from trajectories (T,H)."""
+    T, H = states.shape
+    for t in range(T):
+        for h in range(H):
+            out[h, states[t, h], actions[t, h]] += 1
+
+
+@_jit
+def _ones(word):
+    """Number of set bits."""
+    word = word - ((word >> 1) & 0x5555555555555555)
+    word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333)
+    word = (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0F
+    word += word >> 8  # added up by shifts: the usual product overflows, which plain Python does not do silently
+    word += word >> 16
+    word += word >> 32
+    return word & 0x7F
+
+
+@_jit
+def binomial(rng, n, p):
+    """Draw Bin(n, p), exactly in law for the double p while n is small.
+
+    Small n: the n uniforms are compared with p bit by bit, all at once, one random word a bit, until every comparison
+    is decided. About log2(n) words are needed, whatever p is.
+    """
+    if n <= 0 or p <= 0.0:
+        return 0
+    if p >= 1.0:
+        return n
+    if n > _SMALL_BINOMIAL:
+        return rng.binomial(n, p)
+    successes = 0
+    while n > 0:
+        trials = min(n, WORD)
+        n -= trials
+        undecided = (1 << trials) - 1
+        rest = p
+        while undecided != 0 and rest > 0.0:
+            word = np.int64(rng.random() * 9007199254740992.0)  # 2^53
+            rest *= 2.0
+            if rest >= 1.0:
+                rest -= 1.0
+                successes += _ones(undecided & ~word)
+                undecided &= word
+            else:
+                undecided &= ~word
+    return successes
+
+
+@_jit
+def _last_above(tail, u):
+    """Last index d with tail[d] > u, for a non-increasing row with tail[0] > u >= 0: a draw by inversion."""
+    if tail.size <= _SHORT_ROW:
+        low = 0
+        for d in range(1, tail.size):
+            low += tail[d] > u
+        return low
+    low, high = 0, tail.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        if tail[middle] > u:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@_jit
+def _split(rng, n, row, tail, out):
+    """Fill `out` with a draw of Mult(n, row); `tail` is scratch of the row's length.
+
+    Many draws are split binomially, outcome by outcome; few draws are made one by one. The split uses sums from the
+    tail, so that the last possible outcome has conditional probability exactly 1.
+    """
+    D = row.size
+    total = 0.0
+    for d in range(D - 1, -1, -1):
+        total += row[d]
+        tail[d] = total
+        out[d] = 0
+    if n * (8 + D if D <= _SHORT_ROW else 56) < 120 * (D - 1):  # nanoseconds, twice, as measured
+        for _ in range(n):
+            out[_last_above(tail, rng.random() * total)] += 1
+        return
+    for d in range(D):
+        if n == 0:
+            return
+        x = binomial(rng, n, row[d] / tail[d]) if tail[d] > 0.0 else 0
+        out[d] = x
+        n -= x
+
+
+@_jit
+def sample_counts(successors, probabilities, initial, policy, n_demos, rng, out):
+    """Fill T_h(s,a) (H,S,A) of T trajectories without rolling them out.
+
+    Given how many trajectories are in each state, their actions are multinomial, and so are their next states; that
+    is the whole law. Only states with a trajectory in them are visited.
+    """
+    K, S, A, D = probabilities.shape
+    H = policy.shape[0]
+    dense = successors.size == 0
+    here = np.zeros(S, np.int64)
+    following = np.zeros(S, np.int64)
+    active = np.empty(S, np.int64)
+    arrived = np.empty(S, np.int64)
+    tail = np.empty(max(S, A, D))
+    split = np.empty(max(S, A, D), np.int64)
+    _split(rng, n_demos, initial, tail[:S], split[:S])
+    n_active = 0
+    for s in range(S):
+        if split[s] > 0:
+            here[s] = split[s]
+            active[n_active] = s
+            n_active += 1
+    for h in range(H):
+        k = h if K > 1 else 0
+        n_arrived = 0
+        for i in range(n_active):
+            s = active[i]
+            n_here = here[s]
+            here[s] = 0
+            if n_here <= _FEW:
+                for _ in range(n_here):
+                    a = _draw(rng, policy[h, s])
+                    out[h, s, a] += 1
+                    if h + 1 < H:
+                        d = _draw(rng, probabilities[k, s, a])
+                        t = np.uint32(d if dense else successors[k, s, a, d])
+                        if following[t] == 0:
+                            arrived[n_arrived] = t
+                            n_arrived += 1
+                        following[t] += 1
+                continue
+            _split(rng, n_here, policy[h, s], tail[:A], out[h, s])
+            if h + 1 == H:
+                continue
+            for a in range(A):
+                n = out[h, s, a]
+                if n == 0:
+                    continue
+                _split(rng, n, probabilities[k, s, a], tail[:D], split[:D])
+                for d in range(D):
+                    if split[d] > 0:
+                        t = np.uint32(d if dense else successors[k, s, a, d])
+                        if following[t] == 0:
+                            arrived[n_arrived] = t
+                            n_arrived += 1
+                        following[t] += split[d]
+        here, following = following, here
+        active, arrived = arrived, active
+        n_active = n_arrived

@@ -1,0 +1,135 @@
+"""Exact dynamic programming: optimal values, policy values, occupancies.
+
+    Q_h(s,a) = r_h(s,a) + sum_s' P_h(s'|s,a) V_{h+1}(s'),   V_{H+1} = 0
+    V_h(s)   = max_a Q_h(s,a)  (optimal)   or   sum_a pi_h(a|s) Q_h(s,a)  (of a policy)
+
+Source: Puterman, Markov Decision Processes (1994), chapter 4.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tabular import _kernels
+from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
+from theory import validate
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Values of a policy.
+
+    Attributes
+    ----------
+    value : ndarray, (H+1, S)
+        V_h(s), in units of reward; value[H] = 0.
+    action_value : ndarray, (H, S, A)
+        Q_h(s, a).
+    """
+
+    value: FloatArray
+    action_value: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Solution(Evaluation):
+    """Optimal values and a deterministic optimal policy.
+
+    Attributes
+    ----------
+    greedy : ndarray of int, (H, S)
+        The first of the maximising actions.
+    """
+
+    greedy: IntArray
+
+    def policy(self) -> FloatArray:
+        """The greedy policy as distributions, (H, S, A)."""
+        return np.eye(self.action_value.shape[2])[self.greedy]
+
+
+def backward_induction(mdp: FiniteHorizonMDP) -> Solution:
+    """Optimal value, action value and a greedy policy."""
+    value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
+    greedy = np.empty((mdp.horizon, mdp.n_states), np.int64)
+    _kernels.backward_induction(*mdp.table, mdp.reward, value, action_value, greedy)
+    return Solution(value, action_value, greedy)
+
+
+def evaluate_policy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> Evaluation:
+    """Value and action value of a policy.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    policy : array_like, (H, S, A)
+        Rows are distributions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the policy has another shape or a row is not a distribution.
+    """
+    pi = checked_policy("policy", policy, mdp.policy_shape)
+    value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
+    _kernels.evaluate_policy(*mdp.table, mdp.reward, pi, value, action_value)
+    return Evaluation(value, action_value)
+
+
+def expected_return(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
+    """J(pi), the expected sum of the H rewards. Arguments and errors as `evaluate_policy`."""
+    return float(mdp.initial @ evaluate_policy(mdp, policy).value[0])
+
+
+def optimal_return(mdp: FiniteHorizonMDP) -> float:
+    """J*, the largest expected return."""
+    return float(mdp.initial @ backward_induction(mdp).value[0])
+
+
+def occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
+    """Probability w_h(s, a) that a trajectory of the policy is at (s, a) in step h.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    policy : array_like, (H, S, A)
+        Rows are distributions.
+
+    Returns
+    -------
+    ndarray, (H, S, A)
+        Every step sums to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the policy has another shape or a row is not a distribution.
+    """
+    pi = checked_policy("policy", policy, mdp.policy_shape)
+    out = np.empty(mdp.policy_shape)
+    _kernels.occupancy(*mdp.table, mdp.initial, pi, out)
+    return out
+
+
+def suboptimality(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayLike) -> float:
+    """J(demonstrator) - J(policy); negative where the policy is better.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    demonstrator, policy : array_like, (H, S, A)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them has another shape or a row is not a distribution.
+    """
+    pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
+    return expected_return(mdp, pi_beta) - expected_return(mdp, policy)
+
+
+def reachable(mdp: FiniteHorizonMDP, policy: ArrayLike) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """Which (h, s) the policy visits with positive probability, (H, S). Errors as `occupancy`."""
+    visited: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = occupancy(mdp, policy).sum(axis=2) > 0
+    return validate.frozen(visited)

@@ -1,0 +1,431 @@
+"""Finite-horizon Markov decision processes, and what is recorded in them.
+
+A process has H steps, S states and A actions. It starts in a state drawn from P_0; in step h, action a in state s
+leads to a next state drawn from P_h(. | s, a) and pays r_h(s, a). Symbols as in the paper, section "Setting".
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tabular import _kernels
+from theory import validate
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class FrozenArrays:
+    """Arrays of a pickled object come back writable; freeze them again, so that kernels see one kind of array."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                validate.frozen(value)
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class RewardMap:
+    """How a table's rewards were brought into [0, 1]: original = offset + slope * reward."""
+
+    offset: float = 0.0
+    slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offset", validate.real("offset", self.offset))
+        object.__setattr__(self, "slope", validate.real("slope", self.slope, above=0.0))
+
+    def original_return(self, scaled_return: float, horizon: int) -> float:
+        """Return in the original units of a scaled return over `horizon` steps."""
+        return horizon * self.offset + self.slope * scaled_return
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class FiniteHorizonMDP(FrozenArrays):
+    """A finite-horizon MDP with a list of successors for each state and action.
+
+    Parameters
+    ----------
+    successors : array_like of int, (K, S, A, D)
+        Next states. K = H, or K = 1 when the dynamics do not change with the step. Unused places carry probability 0.
+    probabilities : array_like, (K, S, A, D)
+        Their probabilities; each (K, S, A) row sums to 1.
+    reward : array_like, (H, S, A) or (1, S, A)
+        Expected reward of a step, in [0, 1].
+    initial : array_like, (S,)
+        Distribution P_0 of the first state.
+    horizon : int
+        Number of steps H, at least 1.
+    reward_map : RewardMap, optional
+        From the rewards here back to the original ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For wrong types or shapes, entries that are negative or not finite, rows that do not sum to 1, successors
+        that are no states, rewards outside [0, 1].
+
+    Notes
+    -----
+    The arrays are copied, checked and frozen once. A table in which most states follow most pairs is kept dense,
+    without an index; `successors` is then computed on demand.
+    """
+
+    probabilities: FloatArray
+    reward: FloatArray
+    initial: FloatArray
+    horizon: int
+    reward_map: RewardMap
+    _successors: NDArray[np.int32]
+
+    def __init__(
+        self,
+        successors: ArrayLike,
+        probabilities: ArrayLike,
+        reward: ArrayLike,
+        initial: ArrayLike,
+        horizon: int,
+        reward_map: RewardMap | None = None,
+    ) -> None:
+        p = validate.distribution("probabilities", probabilities, shape=(None, None, None, None))
+        index = validate.integers("successors", successors, shape=p.shape, below=p.shape[1])
+        p, compact = _drop_unused(p, index.astype(np.int32))
+        self._set(p, compact, reward, initial, horizon, reward_map)
+
+    def _set(
+        self,
+        probabilities: FloatArray,
+        successors: NDArray[np.int32],
+        reward: ArrayLike,
+        initial: ArrayLike,
+        horizon: int,
+        reward_map: RewardMap | None,
+    ) -> None:
+        n_steps, n_states, n_actions, _ = probabilities.shape
+        if 0 in (n_states, n_actions):
+            raise ValueError(f"a process must have at least one state and action; got {n_states} and {n_actions}")
+        horizon = validate.integer("horizon", horizon, at_least=1)
+        _check_steps("probabilities", n_steps, horizon)
+        rewards = validate.array("reward", reward, shape=(None, n_states, n_actions))
+        _check_steps("reward", rewards.shape[0], horizon)
+        outside = (rewards < 0) | (rewards > 1)
+        if outside.any():
+            where = validate.first_index(outside)
+            raise ValueError(f"reward must lie in [0, 1]; entry {where} is {rewards[where].item()}")
+        start = validate.distribution("initial", initial, shape=(n_states,))
+        for name, value in (
+            ("probabilities", validate.frozen(probabilities)),
+            ("_successors", validate.frozen(successors)),
+            ("reward", validate.frozen(rewards)),
+            ("initial", validate.frozen(start)),
+            ("horizon", horizon),
+            ("reward_map", RewardMap() if reward_map is None else reward_map),
+        ):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_dense(
+        cls,
+        transitions: ArrayLike,
+        reward: ArrayLike,
+        initial: ArrayLike,
+        horizon: int,
+        reward_map: RewardMap | None = None,
+    ) -> "FiniteHorizonMDP":
+        """Build from a full table P_h(s' | s, a).
+
+        Parameters
+        ----------
+        transitions : array_like, (H, S, A, S), (1, S, A, S) or (S, A, S)
+            Rows over the last axis sum to 1.
+        reward : array_like, (H, S, A), (1, S, A) or (S, A)
+        initial, horizon, reward_map
+            As for the class.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for the class.
+        """
+        table = validate.rectangular("transitions", transitions)
+        rewards = validate.rectangular("reward", reward)
+        if table.ndim == 3:
+            table = table[None]
+        if rewards.ndim == 2:
+            rewards = rewards[None]
+        last = table.shape[-1] if table.ndim else None
+        p = validate.distribution("transitions", table, shape=(None, last, None, last))
+        n_states = p.shape[-1]
+        widest = int((p > 0).sum(axis=-1).max(initial=0)) if p.size else 0
+        mdp = cls.__new__(cls)
+        if 3 * widest >= 2 * n_states:  # an index of 4 bytes beside 8 would not pay
+            mdp._set(p, np.empty((0, 0, 0, 0), np.int32), rewards, initial, horizon, reward_map)
+        else:
+            order = np.argsort(p == 0, axis=-1, kind="stable")[..., :widest]
+            lists = np.ascontiguousarray(np.take_along_axis(p, order, axis=-1))
+            mdp._set(lists, order.astype(np.int32), rewards, initial, horizon, reward_map)
+        return mdp
+
+    @classmethod
+    def from_gymnasium(cls, env: "TabularEnv", horizon: int) -> "FiniteHorizonMDP":
+        """Read the transition table of a Gymnasium environment (FrozenLake, CliffWalking, Taxi, ...).
+
+        An episode that ends goes to an extra last state that keeps the process with reward 0 (in the original units).
+        All rewards, that 0 included, then go through one affine map into [0, 1], kept as `reward_map`; without
+        negative or large rewards the map is the identity. Time limits of wrappers are not part of the table.
+
+        Parameters
+        ----------
+        env : gymnasium.Env
+            Its unwrapped form has `P[s][a]`, a list of (probability, next state, reward, ended), and
+            `initial_state_distrib`.
+        horizon : int
+
+        Raises
+        ------
+        TypeError
+            If the environment has no such table.
+        ValueError
+            If the table is not one of distributions over states.
+        """
+        table, start = _gymnasium_table(env)
+        n_states = len(start)
+        n_actions = len(table[0])
+        width = max(len(table[s][a]) for s in range(n_states) for a in range(n_actions))
+        successors = np.zeros((1, n_states + 1, n_actions, width), np.int64)
+        probabilities = np.zeros((1, n_states + 1, n_actions, width))
+        expected = np.zeros((1, n_states + 1, n_actions))
+        seen = {0.0}
+        for s in range(n_states):
+            for a in range(n_actions):
+                merged: dict[int, float] = {}
+                for probability, following, paid, ended in table[s][a]:
+                    where = f"P[{s}][{a}]"
+                    if validate.real(f"a probability in {where}", probability, at_least=0.0) > 0:
+                        t = validate.integer(f"a next state in {where}", following, at_least=0, at_most=n_states - 1)
+                        t = n_states if ended else t
+                        merged[t] = merged.get(t, 0.0) + float(probability)
+                        expected[0, s, a] += float(probability) * float(paid)
+                        seen.add(float(paid))
+                for d, (t, probability) in enumerate(merged.items()):
+                    successors[0, s, a, d] = t
+                    probabilities[0, s, a, d] = probability
+        successors[0, n_states, :, 0] = n_states
+        probabilities[0, n_states, :, 0] = 1.0
+        low, high = min(seen), max(seen)
+        scale = RewardMap() if low >= 0.0 and high <= 1.0 else RewardMap(low, high - low)
+        scaled = np.clip((expected - scale.offset) / scale.slope, 0.0, 1.0)  # the clip undoes rounding alone
+        return cls(successors, probabilities, scaled, np.append(start, 0.0), horizon, scale)
+
+    @property
+    def n_states(self) -> int:
+        """Number of states S."""
+        return int(self.probabilities.shape[1])
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions A."""
+        return int(self.probabilities.shape[2])
+
+    @property
+    def policy_shape(self) -> tuple[int, int, int]:
+        """Shape (H, S, A) of policies, occupancies and counts."""
+        return self.horizon, self.n_states, self.n_actions
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the table is kept without an index."""
+        return self._successors.size == 0
+
+    @property
+    def successors(self) -> NDArray[np.int32]:
+        """Next states (K, S, A, D), read-only."""
+        if self.is_dense:
+            return np.broadcast_to(np.arange(self.n_states, dtype=np.int32), self.probabilities.shape)
+        return self._successors
+
+    @property
+    def table(self) -> tuple[NDArray[np.int32], FloatArray]:
+        """Successors and probabilities as the kernels take them."""
+        return self._successors, self.probabilities
+
+    def to_dense(self) -> FloatArray:
+        """Full table P_h(s' | s, a), (K, S, A, S)."""
+        if self.is_dense:
+            return self.probabilities.copy()
+        n_steps, n_states, n_actions, _ = self.probabilities.shape
+        dense = np.zeros((n_steps, n_states, n_actions, n_states))
+        k, s, a, _ = np.ogrid[tuple(slice(n) for n in self.probabilities.shape)]
+        np.add.at(dense, (k, s, a, self._successors), self.probabilities)
+        return dense
+
+    def __repr__(self) -> str:
+        n_steps, _, _, width = self.probabilities.shape
+        kind = "dense" if self.is_dense else f"{width} successors"
+        change = "step-dependent" if n_steps > 1 else "stationary"
+        scale = self.reward_map
+        note = "" if scale == RewardMap() else f", original reward = {scale.offset:g} + {scale.slope:g} * reward"
+        sizes = f"H={self.horizon}, S={self.n_states}, A={self.n_actions}"
+        return f"FiniteHorizonMDP({sizes}, {kind}, {change} dynamics{note})"
+
+
+class TabularEnv(Protocol):
+    """What `FiniteHorizonMDP.from_gymnasium` needs of an environment."""
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment without wrappers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstrations(FrozenArrays):
+    """T trajectories of H steps in a process with S states and A actions.
+
+    Parameters
+    ----------
+    states, actions : array_like of int, (T, H)
+    n_states, n_actions : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not of integers, is empty, has another shape, or names a state or action that does not exist.
+    """
+
+    states: NDArray[np.int32]
+    actions: NDArray[np.int32]
+    n_states: int
+    n_actions: int
+
+    def __post_init__(self) -> None:
+        n_states = validate.integer("n_states", self.n_states, at_least=1, at_most=2**31 - 1)
+        n_actions = validate.integer("n_actions", self.n_actions, at_least=1, at_most=2**31 - 1)
+        states = validate.integers("states", self.states, shape=(None, None), below=n_states)
+        if 0 in states.shape:
+            raise ValueError(f"states must hold at least one trajectory of one step; got shape {states.shape}")
+        actions = validate.integers("actions", self.actions, shape=states.shape, below=n_actions)
+        for name, value in (
+            ("states", validate.frozen(states.astype(np.int32))),
+            ("actions", validate.frozen(actions.astype(np.int32))),
+            ("n_states", n_states),
+            ("n_actions", n_actions),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def n_demos(self) -> int:
+        """Number of trajectories T."""
+        return int(self.states.shape[0])
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps H."""
+        return int(self.states.shape[1])
+
+    def counts(self) -> "Counts":
+        """Sufficient statistics T_h(s, a)."""
+        out = np.zeros((self.horizon, self.n_states, self.n_actions), np.int64)
+        _kernels.count_visits(self.states, self.actions, out)
+        return Counts(out)
+
+
+@dataclass(frozen=True, eq=False)
+class Counts(FrozenArrays):
+    """How often each action was recorded in each state and step: T_h(s, a).
+
+    Parameters
+    ----------
+    counts : array_like of int, (H, S, A)
+        Every step holds the same number of pairs, one for each trajectory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an array of non-negative integers, or the steps hold different numbers of pairs, or none.
+    """
+
+    counts: IntArray
+
+    def __post_init__(self) -> None:
+        counts = validate.integers("counts", self.counts, shape=(None, None, None))
+        if 0 in counts.shape:
+            raise ValueError(f"counts must have at least one step, state and action; got shape {counts.shape}")
+        if counts.sum(axis=(1, 2), dtype=np.float64).max() >= 2.0**63:
+            raise ValueError("counts must hold fewer than 2^63 pairs in each step")
+        totals = counts.sum(axis=(1, 2))
+        if (totals != totals[0]).any():
+            h = int(np.argmax(totals != totals[0]))
+            raise ValueError(
+                f"counts must hold as many pairs in each step; step 0 has {totals[0]}, step {h} {totals[h]}"
+            )
+        if totals[0] == 0:
+            raise ValueError("counts must hold at least one trajectory; all are 0")
+        object.__setattr__(self, "counts", validate.frozen(counts))
+
+    @property
+    def n_demos(self) -> int:
+        """Number of trajectories T."""
+        return int(self.counts[0].sum())
+
+    @cached_property
+    def visits(self) -> IntArray:
+        """Visits T_h(s), (H, S), read-only."""
+        return validate.frozen(self.counts.sum(axis=2))
+
+
+def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) -> FloatArray:
+    """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only where the layout demands one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the type or shape is wrong, or a row is not a distribution; the message names the row and its sum.
+    """
+    raw = validate.rectangular(name, policy)
+    if raw.dtype != np.float64 or raw.shape != shape:
+        return validate.frozen(validate.distribution(name, raw, shape=shape))
+    ordered = np.ascontiguousarray(raw).view()
+    ordered.setflags(write=False)
+    if _kernels.first_bad_row(ordered, validate.ROW_TOLERANCE) >= 0:
+        validate.distribution(name, ordered, shape=shape)
+    return ordered
+
+
+def _check_steps(name: str, found: int, horizon: int) -> None:
+    if found not in (1, horizon):
+        raise ValueError(f"{name} must have 1 or horizon = {horizon} steps on its first axis; got {found}")
+
+
+def _drop_unused(p: FloatArray, successors: NDArray[np.int32]) -> tuple[FloatArray, NDArray[np.int32]]:
+    """Push places of probability 0 to the end of each row and cut the columns that nobody uses."""
+    widest = int((p > 0).sum(axis=-1).max(initial=0)) if p.size else 0
+    if widest == p.shape[-1]:
+        return p, successors
+    order = np.argsort(p == 0, axis=-1, kind="stable")[..., :widest]
+    return (
+        np.ascontiguousarray(np.take_along_axis(p, order, axis=-1)),
+        np.ascontiguousarray(np.take_along_axis(successors, order, axis=-1)),
+    )
+
+
+def _gymnasium_table(env: TabularEnv) -> tuple[Any, FloatArray]:
+    inner = env.unwrapped
+    for name in ("P", "initial_state_distrib"):
+        if not hasattr(inner, name):
+            raise TypeError(
+                f"env must have a transition table `P` and `initial_state_distrib`; {inner!r} has no {name}"
+            )
+    start = validate.distribution("initial_state_distrib", inner.initial_state_distrib, shape=(None,))
+    table = inner.P
+    if len(table) != start.size:
+        raise ValueError(f"P must have as many states as initial_state_distrib; got {len(table)} and {start.size}")
+    for s in range(start.size):
+        if len(table[s]) != len(table[0]):
+            raise ValueError(
+                f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}"
+            )
+    return table, start

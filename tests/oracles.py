@@ -1,0 +1,248 @@
+"""Answers that are slow and certainly right: exact fractions, by enumeration. Standard library only.
+
+Arguments are nested lists (`array.tolist()`); `exact` turns their floats into the fractions that they are.
+"""
+
+import itertools
+import math
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from typing import NamedTuple
+
+
+def exact(nested):
+    """The same nesting, of fractions."""
+    return [exact(inner) for inner in nested] if isinstance(nested, list) else Fraction(nested)
+
+
+class Process(NamedTuple):
+    initial: list  # [s]
+    transitions: list  # [h][s][a] -> {next state: probability}
+    reward: list  # [h][s][a]
+
+
+def process(successors, probabilities, reward, initial, horizon):
+    """A process from the arguments of `FiniteHorizonMDP`, as lists."""
+
+    def law(states, weights):
+        merged = {}
+        for state, weight in zip(states, exact(weights), strict=True):
+            if weight:
+                merged[state] = merged.get(state, 0) + weight
+        return merged
+
+    def at(table, h):
+        return table[h] if len(table) > 1 else table[0]
+
+    transitions = [
+        [
+            [law(states, weights) for states, weights in zip(s_row, p_row, strict=True)]
+            for s_row, p_row in zip(at(successors, h), at(probabilities, h), strict=True)
+        ]
+        for h in range(horizon)
+    ]
+    return Process(exact(initial), transitions, [exact(at(reward, h)) for h in range(horizon)])
+
+
+def process_of(mdp):
+    """A process as its object states it."""
+    return process(
+        mdp.successors.tolist(), mdp.probabilities.tolist(), mdp.reward.tolist(), mdp.initial.tolist(), mdp.horizon
+    )
+
+
+def _continuations(model, policy, h, s):
+    if h == len(model.reward):
+        yield Fraction(1), ()
+        return
+    for a, p in enumerate(policy[h][s]):
+        if p:
+            if h + 1 == len(model.reward):
+                yield p, ((s, a),)
+            else:
+                for t, q in model.transitions[h][s][a].items():
+                    for rest, path in _continuations(model, policy, h + 1, t):
+                        yield p * q * rest, ((s, a), *path)
+
+
+def trajectories(model, policy):
+    """Every trajectory ((s, a), ...) of positive probability, with its probability."""
+    for s, start in enumerate(model.initial):
+        if start:
+            for probability, path in _continuations(model, policy, 0, s):
+                yield start * probability, path
+
+
+def value(model, policy, h, s):
+    """V_h(s): the average return of all continuations."""
+    return sum(
+        (p * sum(model.reward[h + i][t][a] for i, (t, a) in enumerate(path)))
+        for p, path in _continuations(model, policy, h, s)
+    )
+
+
+def action_value(model, policy, h, s, a):
+    """Q_h(s, a), with the action forced."""
+    forced = [[list(row) for row in step] for step in policy]
+    forced[h][s] = [Fraction(b == a) for b in range(len(policy[h][s]))]
+    return value(model, forced, h, s)
+
+
+def expected_return(model, policy):
+    return sum(
+        p * sum(model.reward[h][s][a] for h, (s, a) in enumerate(path)) for p, path in trajectories(model, policy)
+    )
+
+
+def occupancy(model, policy):
+    w = [[[Fraction(0) for _ in row] for row in step] for step in policy]
+    for p, path in trajectories(model, policy):
+        for h, (s, a) in enumerate(path):
+            w[h][s][a] += p
+    return w
+
+
+def deterministic_policies(horizon, n_states, n_actions):
+    """All A^(H S) of them."""
+    for plan in itertools.product(range(n_actions), repeat=horizon * n_states):
+        yield [
+            [[Fraction(a == plan[h * n_states + s]) for a in range(n_actions)] for s in range(n_states)]
+            for h in range(horizon)
+        ]
+
+
+def law_of_counts(model, policy, n_demos):
+    """Probability of every table of counts (as nested tuples) that T independent trajectories can leave."""
+    n_states, n_actions = len(policy[0]), len(policy[0][0])
+    places = len(policy) * n_states * n_actions
+    one = {}
+    for p, path in trajectories(model, policy):
+        cells = tuple((h * n_states + s) * n_actions + a for h, (s, a) in enumerate(path))
+        one[cells] = one.get(cells, 0) + p
+    law = {(0,) * places: Fraction(1)}
+    for _ in range(n_demos):
+        longer = {}
+        for counts, p in law.items():
+            for cells, q in one.items():
+                more = list(counts)
+                for cell in cells:
+                    more[cell] += 1
+                longer[tuple(more)] = longer.get(tuple(more), 0) + p * q
+        law = longer
+
+    def nested(flat):
+        rows = tuple(zip(*[iter(flat)] * n_actions, strict=True))
+        return tuple(zip(*[iter(rows)] * n_states, strict=True))
+
+    return {nested(flat): p for flat, p in law.items()}
+
+
+# --- the paper's table of policies, one row of one cell ---------------------------------------------------------------
+
+
+def bc_row(counts):
+    n, size = sum(counts), len(counts)
+    return [Fraction(k, n) if n else Fraction(1, size) for k in counts]
+
+
+def uniform_noise_row(counts, alpha):
+    uniform = Fraction(1, len(counts))
+    return [(1 - alpha) * p + alpha * uniform for p in bc_row(counts)] if sum(counts) else bc_row(counts)
+
+
+def posterior_row(counts, mass):
+    return [(k + mass / len(counts)) / (sum(counts) + mass) for k in counts]
+
+
+def postbc_row(counts, alpha, mass):
+    both = zip(bc_row(counts), posterior_row(counts, mass), strict=True)
+    return [(1 - alpha) * p + alpha * q for p, q in both]
+
+
+def estimator_row(counts, alpha, mass):
+    """The row of an estimator with parameters as floats; an infinite mass is uniform noise."""
+    if math.isinf(mass):
+        return uniform_noise_row(counts, Fraction(alpha))
+    return postbc_row(counts, Fraction(alpha), Fraction(mass))
+
+
+def mean_of_bc_over_polya_draws(counts, mass, n_draws):
+    """Average of BC on `n_draws` draws from the urn that starts with counts + mass/A of each colour."""
+    size, mean = len(counts), [Fraction(0)] * len(counts)
+    for draws in itertools.product(range(size), repeat=n_draws):
+        urn = [k + mass / size for k in counts]
+        probability = Fraction(1)
+        for a in draws:
+            probability *= urn[a] / sum(urn)
+            urn[a] += 1
+        row = bc_row([draws.count(a) for a in range(size)])
+        mean = [m + probability * p for m, p in zip(mean, row, strict=True)]
+    return mean
+
+
+# --- one cell ---------------------------------------------------------------------------------------------------------
+
+
+def compositions(total, parts):
+    """All tuples of non-negative integers of that many parts and that sum."""
+    if parts == 1:
+        yield (total,)
+        return
+    for first in range(total + 1):
+        for rest in compositions(total - first, parts - 1):
+            yield (first, *rest)
+
+
+def multinomial_law(n, probabilities):
+    """Every outcome of Mult(n, p) with its probability."""
+    for counts in compositions(n, len(probabilities)):
+        ways = math.factorial(n)
+        weight = Fraction(1)
+        for k, p in zip(counts, probabilities, strict=True):
+            ways //= math.factorial(k)
+            weight *= p**k
+        yield counts, ways * weight
+
+
+def cell_law(n_demos, visit_probability, action_probabilities):
+    """Counts of a cell's actions, over all data sets of T trajectories that each visit it with probability w."""
+    cells = [1 - visit_probability, *(visit_probability * p for p in action_probabilities)]
+    for counts, p in multinomial_law(n_demos, cells):
+        yield counts[1:], p
+
+
+def is_covered(row, action_probabilities, gamma):
+    return all(q >= gamma * p for q, p in zip(row, action_probabilities, strict=True))
+
+
+def binomial_pmf(n, k, p):
+    return math.comb(n, k) * p**k * (1 - p) ** (n - k)
+
+
+def power_of_complement(x, n):
+    """(1 - x)^n for tiny x and huge n, to 40 digits."""
+    with localcontext() as context:
+        context.prec = 60
+        return float((Decimal(n) * (1 - Decimal(x)).ln()).exp())
+
+
+# --- tables of Gymnasium ----------------------------------------------------------------------------------------------
+
+
+def table_return(table, initial, horizon, rule):
+    """Expected undiscounted reward of `horizon` steps of a table P[s][a]; `rule(h, s, values)` averages over actions.
+
+    An episode that ended pays nothing more.
+    """
+    states = range(len(initial))
+    following = [0.0] * len(initial)
+    for h in reversed(range(horizon)):
+        current = []
+        for s in states:
+            values = [
+                math.fsum(p * (paid + (0.0 if ended else following[t])) for p, t, paid, ended in table[s][a])
+                for a in range(len(table[s]))
+            ]
+            current.append(rule(h, s, values))
+        following = current
+    return math.fsum(p * v for p, v in zip(initial, following, strict=True))

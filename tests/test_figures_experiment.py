@@ -1,0 +1,110 @@
+"""The numbers that figures compute themselves, against oracles."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from figures import _experiment
+from figures._experiment import INSTANCES, POLICIES
+from figures.fig_bc_fails import minimax_by_lp
+from figures.fig_coverage_vs_T import bc_coverage_chance
+from figures.fig_suboptimality import slope
+from figures.fig_uniform_fails import EPSILON, FAMILIES, expected_loss, family_member
+from tabular import dp, instances
+from tabular.demonstrations import sample_counts
+from tabular.policies import BC, Estimator
+from theory.uniform_fails import value_loss
+
+
+@given(st.floats(0, 0.5), st.integers(0, 50))
+@settings(max_examples=40)
+def test_the_linear_program_gives_the_closed_form_of_the_minimax_loss(share, n):
+    assert minimax_by_lp(share, n) == pytest.approx(0.5 * (1 - 2 * share) ** n, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_expected_loss_on_the_trap_is_that_of_sampled_demonstrations(family):
+    """False alarm 1e-6 for each family (normal approximation); a loss off by 5 % is found with probability above 0.99."""
+    T, H, replicates, rng = 12, 4, 4000, np.random.default_rng(8)
+    trap = instances.uniform_noise_trap(EPSILON, H, 3)
+    estimator = family_member(family, 0.4, trap.mdp.n_states, H, T)
+    sampled = [
+        dp.suboptimality(trap.mdp, trap.demonstrator, estimator.policy(sample_counts(trap.mdp, trap.demonstrator, T, rng)))
+        for _ in range(replicates)
+    ]
+    error = np.std(sampled) / math.sqrt(replicates)
+    assert abs(np.mean(sampled) - expected_loss(estimator, T, H)) < 4.9 * error
+
+
+@given(st.floats(0, 1), st.integers(1, 40), st.integers(2, 30))
+def test_uniform_noise_loses_at_least_what_the_best_policy_with_its_noise_loses(alpha, n_demos, horizon):
+    loss = expected_loss(Estimator(alpha, math.inf), n_demos, horizon)
+    assert loss >= value_loss(alpha, EPSILON, horizon) - 1e-12
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_bc_covers_no_more_often_than_the_least_likely_cell_allows(name):
+    """Exact bound against 300 samples; false alarm below 1e-6 (binomial tail at five standard deviations)."""
+    instance, rng, T = _experiment.build(name, 4), np.random.default_rng(9), 300
+    bound = bc_coverage_chance(instance, T)
+    covered = sum(
+        _experiment.coverage_where(
+            BC.policy(sample_counts(instance.mdp, instance.demonstrator, T, rng)),
+            instance.demonstrator,
+            instance.reachable,
+        )
+        > 0
+        for _ in range(300 if instance.mdp.n_states < 100 else 20)
+    )
+    trials = 300 if instance.mdp.n_states < 100 else 20
+    assert covered <= trials * bound + 5.5 * math.sqrt(trials * bound) + 5
+
+
+def test_the_slope_of_a_power_law_is_its_exponent():
+    T = np.array([10, 100, 1000, 10000])
+    mean = (3.0 / T**0.7)[None, :, None]
+    value, error = slope({"n_demos": T, "loss": mean, "standard_error": 0.01 * mean}, 0, 0)
+    assert value == pytest.approx(-0.7)
+    assert error == pytest.approx(0.01 / math.log(10) * math.sqrt(2))
+
+
+def test_a_loss_that_is_not_clear_of_zero_has_no_slope():
+    T = np.array([10, 100])
+    flat = np.ones((1, 2, 1))
+    assert math.isnan(slope({"n_demos": T, "loss": flat, "standard_error": flat}, 0, 0)[0])
+
+
+def test_the_control_variate_has_expectation_zero_and_takes_chance_away():
+    """False alarm 1e-6, normal approximation; BC's loss, mostly chance, becomes at least five times sharper."""
+    cell = {"instance": "Garnet", "instance_seed": 3, "n_demos": 50, "replicates": 3000}
+    arrays = _experiment.replicate(cell, np.random.default_rng(5))
+    control, loss = arrays["control"], arrays["loss"]
+    assert abs(control.mean()) < 4.9 * control.std() / math.sqrt(control.size)
+    sharper = _experiment.controlled(loss, control)
+    assert np.all(sharper.std(axis=1) <= loss.std(axis=1) * (1 + 1e-12))
+    assert sharper[0].std() < 0.2 * loss[0].std()
+    error = np.hypot(loss.std(axis=1), sharper.std(axis=1)) / math.sqrt(control.size)
+    assert np.all(np.abs(sharper.mean(axis=1) - loss.mean(axis=1)) < 4.9 * error)
+
+
+def test_a_control_that_never_varies_is_subtracted_as_it_is():
+    np.testing.assert_array_equal(_experiment.controlled(np.ones((1, 3)), np.zeros(3)), np.ones((1, 3)))
+
+
+@given(st.integers(1, 40), st.integers(1, 7))
+def test_the_lower_quantile_is_the_largest_value_reached_by_the_stated_share(size, eighths):
+    sample = np.arange(size, dtype=float)
+    value = _experiment.lower_quantile(sample, eighths / 8)
+    assert 8 * (sample >= value).sum() >= (8 - eighths) * size
+    assert 8 * (sample > value).sum() < (8 - eighths) * size
+
+
+def test_instances_and_policies_of_the_experiment_are_as_named():
+    for name, horizon in itertools.product(INSTANCES, (1,)):
+        instance = _experiment.build(name, 4)
+        assert instance.mdp.horizon >= horizon
+        assert [e.name for e in _experiment.estimators(instance, 50)] == list(POLICIES)

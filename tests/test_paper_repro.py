@@ -1,0 +1,162 @@
+"""The command line: what it writes, what it refuses, how it exits."""
+
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import paper_repro
+from figures import _pipeline, _style, fig_estimators
+from theory.claims import Claim, Interval
+
+FAST = "fig_estimators"
+ROOT = Path(paper_repro.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def small(request, monkeypatch):
+    """The figure of these tests, with few points and a plain picture."""
+    if "slow" in request.keywords:
+        return
+    monkeypatch.setattr(fig_estimators, "QUICK", fig_estimators.Config(largest=200, replicates=200))
+
+    def draw(arrays):
+        figure = _style.new_figure(2, 1)
+        figure.subplots().plot(arrays["n"], arrays["noise_weight"][3])
+        return figure
+
+    monkeypatch.setattr(fig_estimators, "draw", draw)
+
+
+def run(tmp_path, *arguments):
+    return paper_repro.main(["--jobs", "1", "--out", str(tmp_path), *arguments])
+
+
+def refused(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        paper_repro.main([*arguments])
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_list_names_every_figure_and_computes_nothing(tmp_path, capsys):
+    assert run(tmp_path / "out", "--list") == 0
+    assert set(_pipeline.figure_names()) <= set(capsys.readouterr().out.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "fig_none"], "no result or figure is named 'fig_none'"),
+        (["--jobs", "0"], "must be at least 1; got 0"),
+        (["--jobs", "many"], "must be a whole number; got 'many'"),
+        (["--seed", "-1"], "must be at least 0; got -1"),
+        (["--quick", "--full"], "not allowed with"),
+        (["--onl", FAST], "unrecognized arguments"),
+        (["surplus"], "unrecognized arguments"),
+    ],
+)
+def test_a_bad_command_line_exits_with_2_and_says_why(capsys, arguments, message):
+    assert message in refused(capsys, *arguments)
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert "is not a folder" in refused(capsys, "--out", str(tmp_path / "file"))
+
+
+def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_path):
+    assert run(tmp_path, "--only", FAST) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"cells", *(f"{FAST}.{suffix}" for suffix in ("npz", "json", "pdf", "png"))}
+    content = json.loads((tmp_path / f"{FAST}.json").read_text())
+    assert content["profile"] == "quick"
+    assert content["seed"] == 0
+    assert {claim["verdict"] for claim in content["claims"]} == {"holds"}
+
+
+def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):
+    run(tmp_path, "--only", FAST)
+    before = {path: path.read_bytes() for path in tmp_path.glob("fig_*")}
+    monkeypatch.setattr(fig_estimators, "compute", lambda *_: pytest.fail("computed"))
+    assert run(tmp_path, "--only", FAST, "--from-data") == 0
+    assert {path: path.read_bytes() for path in tmp_path.glob("fig_*")} == before
+
+
+def test_from_data_wants_the_same_profile_and_seed(tmp_path):
+    run(tmp_path, "--only", FAST)
+    with pytest.raises(ValueError, match="was made with profile 'quick'; 'full' is asked for"):
+        run(tmp_path, "--only", FAST, "--from-data", "--full")
+    with pytest.raises(ValueError, match="was made with seed 0; 1 is asked for"):
+        run(tmp_path, "--only", FAST, "--from-data", "--seed", "1")
+    with pytest.raises(FileNotFoundError, match="no data to draw from"):
+        run(tmp_path / "empty", "--only", FAST, "--from-data")
+
+
+def claim(source, high):
+    return Claim("made-up", source, "<=", Interval(0.0, high), 0.5, "sampled", "A claim made up for a test.")
+
+
+@pytest.mark.parametrize(
+    ("source", "high", "code"), [("R1", 0.4, 0), ("R1", 0.6, 1), ("E1", 0.6, 0)], ids=["ours", "ours fails", "theirs"]
+)
+def test_only_a_claim_of_ours_that_does_not_hold_fails_the_run(tmp_path, monkeypatch, capsys, source, high, code):
+    monkeypatch.setattr(fig_estimators, "check", lambda _: [claim(source, high)])
+    assert run(tmp_path, "--only", FAST) == code
+    assert ("inconclusive" in capsys.readouterr().out) == (high > 0.5)
+
+
+def test_two_claims_of_one_id_stop_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(fig_estimators, "check", lambda _: [claim("R1", 0.4)] * 2)
+    with pytest.raises(ValueError, match="two claims of one id"):
+        run(tmp_path, "--only", FAST)
+
+
+def test_a_run_that_breaks_leaves_no_verdicts_of_an_older_one(tmp_path, monkeypatch):
+    (tmp_path / "verdicts.json").write_text("{}")
+    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(fig_estimators, "draw", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path)
+    assert not (tmp_path / "verdicts.json").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    assert run(tmp_path) == 0
+    verdicts = json.loads((tmp_path / "verdicts.json").read_text())
+    assert list(verdicts) == ["schema", "profile", "seed", "ok", "steps", "claims"]
+    assert (verdicts["schema"], verdicts["profile"], verdicts["seed"], verdicts["ok"]) == (1, "quick", 0, True)
+    keys = {"id", "source", "figure", "verdict", "evidence", "relation", "interval", "bound", "detail"}
+    assert all(set(entry) == keys for entry in verdicts["claims"])
+    keys = {"id", "result", "form", "verdict", "evidence", "expected", "detail", "witness"}
+    assert all(set(entry) == keys for entry in verdicts["steps"])
+    page = (tmp_path / "report.html").read_text()
+    assert all(entry["id"] in page for entry in verdicts["claims"])
+    assert "http" not in page.replace("http://www.w3.org", "")
+    provenance = json.loads((tmp_path / "provenance.json").read_text())
+    assert {"commit", "packages", "python", "seconds", "sha256"} <= set(provenance)
+
+
+def test_a_foreign_package_of_the_same_name_is_refused(monkeypatch):
+    foreign = types.ModuleType("tabular")
+    foreign.__file__ = "/elsewhere/tabular/__init__.py"
+    monkeypatch.setitem(sys.modules, "tabular", foreign)
+    with pytest.raises(SystemExit, match="`tabular` was found in /elsewhere/tabular"):
+        paper_repro.guard()
+
+
+@pytest.mark.slow
+def test_the_whole_quick_run_gives_the_same_bytes_for_any_number_of_workers(tmp_path):
+    for jobs in ("1", "2"):
+        command = [sys.executable, str(ROOT / "paper_repro.py"), "--jobs", jobs, "--out", str(tmp_path / jobs)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / jobs).glob("*.*")} for jobs in ("1", "2"))
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == ["provenance.json"]
