@@ -131,7 +131,7 @@ def _count_rollouts(successors, probabilities, initial, policy, n_demos, rng, ou
 
 
 def sample_counts_against_rollouts() -> list[Row]:
-    """Kernel against kernel, filling the same array of counts; for few demonstrations also function against function."""
+    """Kernel against kernel, filling one array of counts; for few demonstrations also function against function."""
     rows, rng = [], np.random.default_rng(3)
     cases = (
         (10, 4, 3, 10, 0.5),
