@@ -131,7 +131,12 @@ def _executor(jobs: int) -> Executor:
 
 
 def _finish(
-    options: argparse.Namespace, profile: str, ok: bool, steps: list[dict[str, Any]], outcomes: list[Any], seconds: float
+    options: argparse.Namespace,
+    profile: str,
+    ok: bool,
+    steps: list[dict[str, Any]],
+    outcomes: list[Any],
+    seconds: float,
 ) -> None:
     from figures._artifacts import save_json
     from figures._provenance import provenance
