@@ -110,8 +110,12 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     horizon = int(arrays["horizon"])
     loss, gamma = arrays["loss"][:, 0], arrays["coverage"][:, 0]
     allowed = loss < 0.25
-    ours = max(g - uniform_fails.coverage_bound(float(x), horizon) for x, g in zip(loss[allowed], gamma[allowed], strict=True))
-    paper = max(g - uniform_fails.paper_coverage_bound(float(x), 2) for x, g in zip(loss[allowed], gamma[allowed], strict=True))
+    ours = max(
+        g - uniform_fails.coverage_bound(float(x), horizon) for x, g in zip(loss[allowed], gamma[allowed], strict=True)
+    )
+    paper = max(
+        g - uniform_fails.paper_coverage_bound(float(x), 2) for x, g in zip(loss[allowed], gamma[allowed], strict=True)
+    )
     ratio = advantage(arrays)
     return [
         Claim("uniform-fails-alpha", "R5", "<=", Interval.point(float((gamma / arrays["alphas"]).max())), 1 + 1e-12,
