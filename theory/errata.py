@@ -1,4 +1,4 @@
-"""The errata, generated from verdicts: what is printed, what is wrong with it, numbers that show it, and the smallest repair."""
+"""The errata, generated from verdicts: what is printed, numbers that refute it, and the smallest repair."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
@@ -7,9 +7,9 @@ from theory.claims import Result, Severity, Step
 
 _INTRODUCTION = """# Errata
 
-Found by machine in version 1 of *Posterior Behavioral Cloning* (arXiv 2512.16911v1). Later versions may differ. Every entry
-is a printed relation that an exact computation refutes, with numbers that anyone can put in; the corrected relation beside
-it is proved. Most are slips that change nothing else; the summary says how far each reaches.
+Found by machine in version 1 of *Posterior Behavioral Cloning* (arXiv 2512.16911v1). Later versions may differ. Every
+entry is a printed relation that an exact computation refutes, with numbers that anyone can put in; the corrected
+relation beside it is proved. Most are slips that change nothing else; the summary says how far each reaches.
 """
 _MEANING = {
     "statement": "a statement that is false as printed",
@@ -33,8 +33,8 @@ def errata_entries(results: Iterable[Result], verdicts: Iterable[Mapping[str, An
     Returns
     -------
     list of dict
-        Keys id, result, title, source, severity, printed, corrected, corrected_verdict, why, witness, detail; the most far-reaching
-        first, then in the paper's order. `corrected` is None where no corrected form stands beside the printed one.
+        Keys id, result, title, source, severity, printed, corrected, corrected_verdict, why, witness, detail; the most
+        far-reaching first, then in the paper's order. `corrected` is None where no corrected form stands beside it.
     """
     results = tuple(results)
     by_key = {(v["result"], v["id"], v["form"]): v for v in verdicts}
