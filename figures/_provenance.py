@@ -9,7 +9,19 @@ from typing import Any
 
 from figures._pipeline import file_digest
 
-PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "matplotlib", "sympy", "mpmath", "gymnasium", "jinja2", "tqdm")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "llvmlite",
+    "matplotlib",
+    "sympy",
+    "mpmath",
+    "python-flint",
+    "gymnasium",
+    "jinja2",
+    "tqdm",
+)
 
 
 def provenance(root: Path, out: Path, seconds: float) -> dict[str, Any]:

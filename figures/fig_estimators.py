@@ -135,8 +135,14 @@ def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> 
     axes.set(xscale="log", ylim=(0, 1), xlabel="draws n")
     if i == 0:
         axes.set_ylabel("probability of an action")
-        axes.annotate("rarest action: 0", (4, 0.0), (1.6, 0.42), color=_style.COLOURS[name], fontsize=6.5,
-                      arrowprops={"arrowstyle": "-", "lw": 0.6, "color": _style.COLOURS[name]})  # fmt: skip
+        axes.text(
+            1.15,
+            0.04,
+            "rarest\naction: 0",
+            color=_style.COLOURS[name],
+            fontsize=6.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
     _style.panel_letter(axes, letter, name)
 
 

@@ -153,6 +153,14 @@ def test_required_counts_separate_the_policies_that_cover(alpha, mass, gamma, n,
             assert played >= wanted * (1 - 2e-12) if count >= k else played < wanted
 
 
+@given(st.integers(1, 200), st.integers(0, 200))
+@example(100, 7)  # 100 * 0.07 is above 7 in floating point
+@example(10, 10)
+def test_a_share_that_is_met_exactly_is_met_whatever_the_rounding(n, k):
+    k = min(k, n)
+    assert required_counts([n], [k / n, 1 - k / n], BC, 1.0)[0, 0] == k
+
+
 # --- exact probabilities ----------------------------------------------------------------------------------------------
 
 

@@ -399,6 +399,12 @@ def environment(**changes):
     return SimpleNamespace(unwrapped=inner)
 
 
+def test_a_reward_above_one_is_scaled_and_not_cut():
+    mdp = FiniteHorizonMDP.from_gymnasium(environment(), 2)
+    assert mdp.reward_map == RewardMap(0.0, 2.0)
+    assert mdp.reward_map.original_return(dp.optimal_return(mdp), 2) == 1.0  # 2, in the second step, half the time
+
+
 def first_row(*row):
     return {0: {0: list(row)}, 1: {0: [(1.0, 1, 0.0, True)]}}
 
