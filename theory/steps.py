@@ -10,7 +10,6 @@ from theory.formulas import Formula, Range, Term
 from theory.proof import all_of, decide_formula
 from theory.tactics import Tactic
 
-
 _REMEMBERED: list[Callable[[], None]] = []
 
 
