@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for entries in spread(decide_result, chosen_results):
             steps.extend(entries)
             _say(f"{entries[0]['result']}: " + _summary([entry["verdict"] for entry in entries]))
+            if not whole:
+                _print_steps(entries)
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
         for name in chosen_figures:
             outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
@@ -160,6 +162,13 @@ def _finish(
     save_text(options.out / "errata.md", errata_markdown(all_results(), steps))
     write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out)
     save_json(options.out / "provenance.json", provenance(ROOT, options.out, seconds))
+
+
+def _print_steps(entries: list[dict[str, Any]]) -> None:
+    for entry in entries:
+        _say(f"  {entry['id']} ({entry['form']}): {entry['verdict']}, {entry['evidence']}: {entry['detail']}")
+        if entry["witness"]:
+            _say("      " + ", ".join(f"{name} = {value}" for name, value in entry["witness"].items()))
 
 
 def _print_unexpected(steps: list[dict[str, Any]], entries: list[dict[str, Any]], claims: list[Any]) -> None:

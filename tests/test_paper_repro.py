@@ -79,6 +79,15 @@ def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_pa
     assert {claim["verdict"] for claim in content["claims"]} == {"holds"}
 
 
+def test_a_single_result_shows_each_step_with_its_numbers(tmp_path, capsys):
+    assert run(tmp_path, "--only", "prop-bc-fails") == 0
+    shown = capsys.readouterr().out
+    assert "B1.2 (printed): proved" in shown
+    assert "B1.4 (printed): refuted" in shown
+    assert "left = 0, right = 1" in shown
+    assert not tmp_path.exists() or not list(tmp_path.iterdir())
+
+
 def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):
     run(tmp_path, "--only", FAST)
     before = {path: path.read_bytes() for path in tmp_path.glob("fig_*")}
