@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             steps.extend(entries)
             _say(f"{entries[0]['result']}: " + _summary([entry["verdict"] for entry in entries]))
             if not whole:
-                _print_steps(entries)
+                _print_steps(entries, next(r for r in all_results() if r.id == entries[0]["result"]))
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
         for name in chosen_figures:
             outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
@@ -164,9 +164,10 @@ def _finish(
     save_json(options.out / "provenance.json", provenance(ROOT, options.out, seconds))
 
 
-def _print_steps(entries: list[dict[str, Any]]) -> None:
-    for entry in entries:
-        _say(f"  {entry['id']} ({entry['form']}): {entry['verdict']}, {entry['evidence']}: {entry['detail']}")
+def _print_steps(entries: list[dict[str, Any]], result: Any) -> None:
+    for entry, step in zip(entries, result.steps, strict=True):
+        _say(f"  {entry['id']} ({entry['form']}): {entry['verdict']}. {step.statement}")
+        _say(f"      {entry['evidence']}: {entry['detail']}")
         if entry["witness"]:
             _say("      " + ", ".join(f"{name} = {value}" for name, value in entry["witness"].items()))
 
