@@ -153,6 +153,8 @@ def _integer_power(x: arb, n: int) -> arb:
         return 1 / _integer_power(x, -n)
     if n % 2 == 0 and bool(x.contains(0)):
         return arb(0).union(abs(x).upper() ** n)
+    if bool(x > 0):  # monotone: the ends give a tighter ball than the product does
+        return (x.lower() ** n).union(x.upper() ** n)
     return x**n
 
 

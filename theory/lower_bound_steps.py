@@ -251,11 +251,12 @@ CONDITION = step(
     severity="condition",
     why="it is 1/(4 alpha) = T/2; alpha = 1/(4T) satisfies it",
 )
+U = sympy.Symbol("u")
 CONDITION_C = step(
     "thm-lower-bound-condition",
     "corrected",
-    "alpha = 1/(4T) satisfies T <= 1/(4 alpha)",
-    Formula(T, "<=", 1 / (4 * (1 / (4 * T))), (above(T, 1, integer=True),)),
+    "every alpha = 1/(4T(1 + u)), u >= 0, satisfies T <= 1/(4 alpha); at u = 0 with equality",
+    Formula(T, "<=", 1 / (4 * (1 / (4 * T * (1 + U)))), (above(T, 1, integer=True), above(U, 0))),
 )
 
 RESULTS = (
