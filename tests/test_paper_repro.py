@@ -10,6 +10,7 @@ import pytest
 
 import paper_repro
 from figures import _pipeline, _style, fig_estimators
+from theory import results
 from theory.claims import Claim, Interval
 
 FAST = "fig_estimators"
@@ -18,9 +19,11 @@ ROOT = Path(paper_repro.__file__).parent
 
 @pytest.fixture(autouse=True)
 def small(request, monkeypatch):
-    """The figure of these tests, with few points and a plain picture."""
+    """The figure of these tests, with few points and a plain picture; and one result."""
     if "slow" in request.keywords:
         return
+    one = [result for result in results.all_results() if result.id == "prop-bc-fails"]
+    monkeypatch.setattr(results, "all_results", lambda: one)
     monkeypatch.setattr(fig_estimators, "QUICK", fig_estimators.Config(largest=200, replicates=200))
 
     def draw(arrays):
