@@ -107,8 +107,11 @@ def _parse(
     for name in options.only or ():
         if name not in known:
             parser.error(f"argument --only: no result or figure is named {name!r}; --list names them")
-    if options.out.exists() and not options.out.is_dir():
-        parser.error(f"argument --out: {options.out} is not a folder")
+    if not options.list:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"argument --out: cannot be a folder: {error}")
     chosen = known if options.only is None else set(options.only)
     return options, [name for name in results if name in chosen], [name for name in figures if name in chosen]
 

@@ -69,7 +69,8 @@ def test_a_bad_command_line_exits_with_2_and_says_why(capsys, arguments, message
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert "is not a folder" in refused(capsys, "--out", str(tmp_path / "file"))
+    assert "cannot be a folder" in refused(capsys, "--out", str(tmp_path / "file"))
+    assert "cannot be a folder" in refused(capsys, "--out", str(tmp_path / "file" / "below"))
 
 
 def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_path):
