@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for entries in spread(decide_result, chosen_results):
             steps.extend(entries)
             _say(f"{entries[0]['result']}: " + _summary([entry["verdict"] for entry in entries]))
+            if not whole:
+                _print_steps(entries, next(r for r in all_results() if r.id == entries[0]["result"]))
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
         for name in chosen_figures:
             outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
@@ -105,8 +107,11 @@ def _parse(
     for name in options.only or ():
         if name not in known:
             parser.error(f"argument --only: no result or figure is named {name!r}; --list names them")
-    if options.out.exists() and not options.out.is_dir():
-        parser.error(f"argument --out: {options.out} is not a folder")
+    if not options.list:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"argument --out: cannot be a folder: {error}")
     chosen = known if options.only is None else set(options.only)
     return options, [name for name in results if name in chosen], [name for name in figures if name in chosen]
 
@@ -160,6 +165,14 @@ def _finish(
     save_text(options.out / "errata.md", errata_markdown(all_results(), steps))
     write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out)
     save_json(options.out / "provenance.json", provenance(ROOT, options.out, seconds))
+
+
+def _print_steps(entries: list[dict[str, Any]], result: Any) -> None:
+    for entry, step in zip(entries, result.steps, strict=True):
+        _say(f"  {entry['id']} ({entry['form']}): {entry['verdict']}. {step.statement}")
+        _say(f"      {entry['evidence']}: {entry['detail']}")
+        if entry["witness"]:
+            _say("      " + ", ".join(f"{name} = {value}" for name, value in entry["witness"].items()))
 
 
 def _print_unexpected(steps: list[dict[str, Any]], entries: list[dict[str, Any]], claims: list[Any]) -> None:

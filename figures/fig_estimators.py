@@ -11,8 +11,8 @@ from scipy import stats
 from figures import _style
 from figures._artifacts import Arrays
 from figures._sweep import Cell, Sweep
+from tabular.counts import Counts
 from tabular.coverage import action_coverage_probability, coverage
-from tabular.mdp import Counts
 from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 from theory.claims import Claim, Interval
 from theory.probability import clopper_pearson

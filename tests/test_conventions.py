@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tabular import dp
+from tabular.counts import Counts
 from tabular.coverage import required_counts
 from tabular.instances import chain_lock, softmax
-from tabular.mdp import Counts
 from tabular.policies import BC, Estimator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -274,7 +274,7 @@ def test_a_figure_is_discovered_by_its_name(path):
 @each([path for path in TESTS if path.stem not in ("conftest", "oracles")])
 def test_a_test_file_is_named_after_what_it_tests(path):
     _, subject, *_ = path.stem.split("_")
-    assert subject in {*PACKAGES, "paper", "benchmarks", "conventions"}
+    assert subject in {*PACKAGES, "paper", "benchmarks", "conventions", "readme"}
 
 
 def test_constraints_pin_versions_and_hold_no_address():

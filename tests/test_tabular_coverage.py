@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
+from tabular.counts import Counts
 from tabular.coverage import (
     action_coverage_probability,
     cell_coverage_probability,
@@ -21,7 +22,7 @@ from tabular.coverage import (
     unmixed_coverage_probability,
 )
 from tabular.instances import chain_lock, two_bandits, uniform_noise_trap
-from tabular.mdp import Counts, FiniteHorizonMDP
+from tabular.mdp import FiniteHorizonMDP
 from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances, mdps, policies
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
-from tabular.mdp import Counts, Demonstrations, FiniteHorizonMDP, RewardMap, checked_policy
+from tabular.counts import Counts, Demonstrations
+from tabular.mdp import FiniteHorizonMDP, RewardMap, checked_policy
 from tabular.strategies import counts, demonstrations, distributions, instances, mdps
 
 ARRAYS = ("probabilities", "reward", "initial", "successors", "_successors")
