@@ -280,8 +280,6 @@ def test_domains_that_touch_a_singularity_are_left_undecided(name):
     ],
 )
 def test_no_tactic_proves_a_near_miss(name, tactic):
-    if NEAR_MISSES[name].given and tactic is not by_identity:
-        pytest.skip("assumptions are for by_combination")
     assert tactic(NEAR_MISSES[name]) is None
 
 
