@@ -299,6 +299,11 @@ def test_a_wrong_hint_proves_nothing(tactic):
     assert tactic(Formula(X**2 - 2 * X, ">=", 0, (between(X, 0, 3),))) is None
 
 
+def test_a_function_that_balls_do_not_know_is_left_undecided():
+    formula = Formula(sympy.zeta(X + 2), ">", sympy.Rational(1, 2), (UNIT,))
+    assert decide_formula(formula, by_intervals()).verdict == "undecided"
+
+
 def test_a_negative_multiplier_proves_nothing():
     formula = Formula(Y, ">=", X, (UNIT, between(Y, 0, 1)), (X - Y,))
     assert by_combination(sympy.Integer(-1))(formula) is None
