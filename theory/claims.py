@@ -14,6 +14,9 @@ ClaimVerdict = Literal["holds", "violated", "inconclusive"]
 StepVerdict = Literal["proved", "refuted", "supported", "undecided", "quoted"]
 Form = Literal["printed", "corrected", "companion"]
 Relation = Literal["<=", ">="]
+Severity = Literal["typing error", "proof only", "condition", "constant", "statement"]
+"""How far an error reaches: a slip of the pen; a step whose statement survives; a missing condition; a wrong constant;
+a statement that is false."""
 
 EMPIRICAL_SOURCES = frozenset({"E1", "E2", "E3", "E4"})
 """Claims of the paper's experiments: reported whichever way they come out, and never a failure of a run."""
@@ -131,6 +134,10 @@ class Step:
     decide: Callable[[], Outcome] = field(repr=False)
     why: str = ""
     """Why the step matters, or what the correction changes."""
+    severity: Severity | None = None
+    """For a printed step that is refuted: how far the error reaches."""
+    relation: Any = field(default=None, repr=False)
+    """The relation with its domain (a `theory.proof.Formula`), where the step is a single one."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,12 @@ class Result:
     title: str
     source: str
     steps: tuple[Step, ...]
+    statement: str = ""
+    """The statement in plain words and ASCII formulas, corrected where the printed one fails."""
+    latex: str = ""
+    """The same formula in LaTeX, without dollar signs."""
+    assumptions: tuple[str, ...] = ()
+    """What the statement needs, one plain phrase each."""
 
 
 def decide(results: Iterable[Result]) -> list[dict[str, Any]]:

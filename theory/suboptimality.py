@@ -15,7 +15,7 @@ from theory.expectations import binomial_expectation
 from theory.validate import array, first_index, integer, real
 from theory.visits import missing_mass
 
-MAIN_CONSTANT = 36.0
+MAIN_CONSTANT = 28.0
 """With it the main theorem's rate H^2 S log(T)/T is a bound for every T of at least 2."""
 
 

@@ -7,8 +7,8 @@ import math
 
 from theory.validate import integer, real
 
-VISITS_CONSTANT = 1.255
-"""Smallest constant, to three digits and rounded up, with which Chernoff's bound proves Lemma 3."""
+VISITS_CONSTANT = 1.2551
+"""Smallest constant, rounded up to four digits, with which Chernoff's bound proves Lemma 3 (1.2550009...)."""
 
 
 def paper_visits_prior_mass(n_states: int, horizon: int, delta: float) -> float:
@@ -37,7 +37,7 @@ def paper_visits_prior_mass(n_states: int, horizon: int, delta: float) -> float:
 
 
 def visits_prior_mass(n_states: int, horizon: int, delta: float) -> float:
-    """Prior mass that suffices for Lemma 3: 1.255 log(SH/delta).
+    """Prior mass that suffices for Lemma 3: 1.2551 log(SH/delta).
 
     With it, T_h(s) + lambda >= (w T + lambda)/2 for all s and h, with probability at least 1 - delta.
 

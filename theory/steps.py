@@ -1,0 +1,80 @@
+"""Short ways to write steps, so that a result's file reads as a list of relations."""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+
+import sympy
+
+from theory.claims import Form, Outcome, Severity, Step
+from theory.formulas import Formula, Range, Term
+from theory.proof import all_of, decide_formula
+from theory.tactics import Tactic
+
+
+def between(symbol: sympy.Symbol, low: Term | str, high: Term | str, ends: str = "[]", integer: bool = False) -> Range:
+    """Build a range; `ends` says by brackets which ends belong to it, as in ``(]``.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The variable.
+    low, high : number, str or sympy.Expr
+        The ends; a str such as ``1/8`` is exact.
+    ends : str
+        Two brackets.
+    integer : bool
+        Whether only the integers count.
+    """
+    return Range(symbol, sympy.sympify(low), sympy.sympify(high), integer, ends[0] == "(", ends[1] == ")")
+
+
+def above(symbol: sympy.Symbol, low: Term | str, integer: bool = False) -> Range:
+    """Build the range of all numbers of at least `low`."""
+    return between(symbol, low, sympy.oo, "[)", integer)
+
+
+def step(
+    id: str,
+    form: Form,
+    statement: str,
+    formula: Formula,
+    *tactics: Tactic,
+    points: Iterable[Sequence[Term]] = (),
+    why: str = "",
+    severity: Severity | None = None,
+) -> Step:
+    """Build a step that is one formula.
+
+    Parameters
+    ----------
+    id, form, statement, why, severity
+        As in `theory.claims.Step`.
+    formula : Formula
+        The relation that decides the step.
+    *tactics : callable
+        Tactics of `theory.proof`; its default if none is given.
+    points : iterable of sequences
+        Points to try first as witnesses.
+    """
+    fixed = tuple(points)
+    run = functools.cache(lambda: decide_formula(formula, *tactics, points=fixed))
+    return Step(id, form, statement, run, why, severity, formula)
+
+
+def joint_step(
+    id: str,
+    form: Form,
+    statement: str,
+    *parts: Callable[[], Outcome],
+    why: str = "",
+    severity: Severity | None = None,
+) -> Step:
+    """Build a step of several parts that must all hold; each part is a function that returns an outcome."""
+    run = functools.cache(lambda: all_of(*(part() for part in parts)))
+    return Step(id, form, statement, run, why, severity)
+
+
+def proves(formula: Formula, *tactics: Tactic, points: Iterable[Sequence[Term]] = ()) -> Callable[[], Outcome]:
+    """Build a part of a joint step from a formula."""
+    fixed = tuple(points)
+    return functools.cache(lambda: decide_formula(formula, *tactics, points=fixed))
