@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 
-WHOLE_RUN_FILES = ("verdicts.json", "report.html", "provenance.json")
+WHOLE_RUN_FILES = ("verdicts.json", "errata.md", "report.html", "provenance.json")
 
 # One thread a worker, decided before numpy is imported: cells are the unit of parallel work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -44,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     guard()
     from figures._pipeline import figure_names, make
     from figures._sweep import Sweep
-    from theory.claims import decide
     from theory.results import all_results
 
     options, chosen_results, chosen_figures = _parse(arguments, [r.id for r in all_results()], figure_names())
@@ -56,10 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stale in WHOLE_RUN_FILES:
             (options.out / stale).unlink(missing_ok=True)
     begin = time.monotonic()
-    steps = decide(result for result in all_results() if result.id in chosen_results)
-    outcomes = []
+    steps, outcomes = [], []
     with ExitStack() as stack:
         executor = stack.enter_context(_executor(options.jobs)) if options.jobs > 1 else None
+        spread = map if executor is None else executor.map
+        for entries in spread(decide_result, chosen_results):
+            steps.extend(entries)
+            _say(f"{entries[0]['result']}: " + _summary([entry["verdict"] for entry in entries]))
+            if not whole:
+                _print_steps(entries, next(r for r in all_results() if r.id == entries[0]["result"]))
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
         for name in chosen_figures:
             outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
@@ -75,9 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if ok else 1
 
 
+def decide_result(name: str) -> list[dict[str, Any]]:
+    """Verdicts of the steps of one result; at the top level, so that a worker finds it."""
+    from theory.claims import decide
+    from theory.results import all_results
+
+    return decide(result for result in all_results() if result.id == name)
+
+
 def _parse(
     arguments: Sequence[str] | None, results: Sequence[str], figures: Sequence[str]
-) -> tuple[argparse.Namespace, set[str], list[str]]:
+) -> tuple[argparse.Namespace, list[str], list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small settings, within two minutes (the default)")
@@ -95,10 +107,13 @@ def _parse(
     for name in options.only or ():
         if name not in known:
             parser.error(f"argument --only: no result or figure is named {name!r}; --list names them")
-    if options.out.exists() and not options.out.is_dir():
-        parser.error(f"argument --out: {options.out} is not a folder")
+    if not options.list:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"argument --out: cannot be a folder: {error}")
     chosen = known if options.only is None else set(options.only)
-    return options, chosen & set(results), [name for name in figures if name in chosen]
+    return options, [name for name in results if name in chosen], [name for name in figures if name in chosen]
 
 
 def _cores() -> int:
@@ -131,17 +146,33 @@ def _executor(jobs: int) -> Executor:
 
 
 def _finish(
-    options: argparse.Namespace, profile: str, ok: bool, steps: list[dict[str, Any]], outcomes: list[Any], seconds: float
+    options: argparse.Namespace,
+    profile: str,
+    ok: bool,
+    steps: list[dict[str, Any]],
+    outcomes: list[Any],
+    seconds: float,
 ) -> None:
-    from figures._artifacts import save_json
+    from figures._artifacts import save_json, save_text
     from figures._provenance import provenance
     from figures._report import write_report
+    from theory.errata import errata_markdown
+    from theory.results import all_results
 
     claims = [entry for outcome in outcomes for entry in outcome.to_json()]
     verdicts = {"schema": 1, "profile": profile, "seed": options.seed, "ok": ok, "steps": steps, "claims": claims}
     save_json(options.out / "verdicts.json", verdicts)
-    write_report(options.out / "report.html", verdicts, outcomes, options.out)
+    save_text(options.out / "errata.md", errata_markdown(all_results(), steps))
+    write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out)
     save_json(options.out / "provenance.json", provenance(ROOT, options.out, seconds))
+
+
+def _print_steps(entries: list[dict[str, Any]], result: Any) -> None:
+    for entry, step in zip(entries, result.steps, strict=True):
+        _say(f"  {entry['id']} ({entry['form']}): {entry['verdict']}. {step.statement}")
+        _say(f"      {entry['evidence']}: {entry['detail']}")
+        if entry["witness"]:
+            _say("      " + ", ".join(f"{name} = {value}" for name, value in entry["witness"].items()))
 
 
 def _print_unexpected(steps: list[dict[str, Any]], entries: list[dict[str, Any]], claims: list[Any]) -> None:

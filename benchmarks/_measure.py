@@ -33,9 +33,7 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
     return (time.perf_counter() - begin) / repeats
 
 
-def compare(
-    what: str, ours: Callable[[], object], other: Callable[[], object], target: float, rounds: int = 21
-) -> Row:
+def compare(what: str, ours: Callable[[], object], other: Callable[[], object], target: float, rounds: int = 21) -> Row:
     """Time both in alternating batches of about 20 ms; median of the ratios other/ours, with the middle half."""
     batches = []
     for work in (ours, other):

@@ -33,8 +33,12 @@ def backward_induction_against_quantecon() -> list[Row]:
         peer = DiscreteDP(mdp.reward[0].copy(), mdp.to_dense()[0], 1.0)
         assert np.allclose(backward_induction(peer, H)[0], dp.backward_induction(mdp).value)
         rows.append(
-            compare(f"dense, S={S}, A={A}, H={H}", lambda m=mdp: dp.backward_induction(m),
-                    lambda p=peer, h=H: backward_induction(p, h), 2.0 if S <= 100 else 1.0)  # fmt: skip
+            compare(
+                f"dense, S={S}, A={A}, H={H}",
+                lambda m=mdp: dp.backward_induction(m),
+                lambda p=peer, h=H: backward_induction(p, h),
+                2.0 if S <= 100 else 1.0,
+            )
         )
     for S, A, D, H in ((100, 4, 5, 50), (1000, 4, 5, 50), (20000, 4, 5, 20)):
         mdp = garnet_lists(S, A, D, H, rng)
@@ -44,8 +48,12 @@ def backward_induction_against_quantecon() -> list[Row]:
         peer = DiscreteDP(mdp.reward[0].ravel(), q, 1.0, s, a)
         assert np.allclose(backward_induction(peer, H)[0], dp.backward_induction(mdp).value)
         rows.append(
-            compare(f"{D} successors, S={S}, A={A}, H={H}", lambda m=mdp: dp.backward_induction(m),
-                    lambda p=peer, h=H: backward_induction(p, h), 2.0 if S <= 100 else 1.0)  # fmt: skip
+            compare(
+                f"{D} successors, S={S}, A={A}, H={H}",
+                lambda m=mdp: dp.backward_induction(m),
+                lambda p=peer, h=H: backward_induction(p, h),
+                2.0 if S <= 100 else 1.0,
+            )
         )
     return rows
 
@@ -98,9 +106,13 @@ def policy_evaluation_against_memory() -> list[Row]:
         flat = mdp.probabilities.ravel()
         readers = {"numpy's sum": flat.sum, "a compiled sum": lambda f=flat: _read(f)}
         for name, reader in readers.items():
-            row = compare(f"{flat.nbytes / 1e6:.0f} MB, S={S}, A={A}, against {name}",
-                          lambda m=mdp, p=policy: dp.evaluate_policy(m, p),
-                          lambda r=reader, h=H: [r() for _ in range(h)], 0.8, rounds=11)  # fmt: skip
+            row = compare(
+                f"{flat.nbytes / 1e6:.0f} MB, S={S}, A={A}, against {name}",
+                lambda m=mdp, p=policy: dp.evaluate_policy(m, p),
+                lambda r=reader, h=H: [r() for _ in range(h)],
+                0.8,
+                rounds=11,
+            )
             speed = flat.nbytes * H / 1e6  # GB/s is MB/ms
             rows.append(Row(row.what, speed / row.ours, speed / row.other, row.ratio, row.low, row.high, 0.8, "GB/s"))
     return rows
@@ -119,12 +131,16 @@ def _count_rollouts(successors, probabilities, initial, policy, n_demos, rng, ou
 
 
 def sample_counts_against_rollouts() -> list[Row]:
-    """Kernel against kernel, both filling the same array of counts; and, for few demonstrations, function to function."""
+    """Kernel against kernel, filling one array of counts; for few demonstrations also function against function."""
     rows, rng = [], np.random.default_rng(3)
     cases = (
-        (10, 4, 3, 10, 0.5), (10, 4, 3, 100_000, 100.0), (10, 2, 5, 100_000, 100.0),
-        (1000, 4, 5, 10, 0.5), (1000, 4, 5, 1000, 0.5), (1000, 4, 5, 100_000, 4.0),
-    )  # fmt: skip
+        (10, 4, 3, 10, 0.5),
+        (10, 4, 3, 100_000, 100.0),
+        (10, 2, 5, 100_000, 100.0),
+        (1000, 4, 5, 10, 0.5),
+        (1000, 4, 5, 1000, 0.5),
+        (1000, 4, 5, 100_000, 4.0),
+    )
     for S, A, D, T, target in cases:
         instance = garnet(S, A, D, 20, rng)
         mdp, pi = instance.mdp, instance.demonstrator
@@ -140,8 +156,13 @@ def sample_counts_against_rollouts() -> list[Row]:
         )
         if T == 10:
             rows.append(
-                compare(f"{what}, public", lambda m=mdp, p=pi, t=T: sample_counts(m, p, t, rng),
-                        lambda m=mdp, p=pi, t=T: sample_demonstrations(m, p, t, rng).counts(), target, rounds=9)  # fmt: skip
+                compare(
+                    f"{what}, public",
+                    lambda m=mdp, p=pi, t=T: sample_counts(m, p, t, rng),
+                    lambda m=mdp, p=pi, t=T: sample_demonstrations(m, p, t, rng).counts(),
+                    target,
+                    rounds=9,
+                )
             )
     return rows
 

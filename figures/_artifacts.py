@@ -5,12 +5,11 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, cast
-from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -75,9 +74,7 @@ def load_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
         with zipfile.ZipFile(path) as archive:
             meta = json.loads(archive.read(_META))
             arrays = {
-                name.removesuffix(".npy"): np.lib.format.read_array(
-                    io.BytesIO(archive.read(name)), allow_pickle=False
-                )
+                name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
                 for name in archive.namelist()
                 if name != _META
             }

@@ -6,7 +6,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def build(name: str, seed: int) -> Instance:
     return _build(name, seed)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _build(name: str, seed: int) -> Instance:
     return INSTANCES[name](np.random.default_rng(seed))
 
@@ -176,7 +176,9 @@ def intervals(
     """Ends of an interval for the mean, or for a quantile, along the last axis."""
 
     def one(sample: NDArray[np.float64]) -> Interval:
-        return mean_interval(sample, confidence) if quantile is None else quantile_interval(sample, quantile, confidence)
+        return (
+            mean_interval(sample, confidence) if quantile is None else quantile_interval(sample, quantile, confidence)
+        )
 
     flat = [one(sample) for sample in samples.reshape(-1, samples.shape[-1])]
     shape = samples.shape[:-1]

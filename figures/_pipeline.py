@@ -72,7 +72,12 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     """
     module = figure_module(name)
     config = module.FULL if profile == "full" else module.QUICK
-    wanted = {"figure": name, "profile": profile, "seed": sweep.seed, "settings": json.loads(json.dumps(asdict(config)))}
+    wanted = {
+        "figure": name,
+        "profile": profile,
+        "seed": sweep.seed,
+        "settings": json.loads(json.dumps(asdict(config))),
+    }
     data = out / f"{name}.npz"
     if from_data:
         arrays = _saved(data, wanted)

@@ -9,7 +9,19 @@ from typing import Any
 
 from figures._pipeline import file_digest
 
-PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "matplotlib", "sympy", "mpmath", "gymnasium", "jinja2", "tqdm")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "llvmlite",
+    "matplotlib",
+    "sympy",
+    "mpmath",
+    "python-flint",
+    "gymnasium",
+    "jinja2",
+    "tqdm",
+)
 
 
 def provenance(root: Path, out: Path, seconds: float) -> dict[str, Any]:
@@ -40,7 +52,9 @@ def provenance(root: Path, out: Path, seconds: float) -> dict[str, Any]:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None

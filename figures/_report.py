@@ -10,11 +10,15 @@ import jinja2
 
 from figures._artifacts import save_text
 from figures._pipeline import Outcome
+from theory.claims import Result
+from theory.errata import errata_entries
 
 _TEMPLATE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
 
 
-def write_report(path: Path, verdicts: Mapping[str, Any], outcomes: Sequence[Outcome], folder: Path) -> None:
+def write_report(
+    path: Path, verdicts: Mapping[str, Any], results: Sequence[Result], outcomes: Sequence[Outcome], folder: Path
+) -> None:
     """Write the page.
 
     Parameters
@@ -22,6 +26,7 @@ def write_report(path: Path, verdicts: Mapping[str, Any], outcomes: Sequence[Out
     path : Path
     verdicts : mapping
         Content of ``verdicts.json``.
+    results : sequence of Result
     outcomes : sequence of Outcome
     folder : Path
         Where the PNG of each figure is.
@@ -37,10 +42,13 @@ def write_report(path: Path, verdicts: Mapping[str, Any], outcomes: Sequence[Out
         for outcome in outcomes
     ]
     source = (Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8")
-    counts = Counter(claim["verdict"] for claim in verdicts["claims"])
-    steps = Counter(step["verdict"] for step in verdicts["steps"])
     page = _TEMPLATE.from_string(source).render(
-        verdicts=verdicts, figures=figures, counts=counts, step_counts=steps, results=_by_result(verdicts["steps"])
+        verdicts=verdicts,
+        figures=figures,
+        counts=Counter(claim["verdict"] for claim in verdicts["claims"]),
+        step_counts=Counter(step["verdict"] for step in verdicts["steps"]),
+        results=[_result_entry(result, verdicts["steps"]) for result in results],
+        errata=errata_entries(results, verdicts["steps"]),
     )
     save_text(path, page)
 
@@ -56,8 +64,12 @@ def relation_text(claim: Mapping[str, Any]) -> str:
     return f"{shown} {'≤' if claim['relation'] == '<=' else '≥'} {bound}"
 
 
-def _by_result(steps: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
-    for step in steps:
-        grouped.setdefault(step["result"], []).append(step)
-    return grouped
+def _result_entry(result: Result, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A result with its steps, each with its statement beside its verdict."""
+    statements = {(step.id, step.form): step.statement for step in result.steps}
+    mine = [step for step in steps if step["result"] == result.id]
+    return {
+        "result": result,
+        "steps": [{**step, "statement": statements[step["id"], step["form"]]} for step in mine],
+        "refuted": sum(step["verdict"] == "refuted" for step in mine),
+    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ LABELS = {"PostBC, lambda = L'/2": "PostBC, $\\lambda = L'/2$"}
 
 MARKERS = {"BC": "o", "uniform noise": "s", "posterior": "^", "PostBC": "D", "PostBC, lambda = L'/2": "v"}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.size": 8,
     "font.family": "DejaVu Sans",
     "axes.titlesize": 8,

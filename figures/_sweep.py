@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -127,9 +127,9 @@ class Sweep:
         return hashlib.sha256("\n".join(parts).encode() + _canonical(cell)).hexdigest()[:32]
 
 
-@lru_cache(maxsize=None)
+@cache
 def source_digest(function: CellFunction) -> str:
-    """Digest of all that can change a cell: the packages' code, the function's module, the numerical packages' versions."""
+    """Digest of all that can change a cell: the packages, the function's module, the versions of numerical packages."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256(json.dumps(versions()).encode())
     for package in SOURCES:

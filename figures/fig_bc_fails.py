@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,8 +25,8 @@ TITLE = "BC fails to cover"
 CAPTION = (
     "Left: probability that BC never plays a rewarded arm on the two bandits of B.1 (coverage 0, loss 2 eps), exact "
     "lines and sampled points with 95 % intervals, against T eps; it stays above 1/2 in the paper's region "
-    "T <= 1/(20 eps) and in ours, T <= 1/(8 eps). Right: the smallest possible loss, over all learners, after n rollouts "
-    "of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated."
+    "T <= 1/(20 eps) and in ours, T <= 1/(8 eps). Right: the smallest possible loss, over all learners, after n "
+    "rollouts of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated."
 )
 FALSE_ALARM = 1e-6
 
@@ -49,14 +50,15 @@ QUICK = Config()
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Exact curves, sampled points, minimax losses."""
     reach = 0.3  # largest T eps shown
-    cells, exact, demos = [], [], []
+    cells: list[dict[str, Any]] = []
+    exact, demos = [], []
     for eps in config.epsilons:
         top = max(2, int(reach / eps))
         grid = np.unique(np.geomspace(1, top, config.n_points).astype(int))
         demos.append(np.pad(grid, (0, config.n_points - grid.size), mode="edge"))
         exact.append([bc_fails.failure_probability(int(T), eps) for T in demos[-1]])
-        for T in np.unique(np.geomspace(1, top, config.n_sampled).astype(int)):
-            cells.append({"epsilon": eps, "n_demos": int(T), "replicates": config.replicates})
+        sampled = np.unique(np.geomspace(1, top, config.n_sampled).astype(int))
+        cells.extend({"epsilon": eps, "n_demos": int(T), "replicates": config.replicates} for T in sampled)
     results = sweep.run("bc-fails", sample_failures, cells)
     n = np.arange(config.rollouts + 1)
     T, eps = config.minimax_demos, config.epsilons[0]
@@ -121,9 +123,9 @@ def minimax_by_lp(share: float, n_rollouts: int) -> float:
     for outcome in range(n_outcomes):
         equal[outcome, outcome * n_arms : (outcome + 1) * n_arms] = 1.0
     solution = linprog(objective, at_most, -np.ones(2), equal, np.ones(n_outcomes), bounds=(0.0, None), method="highs")
-    if solution.status != 0:
+    if solution.status != 0 or solution.x is None:
         raise RuntimeError(f"the linear program of the minimax loss was not solved: {solution.message}")
-    return float(solution.fun)
+    return float(solution.x[-1])
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
@@ -145,7 +147,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         Claim("bc-fails-our-region", "R5", ">=", Interval.point(ours), 0.5, "exact",
               "Smallest probability that BC plays no rewarded arm, over the shown T <= 1/(8 eps)."),
         Claim("bc-fails-sampled", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
-              f"Smallest distance of the exact probability from the ends of the sampled one's Clopper-Pearson interval, "
+              "Smallest distance of the exact probability from the ends of the sampled one's Clopper-Pearson interval, "
               f"over {len(margins)} points; false alarm {FALSE_ALARM:g} for all together."),
         Claim("bc-fails-gap", "R5", "<=", Interval.point(float(arrays["largest_gap_error"])), 1e-15, "exact",
               "Largest difference of the loss from 2 eps, over all sampled failures, both bandits."),
@@ -173,9 +175,7 @@ def _draw_probability(axes: Axes, arrays: Arrays) -> None:
     axes.axvspan(1 / 20, 1 / 8, color=_style.COLOURS["our bound"], alpha=0.15, lw=0)
     shades = ("#F6A77A", "#E8833F", "#D55E00", "#8F3F00")
     trials = int(arrays["replicates"])
-    for eps, T, exact, shade in zip(
-        arrays["epsilons"], arrays["n_demos"], arrays["exact"], shades, strict=True
-    ):
+    for eps, T, exact, shade in zip(arrays["epsilons"], arrays["n_demos"], arrays["exact"], shades, strict=True):
         axes.plot(T * eps, exact, color=shade, label=f"$\\epsilon$ = {eps:g}")
         mine = arrays["sampled_epsilon"] == eps
         share = arrays["failures"][mine] / trials
@@ -184,7 +184,9 @@ def _draw_probability(axes: Axes, arrays: Arrays) -> None:
         axes.errorbar(arrays["sampled_n_demos"][mine] * eps, share, yerr=error, fmt="o", color=shade, ms=2.5, lw=0.8)
     axes.axhline(0.5, color="#555555", lw=0.8, ls=":")
     axes.text(0.003, 0.46, "paper's region\n$T \\leq 1/(20\\,\\epsilon)$", fontsize=7, va="top")
-    axes.text(0.0515, 0.28, "ours too\n$T \\leq 1/(8\\,\\epsilon)$", fontsize=7, va="top", color=_style.COLOURS["our bound"])
+    axes.text(
+        0.0515, 0.28, "ours too\n$T \\leq 1/(8\\,\\epsilon)$", fontsize=7, va="top", color=_style.COLOURS["our bound"]
+    )
     axes.set(xlim=(0, 0.3), ylim=(0, 1.02), xlabel="demonstrations x rarity,  $T \\epsilon$", ylabel="probability")
     axes.legend(loc="upper right")
     _style.panel_letter(axes, "a", "BC never plays a rewarded arm")
@@ -194,9 +196,7 @@ def _draw_minimax(axes: Axes, arrays: Arrays) -> None:
     n = arrays["rollouts"]
     for name, loss in zip(arrays["minimax_policies"], arrays["minimax"], strict=True):
         axes.plot(n, loss, color=_style.COLOURS[str(name)])
-    axes.plot(
-        np.tile(arrays["minimax_lp_rollouts"], (3, 1)).T, arrays["minimax_lp"].T, "k.", ms=3, zorder=3
-    )
+    axes.plot(np.tile(arrays["minimax_lp_rollouts"], (3, 1)).T, arrays["minimax_lp"].T, "k.", ms=3, zorder=3)
     axes.text(1.3, 0.505, "BC: 1/2 for ever", color=_style.COLOURS["BC"], va="bottom", fontsize=7)
     axes.text(1.1, 0.19, "uniform noise,\nsame $\\alpha$", color=_style.COLOURS["uniform noise"], va="top", fontsize=7)
     axes.text(12, 0.19, "PostBC, the paper's $\\alpha$, $\\lambda$", color=_style.COLOURS["PostBC"], fontsize=7)

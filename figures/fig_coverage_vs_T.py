@@ -20,9 +20,9 @@ from theory.probability import clopper_pearson
 TITLE = "How much of the demonstrator is covered"
 CAPTION = (
     "Coverage gamma that a policy reaches with probability 0.9, over the states that the demonstrator visits, against "
-    "the number of demonstrations T, with 95 % distribution-free intervals; R3's guarantee for PostBC with lambda = L'/2 "
-    "dashed. BC covers nothing (0) until every action of every state has been recorded. All noise has the paper's alpha; what it "
-    "costs is in the figure of the losses."
+    "the number of demonstrations T, with 95 % distribution-free intervals; R3's guarantee for PostBC with lambda = "
+    "L'/2 dashed. BC covers nothing (0) until every action of every state has been recorded. All noise has the paper's "
+    "alpha; what it costs is in the figure of the losses."
 )
 FULL, QUICK = _experiment.FULL, _experiment.QUICK
 FLOOR = 1e-4
@@ -83,8 +83,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     few = arrays["n_demos"] <= 100
     return [
         Claim("coverage-r3", "R3", ">=", r3, 1 - DELTA, "sampled",
-              f"Smallest probability that a policy with noise covers what R3 guarantees with probability {1 - DELTA:g}, "
-              f"over instances, T and policies ({level}); smallest on {r3_at}."),
+              f"Smallest probability that a policy with noise covers what R3 guarantees with probability "
+              f"{1 - DELTA:g}, over instances, T and policies ({level}); smallest on {r3_at}."),
         Claim("coverage-lemma", "lemma-coverage", ">=", lemma, 1 - DELTA, "sampled",
               f"The same for the corrected Lemma 1 and PostBC with the paper's alpha and lambda ({level}); smallest on "
               f"{lemma_at}."),

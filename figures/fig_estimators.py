@@ -11,8 +11,8 @@ from scipy import stats
 from figures import _style
 from figures._artifacts import Arrays
 from figures._sweep import Cell, Sweep
+from tabular.counts import Counts
 from tabular.coverage import action_coverage_probability, coverage
-from tabular.mdp import Counts
 from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 from theory.claims import Claim, Interval
 from theory.probability import clopper_pearson
@@ -20,9 +20,9 @@ from theory.probability import clopper_pearson
 TITLE = "Four policies in one state"
 CAPTION = (
     "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). Top: "
-    "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which the "
-    "rarest action comes first at the median time). Bottom left: weight of the uniform "
-    "distribution in each policy. Bottom right: exact probability that the rarest action has at least a quarter of the "
+    "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which "
+    "the rarest action comes first at the median time). Bottom left: weight of the uniform distribution in each "
+    "policy. Bottom right: exact probability that the rarest action has at least a quarter of the "
     "demonstrator's probability."
 )
 DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)
@@ -63,7 +63,10 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
         "noise_weight": np.stack([e.noise_weight(n) for e in ESTIMATORS]),
         "curve_n": curve_n,
         "covered": np.array(
-            [[action_coverage_probability(int(k), 1.0, DEMONSTRATOR[-1], A, e, GAMMA) for k in curve_n] for e in ESTIMATORS]
+            [
+                [action_coverage_probability(int(k), 1.0, DEMONSTRATOR[-1], A, e, GAMMA) for k in curve_n]
+                for e in ESTIMATORS
+            ]
         ),
         "policies": np.array([e.name for e in ESTIMATORS]),
         "checked_n": np.array(CHECKED_VISITS),
@@ -113,7 +116,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """Four panels of policies, two of summaries."""
     figure = _style.new_figure(_style.PAGE, 4.4)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.05))
+    top, bottom = np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.05))).ravel()
     for i, axes in enumerate(top.subplots(1, 4, sharex=True, sharey=True)):
         _draw_policy(axes, arrays, i, "abcd"[i], str(arrays["policies"][i]))
     weight, covered = bottom.subplots(1, 2)
@@ -132,8 +135,14 @@ def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> 
     axes.set(xscale="log", ylim=(0, 1), xlabel="draws n")
     if i == 0:
         axes.set_ylabel("probability of an action")
-        axes.annotate("rarest action: 0", (4, 0.0), (1.6, 0.42), color=_style.COLOURS[name], fontsize=6.5,
-                      arrowprops={"arrowstyle": "-", "lw": 0.6, "color": _style.COLOURS[name]})  # fmt: skip
+        axes.text(
+            1.15,
+            0.04,
+            "rarest\naction: 0",
+            color=_style.COLOURS[name],
+            fontsize=6.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
     _style.panel_letter(axes, letter, name)
 
 

@@ -16,9 +16,9 @@ from theory.claims import Claim, Interval
 
 TITLE = "What cloning costs"
 CAPTION = (
-    "Expected loss E[J(pi_beta) - J(pi_hat)] against the number of demonstrations T, as a share of the horizon, with 95 % "
-    "Student intervals; R1's bound for PostBC dashed. Numbers: slope of PostBC's and the posterior's loss in the upper "
-    "half of the T shown, on logarithmic axes, with 95 % intervals. Uniform noise costs the same however many "
+    "Expected loss E[J(pi_beta) - J(pi_hat)] against the number of demonstrations T, as a share of the horizon, with "
+    "95 % Student intervals; R1's bound for PostBC dashed. Numbers: slope of PostBC's and the posterior's loss in the "
+    "upper half of the T shown, on logarithmic axes, with 95 % intervals. Uniform noise costs the same however many "
     "demonstrations there are."
 )
 FULL, QUICK = _experiment.FULL, _experiment.QUICK

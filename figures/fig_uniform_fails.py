@@ -110,8 +110,12 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     horizon = int(arrays["horizon"])
     loss, gamma = arrays["loss"][:, 0], arrays["coverage"][:, 0]
     allowed = loss < 0.25
-    ours = max(g - uniform_fails.coverage_bound(float(x), horizon) for x, g in zip(loss[allowed], gamma[allowed], strict=True))
-    paper = max(g - uniform_fails.paper_coverage_bound(float(x), 2) for x, g in zip(loss[allowed], gamma[allowed], strict=True))
+    ours = max(
+        g - uniform_fails.coverage_bound(float(x), horizon) for x, g in zip(loss[allowed], gamma[allowed], strict=True)
+    )
+    paper = max(
+        g - uniform_fails.paper_coverage_bound(float(x), 2) for x, g in zip(loss[allowed], gamma[allowed], strict=True)
+    )
     ratio = advantage(arrays)
     return [
         Claim("uniform-fails-alpha", "R5", "<=", Interval.point(float((gamma / arrays["alphas"]).max())), 1 + 1e-12,
@@ -152,22 +156,23 @@ def draw(arrays: Arrays) -> Figure:
     for t, axes in enumerate(panels):
         x = np.geomspace(1e-3, 0.249, 100)
         bound = [uniform_fails.coverage_bound(float(e), horizon) for e in x]
-        axes.plot(x, bound, color=_style.COLOURS["our bound"], lw=1, ls="--")
-        axes.plot(x, np.minimum(1, 32 * x), color=_style.COLOURS["paper's bound"], lw=1, ls="--")
+        hidden = "" if t == 0 else "_"  # one entry each in the legend
+        axes.plot(
+            x,
+            np.minimum(1, 32 * x),
+            color=_style.COLOURS["paper's bound"],
+            lw=1,
+            ls=":",
+            label=f"{hidden}paper's bound on uniform noise",
+        )
+        axes.plot(x, bound, color=_style.COLOURS["our bound"], lw=1, ls="--", label=f"{hidden}ours")
         for i, family in enumerate(FAMILIES):
             shown = arrays["coverage"][t, i] > 0
             axes.plot(arrays["loss"][t, i][shown], arrays["coverage"][t, i][shown], color=_style.COLOURS[family],
+                label=hidden + _style.label(family),
                       marker=_style.MARKERS[family], ms=2.5)  # fmt: skip
         axes.set(xscale="log", yscale="log", xlim=(1e-3, 0.5), ylim=(8e-4, 1.1), xlabel="expected loss (reward)")
         _style.panel_letter(axes, "abc"[t], f"T = {arrays['n_demos'][t]}")
     panels[0].set_ylabel(f"$\\gamma$ covered with probability {CONFIDENCE}")
-    first, last = panels[0], panels[-1]
-    panels[1].text(0.0013, 0.17, "paper's bound\non uniform noise", fontsize=6.5)
-    last.annotate("our bound on\nuniform noise", (0.02, 0.0164), (0.05, 0.003), fontsize=6.5, va="center",
-                  color=_style.COLOURS["our bound"],
-                  arrowprops={"arrowstyle": "-", "lw": 0.6, "color": _style.COLOURS["our bound"]})  # fmt: skip
-    panels[1].text(0.05, 0.006, "uniform\nnoise", fontsize=6.5, color=_style.COLOURS["uniform noise"])
-    last.text(0.022, 0.045, "PostBC", fontsize=6.5, color=_style.COLOURS["PostBC"])
-    first.text(0.028, 0.06, "PostBC,\n$\\lambda = L'/2$", fontsize=6.5, ha="right",
-               color=_style.COLOURS["PostBC, lambda = L'/2"])  # fmt: skip
+    figure.legend(loc="outside upper center", ncols=5, handlelength=1.6, columnspacing=1.2)
     return figure

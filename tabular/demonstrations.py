@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import _kernels
-from tabular.mdp import Counts, Demonstrations, FiniteHorizonMDP, checked_policy
+from tabular.counts import Counts, Demonstrations
+from tabular.mdp import FiniteHorizonMDP, checked_policy
 from theory import validate
 
 CSV_COLUMNS = ("episode", "step", "state", "action")

@@ -1,17 +1,17 @@
-"""Finite-horizon Markov decision processes, and what is recorded in them.
+"""Finite-horizon Markov decision processes.
 
 A process has H steps, S states and A actions. It starts in a state drawn from P_0; in step h, action a in state s
 leads to a next state drawn from P_h(. | s, a) and pays r_h(s, a). Symbols as in the paper, section "Setting".
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular import _kernels
+from tabular.gymnasium_table import TabularEnv, read_table
 from theory import validate
 
 FloatArray = NDArray[np.float64]
@@ -171,7 +171,7 @@ class FiniteHorizonMDP(FrozenArrays):
         return mdp
 
     @classmethod
-    def from_gymnasium(cls, env: "TabularEnv", horizon: int) -> "FiniteHorizonMDP":
+    def from_gymnasium(cls, env: TabularEnv, horizon: int) -> "FiniteHorizonMDP":
         """Read the transition table of a Gymnasium environment (FrozenLake, CliffWalking, Taxi, ...).
 
         An episode that ends goes to an extra last state that keeps the process with reward 0 (in the original units).
@@ -192,34 +192,11 @@ class FiniteHorizonMDP(FrozenArrays):
         ValueError
             If the table is not one of distributions over states.
         """
-        table, start = _gymnasium_table(env)
-        n_states = len(start)
-        n_actions = len(table[0])
-        width = max(len(table[s][a]) for s in range(n_states) for a in range(n_actions))
-        successors = np.zeros((1, n_states + 1, n_actions, width), np.int64)
-        probabilities = np.zeros((1, n_states + 1, n_actions, width))
-        expected = np.zeros((1, n_states + 1, n_actions))
-        seen = {0.0}
-        for s in range(n_states):
-            for a in range(n_actions):
-                merged: dict[int, float] = {}
-                for probability, following, paid, ended in table[s][a]:
-                    where = f"P[{s}][{a}]"
-                    if validate.real(f"a probability in {where}", probability, at_least=0.0) > 0:
-                        t = validate.integer(f"a next state in {where}", following, at_least=0, at_most=n_states - 1)
-                        t = n_states if ended else t
-                        merged[t] = merged.get(t, 0.0) + float(probability)
-                        expected[0, s, a] += float(probability) * float(paid)
-                        seen.add(float(paid))
-                for d, (t, probability) in enumerate(merged.items()):
-                    successors[0, s, a, d] = t
-                    probabilities[0, s, a, d] = probability
-        successors[0, n_states, :, 0] = n_states
-        probabilities[0, n_states, :, 0] = 1.0
-        low, high = min(seen), max(seen)
+        table = read_table(env)
+        low, high = table.reward_range
         scale = RewardMap() if low >= 0.0 and high <= 1.0 else RewardMap(low, high - low)
-        scaled = np.clip((expected - scale.offset) / scale.slope, 0.0, 1.0)  # the clip undoes rounding alone
-        return cls(successors, probabilities, scaled, np.append(start, 0.0), horizon, scale)
+        scaled = np.clip((table.reward - scale.offset) / scale.slope, 0.0, 1.0)  # the clip undoes rounding alone
+        return cls(table.successors, table.probabilities, scaled, table.initial, horizon, scale)
 
     @property
     def n_states(self) -> int:
@@ -273,110 +250,6 @@ class FiniteHorizonMDP(FrozenArrays):
         return f"FiniteHorizonMDP({sizes}, {kind}, {change} dynamics{note})"
 
 
-class TabularEnv(Protocol):
-    """What `FiniteHorizonMDP.from_gymnasium` needs of an environment."""
-
-    @property
-    def unwrapped(self) -> Any:
-        """The environment without wrappers."""
-
-
-@dataclass(frozen=True, eq=False)
-class Demonstrations(FrozenArrays):
-    """T trajectories of H steps in a process with S states and A actions.
-
-    Parameters
-    ----------
-    states, actions : array_like of int, (T, H)
-    n_states, n_actions : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an array is not of integers, is empty, has another shape, or names a state or action that does not exist.
-    """
-
-    states: NDArray[np.int32]
-    actions: NDArray[np.int32]
-    n_states: int
-    n_actions: int
-
-    def __post_init__(self) -> None:
-        n_states = validate.integer("n_states", self.n_states, at_least=1, at_most=2**31 - 1)
-        n_actions = validate.integer("n_actions", self.n_actions, at_least=1, at_most=2**31 - 1)
-        states = validate.integers("states", self.states, shape=(None, None), below=n_states)
-        if 0 in states.shape:
-            raise ValueError(f"states must hold at least one trajectory of one step; got shape {states.shape}")
-        actions = validate.integers("actions", self.actions, shape=states.shape, below=n_actions)
-        for name, value in (
-            ("states", validate.frozen(states.astype(np.int32))),
-            ("actions", validate.frozen(actions.astype(np.int32))),
-            ("n_states", n_states),
-            ("n_actions", n_actions),
-        ):
-            object.__setattr__(self, name, value)
-
-    @property
-    def n_demos(self) -> int:
-        """Number of trajectories T."""
-        return int(self.states.shape[0])
-
-    @property
-    def horizon(self) -> int:
-        """Number of steps H."""
-        return int(self.states.shape[1])
-
-    def counts(self) -> "Counts":
-        """Sufficient statistics T_h(s, a)."""
-        out = np.zeros((self.horizon, self.n_states, self.n_actions), np.int64)
-        _kernels.count_visits(self.states, self.actions, out)
-        return Counts(out)
-
-
-@dataclass(frozen=True, eq=False)
-class Counts(FrozenArrays):
-    """How often each action was recorded in each state and step: T_h(s, a).
-
-    Parameters
-    ----------
-    counts : array_like of int, (H, S, A)
-        Every step holds the same number of pairs, one for each trajectory.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not an array of non-negative integers, or the steps hold different numbers of pairs, or none.
-    """
-
-    counts: IntArray
-
-    def __post_init__(self) -> None:
-        counts = validate.integers("counts", self.counts, shape=(None, None, None))
-        if 0 in counts.shape:
-            raise ValueError(f"counts must have at least one step, state and action; got shape {counts.shape}")
-        if counts.sum(axis=(1, 2), dtype=np.float64).max() >= 2.0**63:
-            raise ValueError("counts must hold fewer than 2^63 pairs in each step")
-        totals = counts.sum(axis=(1, 2))
-        if (totals != totals[0]).any():
-            h = int(np.argmax(totals != totals[0]))
-            raise ValueError(
-                f"counts must hold as many pairs in each step; step 0 has {totals[0]}, step {h} {totals[h]}"
-            )
-        if totals[0] == 0:
-            raise ValueError("counts must hold at least one trajectory; all are 0")
-        object.__setattr__(self, "counts", validate.frozen(counts))
-
-    @property
-    def n_demos(self) -> int:
-        """Number of trajectories T."""
-        return int(self.counts[0].sum())
-
-    @cached_property
-    def visits(self) -> IntArray:
-        """Visits T_h(s), (H, S), read-only."""
-        return validate.frozen(self.counts.sum(axis=2))
-
-
 def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) -> FloatArray:
     """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only where the layout demands one.
 
@@ -410,22 +283,3 @@ def _drop_unused(p: FloatArray, successors: NDArray[np.int32]) -> tuple[FloatArr
         np.ascontiguousarray(np.take_along_axis(p, order, axis=-1)),
         np.ascontiguousarray(np.take_along_axis(successors, order, axis=-1)),
     )
-
-
-def _gymnasium_table(env: TabularEnv) -> tuple[Any, FloatArray]:
-    inner = env.unwrapped
-    for name in ("P", "initial_state_distrib"):
-        if not hasattr(inner, name):
-            raise TypeError(
-                f"env must have a transition table `P` and `initial_state_distrib`; {inner!r} has no {name}"
-            )
-    start = validate.distribution("initial_state_distrib", inner.initial_state_distrib, shape=(None,))
-    table = inner.P
-    if len(table) != start.size:
-        raise ValueError(f"P must have as many states as initial_state_distrib; got {len(table)} and {start.size}")
-    for s in range(start.size):
-        if len(table[s]) != len(table[0]):
-            raise ValueError(
-                f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}"
-            )
-    return table, start

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import _kernels
-from tabular.mdp import Counts, FloatArray
+from tabular.counts import Counts
+from tabular.mdp import FloatArray
 from theory import validate
 from theory.coverage import best_prior_mass
 from theory.suboptimality import paper_parameters

@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tabular.counts import Counts, Demonstrations
 from tabular.instances import Instance
-from tabular.mdp import Counts, Demonstrations, FiniteHorizonMDP, FloatArray
+from tabular.mdp import FiniteHorizonMDP, FloatArray
 from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 
 GRAIN = 8

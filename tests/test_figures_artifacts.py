@@ -13,7 +13,9 @@ from figures._artifacts import atomic, load_arrays, save_arrays, save_figure, sa
 
 ARRAYS = st.dictionaries(
     st.from_regex(r"[a-z_]{1,8}", fullmatch=True),
-    hnp.arrays(st.sampled_from([np.float64, np.int64, np.bool_, np.dtype("U3")]), hnp.array_shapes(min_dims=0, max_side=4)),
+    hnp.arrays(
+        st.sampled_from([np.float64, np.int64, np.bool_, np.dtype("U3")]), hnp.array_shapes(min_dims=0, max_side=4)
+    ),
     max_size=4,
 )
 
@@ -53,9 +55,14 @@ def test_objects_are_refused_and_leave_no_file(tmp_path):
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), atomic(path) as file:
-        file.write(b"half of the new")
-        raise KeyboardInterrupt
+
+    def write_half():
+        with atomic(path) as file:
+            file.write(b"half of the new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

@@ -33,7 +33,9 @@ def test_the_expected_loss_on_the_trap_is_that_of_sampled_demonstrations(family)
     trap = instances.uniform_noise_trap(EPSILON, H, 3)
     estimator = family_member(family, 0.4, trap.mdp.n_states, H, T)
     sampled = [
-        dp.suboptimality(trap.mdp, trap.demonstrator, estimator.policy(sample_counts(trap.mdp, trap.demonstrator, T, rng)))
+        dp.suboptimality(
+            trap.mdp, trap.demonstrator, estimator.policy(sample_counts(trap.mdp, trap.demonstrator, T, rng))
+        )
         for _ in range(replicates)
     ]
     error = np.std(sampled) / math.sqrt(replicates)

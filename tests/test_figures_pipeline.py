@@ -4,12 +4,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from figures import _experiment, _pipeline, _style, fig_bc_fails, fig_coverage_vs_T, fig_estimators, fig_suboptimality
-from figures import fig_uniform_fails
+from figures import (
+    _experiment,
+    _pipeline,
+    _style,
+    fig_bc_fails,
+    fig_estimators,
+    fig_suboptimality,
+    fig_uniform_fails,
+)
 from figures._sweep import Sweep
 
 CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))

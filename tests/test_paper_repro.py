@@ -10,6 +10,7 @@ import pytest
 
 import paper_repro
 from figures import _pipeline, _style, fig_estimators
+from theory import results
 from theory.claims import Claim, Interval
 
 FAST = "fig_estimators"
@@ -18,9 +19,11 @@ ROOT = Path(paper_repro.__file__).parent
 
 @pytest.fixture(autouse=True)
 def small(request, monkeypatch):
-    """The figure of these tests, with few points and a plain picture."""
+    """The figure of these tests, with few points and a plain picture; and one result."""
     if "slow" in request.keywords:
         return
+    one = [result for result in results.all_results() if result.id == "prop-bc-fails"]
+    monkeypatch.setattr(results, "all_results", lambda: one)
     monkeypatch.setattr(fig_estimators, "QUICK", fig_estimators.Config(largest=200, replicates=200))
 
     def draw(arrays):
@@ -66,7 +69,8 @@ def test_a_bad_command_line_exits_with_2_and_says_why(capsys, arguments, message
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert "is not a folder" in refused(capsys, "--out", str(tmp_path / "file"))
+    assert "cannot be a folder" in refused(capsys, "--out", str(tmp_path / "file"))
+    assert "cannot be a folder" in refused(capsys, "--out", str(tmp_path / "file" / "below"))
 
 
 def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_path):
@@ -77,6 +81,15 @@ def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_pa
     assert content["profile"] == "quick"
     assert content["seed"] == 0
     assert {claim["verdict"] for claim in content["claims"]} == {"holds"}
+
+
+def test_a_single_result_shows_each_step_with_its_numbers(tmp_path, capsys):
+    assert run(tmp_path, "--only", "prop-bc-fails") == 0
+    shown = capsys.readouterr().out
+    assert "B1.2 (printed): proved" in shown
+    assert "B1.4 (printed): refuted" in shown
+    assert "left = 0, right = 1" in shown
+    assert not tmp_path.exists() or not list(tmp_path.iterdir())
 
 
 def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
+from tabular.counts import Counts
 from tabular.coverage import (
     action_coverage_probability,
     cell_coverage_probability,
@@ -21,7 +22,7 @@ from tabular.coverage import (
     unmixed_coverage_probability,
 )
 from tabular.instances import chain_lock, two_bandits, uniform_noise_trap
-from tabular.mdp import Counts, FiniteHorizonMDP
+from tabular.mdp import FiniteHorizonMDP
 from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances, mdps, policies
 
@@ -151,6 +152,14 @@ def test_required_counts_separate_the_policies_that_cover(alpha, mass, gamma, n,
             played = rule.policy(Counts([[cell]]))[0, 0, a]
             wanted = gamma * row[a]
             assert played >= wanted * (1 - 2e-12) if count >= k else played < wanted
+
+
+@given(st.integers(1, 200), st.integers(0, 200))
+@example(100, 7)  # 100 * 0.07 is above 7 in floating point
+@example(10, 10)
+def test_a_share_that_is_met_exactly_is_met_whatever_the_rounding(n, k):
+    k = min(k, n)
+    assert required_counts([n], [k / n, 1 - k / n], BC, 1.0)[0, 0] == k
 
 
 # --- exact probabilities ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tabular import _kernels
 from tabular import demonstrations as module
+from tabular.counts import Demonstrations
 from tabular.demonstrations import (
     MAX_DEMOS,
     read_demonstrations,
@@ -20,7 +21,6 @@ from tabular.demonstrations import (
     write_demonstrations,
 )
 from tabular.instances import chain_lock, funnel
-from tabular.mdp import Demonstrations
 from tabular.strategies import demonstrations, instances
 
 SAMPLERS = pytest.mark.parametrize("sample", [sample_demonstrations, sample_counts])

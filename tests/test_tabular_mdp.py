@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
-from tabular.mdp import Counts, Demonstrations, FiniteHorizonMDP, RewardMap, checked_policy
+from tabular.counts import Counts, Demonstrations
+from tabular.mdp import FiniteHorizonMDP, RewardMap, checked_policy
 from tabular.strategies import counts, demonstrations, distributions, instances, mdps
 
 ARRAYS = ("probabilities", "reward", "initial", "successors", "_successors")
@@ -397,6 +398,12 @@ def environment(**changes):
     table = {0: {0: [(0.5, 0, 0.0, False), (0.5, 1, 0.0, False)]}, 1: {0: [(1.0, 1, 2.0, True)]}}
     inner = SimpleNamespace(**({"P": table, "initial_state_distrib": np.array([1.0, 0.0])} | changes))
     return SimpleNamespace(unwrapped=inner)
+
+
+def test_a_reward_above_one_is_scaled_and_not_cut():
+    mdp = FiniteHorizonMDP.from_gymnasium(environment(), 2)
+    assert mdp.reward_map == RewardMap(0.0, 2.0)
+    assert mdp.reward_map.original_return(dp.optimal_return(mdp), 2) == 1.0  # 2, in the second step, half the time
 
 
 def first_row(*row):

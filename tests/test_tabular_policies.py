@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose
 
 from tabular import dp, policies
-from tabular.mdp import Counts, FiniteHorizonMDP
+from tabular.counts import Counts
+from tabular.mdp import FiniteHorizonMDP
 from tabular.policies import BC, Estimator, log_choice, paper_choice, postbc, posterior, uniform_noise
 from tabular.strategies import counts, demonstrations, distributions, estimators, instances
 

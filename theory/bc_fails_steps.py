@@ -1,14 +1,13 @@
 """Steps of `prop-bc-fails` (B.1): what is printed, what is wrong, what is true."""
 
-import math
 from collections.abc import Iterator
 from fractions import Fraction
 
 import sympy
 
 from theory.claims import Outcome, Result
-from theory.enumeration import bandit, data_sets, mixed_policy, count_actions, value
-from theory.formulas import Comparison, Formula
+from theory.enumeration import Case, bandit, count_actions, data_sets, mixed_policy, value
+from theory.formulas import Formula
 from theory.proof import all_of, check_cases, with_checks
 from theory.steps import above, between, joint_step, proves, step
 from theory.tactics import by_combination, by_concavity
@@ -34,7 +33,7 @@ def _exact_failure(n_demos: int, eps: Fraction, bandit_number: int) -> Fraction:
     return total
 
 
-def _failure_cases(factor: int, least: int) -> Iterator[tuple[dict[str, object], Fraction, Comparison, Fraction]]:
+def _failure_cases(factor: int, least: int) -> Iterator[Case]:
     for eps in (Fraction(1, 8), Fraction(1, 16), Fraction(1, 40), Fraction(1, 100)):
         for n_demos in range(least, min(int(1 / (factor * eps)), 8) + 1):
             for number in (0, 1):
@@ -151,7 +150,8 @@ RESULT = Result(
     "Behavioral cloning fails to cover rare actions",
     "B.1",
     (B1_1, B1_2, B1_3, B1_4, B1_4C, B1_5, B1_6, STATEMENT, STATEMENT_CORRECTED),
-    statement="For eps in (0, 1/8] and 1 <= T <= 1/(8 eps), with probability (1 - 4 eps)^T >= 1/2 BC loses 2 eps, covers "
+    statement="For eps in (0, 1/8] and 1 <= T <= 1/(8 eps), with probability (1 - 4 eps)^T >= 1/2 BC loses 2 eps, "
+    "covers "
     "nothing, and whatever is learnt from its rollouts loses at least 1/2 on one of two bandits.",
     latex=r"1 \le T \le \tfrac{1}{8\epsilon} \;\Rightarrow\; "
     r"\Pr\bigl[J(\pi_\beta) - J(\hat\pi_{\mathrm{BC}}) \ge 2\epsilon\bigr] \ge (1-4\epsilon)^T \ge \tfrac12",

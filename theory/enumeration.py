@@ -9,9 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from theory.formulas import Comparison
+
+Case = tuple[dict[str, object], Fraction, Comparison, Fraction]
+"""A comparison of two exact numbers, with the values that name it."""
 Row = tuple[Fraction, ...]
 Table = tuple[tuple[Row, ...], ...]
 """Policy, reward or counts: indexed [h][s][a]."""
+Counts = list[list[list[int]]]
+"""Visits, indexed [h][s][a]."""
 Path = tuple[tuple[int, int], ...]
 """One trajectory: (state, action) at each step."""
 
@@ -110,7 +116,7 @@ def data_sets(instance: SmallInstance, n_demos: int) -> Iterator[tuple[tuple[Pat
         yield tuple(options[i][0] for i in chosen), ways * chance
 
 
-def count_actions(instance: SmallInstance, data: tuple[Path, ...]) -> list[list[list[int]]]:
+def count_actions(instance: SmallInstance, data: tuple[Path, ...]) -> Counts:
     """Count visits to every (h, s, a)."""
     horizon, n_states, n_actions = instance.shape
     counts = [[[0] * n_actions for _ in range(n_states)] for _ in range(horizon)]
@@ -127,7 +133,7 @@ def noise_weight(visits: int, alpha: Fraction, prior_mass: Fraction | None) -> F
     return alpha if prior_mass is None else alpha * prior_mass / (visits + prior_mass)
 
 
-def mixed_policy(counts: list[list[list[int]]], alpha: Fraction, prior_mass: Fraction | None) -> Table:
+def mixed_policy(counts: Counts, alpha: Fraction, prior_mass: Fraction | None) -> Table:
     """Compute (1 - a_n) BC + a_n uniform from counts."""
 
     def row(cell: list[int]) -> Row:
@@ -138,7 +144,7 @@ def mixed_policy(counts: list[list[list[int]]], alpha: Fraction, prior_mass: Fra
     return tuple(tuple(row(cell) for cell in step) for step in counts)
 
 
-def informed_policy(instance: SmallInstance, counts: list[list[list[int]]]) -> Table:
+def informed_policy(instance: SmallInstance, counts: Counts) -> Table:
     """BC where a state was visited, the demonstrator elsewhere: the proof's policy q."""
     horizon, n_states, _ = instance.shape
     bc = mixed_policy(counts, Fraction(0), None)
@@ -177,9 +183,7 @@ def value(instance: SmallInstance, policy: Table, reward: Table | None = None) -
     )
 
 
-def expectation(
-    instance: SmallInstance, n_demos: int, function: Callable[[list[list[list[int]]]], Fraction]
-) -> Fraction:
+def expectation(instance: SmallInstance, n_demos: int, function: Callable[[Counts], Fraction]) -> Fraction:
     """Expectation over all data sets of a function of the counts."""
     return sum(
         (chance * function(count_actions(instance, data)) for data, chance in data_sets(instance, n_demos)),

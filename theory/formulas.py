@@ -1,4 +1,4 @@
-"""A formula is a relation of two expressions over a product of intervals; here also the search for a point that breaks it."""
+"""Formulas: relations of two expressions over a product of intervals; and the search for a point that breaks one."""
 
 import functools
 import itertools
@@ -37,7 +37,9 @@ class Range:
     def holds(self, value: Fraction) -> bool:
         """Whether a rational value lies in the range."""
         low, high = self.ends
-        inside = (low < value if self.low_open else low <= value) and (value < high if self.high_open else value <= high)
+        inside = (low < value if self.low_open else low <= value) and (
+            value < high if self.high_open else value <= high
+        )
         return inside and (not self.integer or value.denominator == 1)
 
 

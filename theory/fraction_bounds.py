@@ -1,7 +1,7 @@
 """Rigorous bounds of an expression at a rational point, with Python's fractions only.
 
-This is the judge of refutations. It shares no code with the engines that prove, nor with the bounds it judges.
-Every operation returns an interval (low, high) of fractions that holds the true value, rounded outwards to a fixed grid.
+The judge of refutations. It shares no code with the engines that prove, nor with the bounds it judges.
+Every operation returns an interval (low, high) of fractions that holds the true value, rounded outwards to a grid.
 """
 
 import functools
@@ -151,7 +151,7 @@ def _power(base: Bounds, exponent: Bounds) -> Bounds:
         if n % 2 == 0 and base[0] < 0 < base[1]:
             return Fraction(0), max(ends)
         return _relative((min(ends), max(ends))) if base[0] >= 0 else (min(ends), max(ends))
-    if base == (0, 0) and exponent[0] > 0:
+    if base[0] == base[1] == 0 and exponent[0] > 0:
         return base
     return _monotone(exp_bounds, _multiply(exponent, _monotone(log_bounds, base)))
 

@@ -1,7 +1,7 @@
-"""Steps of `lemma-gaussian-posterior` and `lemma-perturbation` (C), in one and two dimensions and for every number of observations.
+"""Steps of `lemma-gaussian-posterior` and `lemma-perturbation` (C), for every number of observations.
 
-Both sides transform alike under an invertible linear map of the action space, and such a map makes Sigma the identity and
-Lambda_0 diagonal at once. So dimension 1 decides every dimension; dimension 2 with full matrices is checked beside it.
+Both sides transform alike under an invertible linear map of the action space, and such a map makes Sigma the identity
+and Lambda_0 diagonal at once. So dimension 1 decides all; dimension 2 with full matrices is checked beside it.
 """
 
 from collections.abc import Callable
@@ -51,60 +51,84 @@ def _two_dimensions(build: Callable[[sympy.Matrix, sympy.Matrix, sympy.Symbol], 
 
 
 def _covariance_gap(sigma: sympy.Matrix, prior: sympy.Matrix, count: sympy.Symbol) -> sympy.Matrix:
-    """P (T Sigma^-1 Sigma Sigma^-1 + Lambda_0^-1 Lambda_0 Lambda_0^-1) P - Lambda_post, times the precision P^-1 on both sides."""
+    """T Sigma^-1 Sigma Sigma^-1 + Lambda_0^-1 Lambda_0 Lambda_0^-1 against the posterior's precision."""
     precision = prior.inv() + count * sigma.inv()
     spread = count * sigma.inv() * sigma * sigma.inv() + prior.inv() * prior * prior.inv()
     return (spread - precision).applyfunc(sympy.simplify)
 
 
 C_1 = step(
-    "C.1", "printed", "the prior N(0, Lambda_0) has log density -mu' Lambda_0 mu/2 (d = 1, against -mu^2/(2 lambda_0))",
+    "C.1",
+    "printed",
+    "the prior N(0, Lambda_0) has log density -mu' Lambda_0 mu/2 (d = 1, against -mu^2/(2 lambda_0))",
     Formula(-MU * LAM * MU / 2, "==", -(MU**2) / (2 * LAM), (REALS[0], SCALES[1])),
     points=[(1, 2)],
-    severity="typing error", why="Lambda_0 should be Lambda_0^-1, as the posterior's precision uses it",
-)  # fmt: skip
+    severity="typing error",
+    why="Lambda_0 should be Lambda_0^-1, as the posterior's precision uses it",
+)
 C_1C = step(
-    "C.1", "corrected", "with -mu' Lambda_0^-1 mu/2, prior times likelihood is the density of N(Lambda_post Sigma^-1 sum x, Lambda_post)",
+    "C.1",
+    "corrected",
+    "with -mu' Lambda_0^-1 mu/2, prior times likelihood is the density of N(Lambda_post Sigma^-1 sum x, Lambda_post)",
     Formula(log_density(1 / LAM), "==", posterior_density(POST * SUM / SIG, POST), (REALS[0], REALS[1], *SCALES)),
-)  # fmt: skip
+)
 POSTERIOR = joint_step(
-    "lemma-gaussian-posterior", "printed", "the posterior is N(Lambda_post Sigma^-1 sum x, Lambda_post), Lambda_post^-1 = Lambda_0^-1 + T Sigma^-1",
+    "lemma-gaussian-posterior",
+    "printed",
+    "the posterior is N(Lambda_post Sigma^-1 sum x, Lambda_post), Lambda_post^-1 = Lambda_0^-1 + T Sigma^-1",
     C_1C.decide,
     proves(Formula(1 / POST, "==", 1 / LAM + T / SIG, SCALES)),
-)  # fmt: skip
+)
 OBJECTIVE = (T * MU**2 - 2 * MU * SUM) / SIG + (MU - DRAW) ** 2 / LAM
 MINIMISER = POST * (SUM / SIG + DRAW / LAM)
 C_2 = joint_step(
-    "C.2", "printed", "the minimiser is Lambda_post (Sigma^-1 sum x~ + Lambda_0^-1 mu~): normal equations, and the objective is convex",
+    "C.2",
+    "printed",
+    "the minimiser is Lambda_post (Sigma^-1 sum x~ + Lambda_0^-1 mu~): normal equations, and the objective is convex",
     proves(Formula(sympy.diff(OBJECTIVE, MU).subs(MU, MINIMISER), "==", 0, (REALS[1], REALS[2], *SCALES))),
     proves(Formula(sympy.diff(OBJECTIVE, MU, 2), "==", 2 / POST, SCALES)),
-)  # fmt: skip
+)
 C_3 = step(
-    "C.3", "printed", "its mean over w_t and mu~ (both of mean 0) is Lambda_post Sigma^-1 sum x, the posterior mean",
+    "C.3",
+    "printed",
+    "its mean over w_t and mu~ (both of mean 0) is Lambda_post Sigma^-1 sum x, the posterior mean",
     Formula(MINIMISER.subs(DRAW, 0), "==", POST * SUM / SIG, (REALS[1], *SCALES)),
-)  # fmt: skip
+)
 C_4 = joint_step(
-    "C.4", "printed", "its covariance is Lambda_post (T Sigma^-1 + Lambda_0^-1) Lambda_post = Lambda_post",
+    "C.4",
+    "printed",
+    "its covariance is Lambda_post (T Sigma^-1 + Lambda_0^-1) Lambda_post = Lambda_post",
     proves(Formula(POST**2 * (T * SIG / SIG**2 + LAM / LAM**2), "==", POST, SCALES)),
     lambda: _two_dimensions(_covariance_gap),
-)  # fmt: skip
+)
 PERTURBATION = joint_step(
-    "lemma-perturbation", "printed", "a regression on perturbed targets, regularised to a prior draw, is distributed as the posterior",
+    "lemma-perturbation",
+    "printed",
+    "a regression on perturbed targets, regularised to a prior draw, is distributed as the posterior",
     lambda: with_checks(all_of(*(s.decide() for s in (C_2, C_3, C_4, POSTERIOR)))),
     why="a linear map of Gaussians is Gaussian, so mean and covariance decide its law",
-)  # fmt: skip
+)
 
 RESULTS = (
     Result(
-        "lemma-gaussian-posterior", "The posterior of a Gaussian mean", "C, Lemma 6", (C_1, C_1C, POSTERIOR),
-        statement="The posterior of mu is N(Lambda_post Sigma^-1 sum_t x_t, Lambda_post) with Lambda_post^-1 = Lambda_0^-1 + T Sigma^-1.",
-        latex=r"\mu\mid x_{1:T}\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t x_t,\Lambda_{\mathrm{post}}\bigr)",
+        "lemma-gaussian-posterior",
+        "The posterior of a Gaussian mean",
+        "C, Lemma 6",
+        (C_1, C_1C, POSTERIOR),
+        statement="The posterior of mu is N(Lambda_post Sigma^-1 sum_t x_t, Lambda_post) with Lambda_post^-1 = "
+        "Lambda_0^-1 + T Sigma^-1.",
+        latex=r"\mu\mid x_{1:T}\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t "
+        r"x_t,\Lambda_{\mathrm{post}}\bigr)",
         assumptions=("Sigma and Lambda_0 positive definite",),
     ),
     Result(
-        "lemma-perturbation", "Perturbed regressions sample the posterior", "C, Lemma 7", (C_2, C_3, C_4, PERTURBATION),
+        "lemma-perturbation",
+        "Perturbed regressions sample the posterior",
+        "C, Lemma 7",
+        (C_2, C_3, C_4, PERTURBATION),
         statement="The minimiser of the perturbed, regularised least squares is distributed exactly as the posterior.",
-        latex=r"\hat\mu(\tilde x,\tilde\mu)\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t x_t,\Lambda_{\mathrm{post}}\bigr)",
+        latex=r"\hat\mu(\tilde x,\tilde\mu)\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t "
+        r"x_t,\Lambda_{\mathrm{post}}\bigr)",
         assumptions=("Sigma and Lambda_0 positive definite", "fresh, independent perturbations"),
     ),
-)  # fmt: skip
+)

@@ -157,8 +157,6 @@ def quantile_interval(sample: ArrayLike, probability: float, confidence: float =
         raise ValueError("sample must hold at least 1 replicate; got 0")
     # With B ~ Bin(R, q): P[x_(i) > quantile] <= P[B < i] and P[x_(j) < quantile] <= P[B >= j].
     below = int(stats.binom.ppf(tail, x.size, q))
-    while below > 0 and stats.binom.cdf(below - 1, x.size, q) > tail:
-        below -= 1
     above = int(stats.binom.isf(tail, x.size, q)) + 1
     return Interval(
         float(x[below - 1]) if below >= 1 else -math.inf,

@@ -67,9 +67,7 @@ def check_cases(
     for values, left, relation, right in cases:
         count += 1
         if not compare(left, relation, right):
-            witness = {**values, "left": str(left), "right": str(right)}
-            if max(left.denominator, right.denominator) > 10**12:
-                witness |= {"left_value": float(left), "right_value": float(right)}
+            witness = {**values, "left": _number(left), "right": _number(right)}
             return Outcome("refuted", "exact", f"fails: {float(left):.6g} {relation} {float(right):.6g}", witness)
     if count == 0:
         return Outcome("undecided", "exact", "no case was checked")
@@ -149,6 +147,11 @@ def _refuted(formula: Formula, point: Sequence[Fraction]) -> Outcome:
         low, high = exact_value(sympy.sympify(getattr(formula, side)), values)
         witness[side] = _shown(low) if low == high else float((low + high) / 2)
     return Outcome("refuted", "exact", f"fails at {', '.join(f'{k} = {v}' for k, v in witness.items())}", witness)
+
+
+def _number(value: Fraction) -> str | float:
+    """Write a fraction out, or its value where it would fill lines."""
+    return str(value) if value.denominator < 10**12 else float(value)
 
 
 def _shown(value: Fraction) -> int | str:

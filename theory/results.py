@@ -20,9 +20,11 @@ R5 = Result(
     "The failures, sharp",
     "R5",
     (bc_fails_steps.R5_1, uniform_fails_steps.R5_2, visits_steps.R5_3),
-    statement="B.1 holds for 1 <= T <= 1/(8 eps) with a gap of 2 eps; B.2 forces alpha <= 2(1 - (1 - 4 eps)^(1/H)); Lemma 3 needs only "
+    statement="B.1 holds for 1 <= T <= 1/(8 eps) with a gap of 2 eps; B.2 forces alpha <= 2(1 - (1 - 4 "
+    "eps)^(1/H)); Lemma 3 needs only "
     "lambda >= 1.2551 log(SH/delta).",
-    latex=r"T\le\tfrac1{8\epsilon},\qquad \gamma\le\alpha\le 2\bigl(1-(1-4\epsilon)^{1/H}\bigr),\qquad \lambda\ge1.2551\log\tfrac{SH}{\delta}",
+    latex=r"T\le\tfrac1{8\epsilon},\qquad \gamma\le\alpha\le 2\bigl(1-(1-4\epsilon)^{1/H}\bigr),\qquad "
+    r"\lambda\ge1.2551\log\tfrac{SH}{\delta}",
     assumptions=("those of the three results",),
 )
 

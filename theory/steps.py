@@ -10,6 +10,20 @@ from theory.formulas import Formula, Range, Term
 from theory.proof import all_of, decide_formula
 from theory.tactics import Tactic
 
+_REMEMBERED: list[Callable[[], None]] = []
+
+
+def forget_outcomes() -> None:
+    """Make every step and part decide afresh; outcomes are remembered because statements rest on steps."""
+    for forget in _REMEMBERED:
+        forget()
+
+
+def _remembered(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
+    cached = functools.cache(run)
+    _REMEMBERED.append(cached.cache_clear)
+    return cached
+
 
 def between(symbol: sympy.Symbol, low: Term | str, high: Term | str, ends: str = "[]", integer: bool = False) -> Range:
     """Build a range; `ends` says by brackets which ends belong to it, as in ``(]``.
@@ -57,7 +71,7 @@ def step(
         Points to try first as witnesses.
     """
     fixed = tuple(points)
-    run = functools.cache(lambda: decide_formula(formula, *tactics, points=fixed))
+    run = _remembered(lambda: decide_formula(formula, *tactics, points=fixed))
     return Step(id, form, statement, run, why, severity, formula)
 
 
@@ -70,11 +84,11 @@ def joint_step(
     severity: Severity | None = None,
 ) -> Step:
     """Build a step of several parts that must all hold; each part is a function that returns an outcome."""
-    run = functools.cache(lambda: all_of(*(part() for part in parts)))
+    run = _remembered(lambda: all_of(*(part() for part in parts)))
     return Step(id, form, statement, run, why, severity)
 
 
 def proves(formula: Formula, *tactics: Tactic, points: Iterable[Sequence[Term]] = ()) -> Callable[[], Outcome]:
     """Build a part of a joint step from a formula."""
     fixed = tuple(points)
-    return functools.cache(lambda: decide_formula(formula, *tactics, points=fixed))
+    return _remembered(lambda: decide_formula(formula, *tactics, points=fixed))

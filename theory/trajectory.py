@@ -238,7 +238,7 @@ def _binomial_table(trials: NDArray[np.int64], p: float, n_demos: int) -> NDArra
     """P[Bin(n, p) = k] for n in `trials` (rows) and k = 0..T (columns)."""
     k = np.arange(n_demos + 1)
     if p == 1.0:
-        return (trials[:, None] == k).astype(np.float64)
+        return np.asarray(trials[:, None] == k, dtype=np.float64)
     n = trials[:, None]
     valid = k <= n
     rest = np.where(valid, n - k, 0)

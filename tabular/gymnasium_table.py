@@ -1,0 +1,100 @@
+"""Transition tables of Gymnasium environments, as arrays."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory import validate
+
+
+class TabularEnv(Protocol):
+    """What is needed of an environment: a table `P[s][a]` and `initial_state_distrib` on its unwrapped form."""
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment without wrappers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table with one more state than the environment, the last, which keeps the process after the end of an episode.
+
+    Attributes
+    ----------
+    successors : ndarray of int, (1, S+1, A, D)
+    probabilities : ndarray, (1, S+1, A, D)
+    reward : ndarray, (1, S+1, A)
+        Expected reward, in the original units; 0 in the last state.
+    initial : ndarray, (S+1,)
+    reward_range : tuple of float
+        Smallest and largest reward that can be paid, 0 included.
+    """
+
+    successors: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    reward: NDArray[np.float64]
+    initial: NDArray[np.float64]
+    reward_range: tuple[float, float]
+
+
+def read_table(env: TabularEnv) -> Table:
+    """Read the table of an environment; next states that are named twice are merged.
+
+    Parameters
+    ----------
+    env : gymnasium.Env
+        Its unwrapped form has `P[s][a]`, a list of (probability, next state, reward, ended), and
+        `initial_state_distrib`.
+
+    Raises
+    ------
+    TypeError
+        If the environment has no such table, or an entry has the wrong type.
+    ValueError
+        If states or actions are missing, or a probability or a next state is outside its range.
+    """
+    table, start = _checked(env)
+    end, n_actions = len(start), len(table[0])
+    width = max(len(table[s][a]) for s in range(end) for a in range(n_actions))
+    successors = np.zeros((1, end + 1, n_actions, width), np.int64)
+    probabilities = np.zeros((1, end + 1, n_actions, width))
+    reward = np.zeros((1, end + 1, n_actions))
+    seen = {0.0}
+    for s in range(end):
+        for a in range(n_actions):
+            merged: dict[int, float] = {}
+            for probability, following, paid, ended in table[s][a]:
+                where = f"P[{s}][{a}]"
+                if validate.real(f"a probability in {where}", probability, at_least=0.0) > 0:
+                    t = validate.integer(f"a next state in {where}", following, at_least=0, at_most=end - 1)
+                    t = end if ended else t
+                    merged[t] = merged.get(t, 0.0) + float(probability)
+                    reward[0, s, a] += float(probability) * float(paid)
+                    seen.add(float(paid))
+            for d, (t, probability) in enumerate(merged.items()):
+                successors[0, s, a, d] = t
+                probabilities[0, s, a, d] = probability
+    successors[0, end, :, 0] = end
+    probabilities[0, end, :, 0] = 1.0
+    return Table(successors, probabilities, reward, np.append(start, 0.0), (min(seen), max(seen)))
+
+
+def _checked(env: TabularEnv) -> tuple[Any, NDArray[np.float64]]:
+    inner = env.unwrapped
+    for name in ("P", "initial_state_distrib"):
+        if not hasattr(inner, name):
+            raise TypeError(
+                f"env must have a transition table `P` and `initial_state_distrib`; {inner!r} has no {name}"
+            )
+    start = validate.distribution("initial_state_distrib", inner.initial_state_distrib, shape=(None,))
+    table = inner.P
+    if len(table) != start.size:
+        raise ValueError(f"P must have as many states as initial_state_distrib; got {len(table)} and {start.size}")
+    for s in range(start.size):
+        if len(table[s]) != len(table[0]):
+            raise ValueError(
+                f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}"
+            )
+    return table, start

@@ -1,0 +1,58 @@
+"""What the README shows runs, and does what it says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+BOUND = next(block for block in BLOCKS if "def test_my_bound" in block)
+
+
+def run(*arguments, cwd):
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def pytest_of(source, tmp_path):
+    path = tmp_path / "test_mine.py"
+    path.write_text(source, encoding="utf-8")
+    options = ("-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path))
+    return run("-m", "pytest", *options, "-o", f"pythonpath={ROOT}", str(path), cwd=tmp_path)
+
+
+def test_the_example_of_use_prints_what_each_policy_costs_and_covers(tmp_path):
+    example = next(block for block in BLOCKS if "for estimator in" in block)
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{example}"
+    done = run("-c", script, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"loss (-?[\d.]+)  coverage ([\d.]+)", done.stdout)
+    assert len(rows) == 3
+    assert float(rows[0][1]) == 0.0  # BC
+    assert all(float(coverage) > 0 for _, coverage in rows[1:])
+
+
+def test_the_test_of_a_bound_has_at_most_15_lines_and_passes(tmp_path):
+    assert len([line for line in BOUND.splitlines() if line.strip()]) <= 15
+    done = pytest_of(BOUND, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_the_test_of_a_false_bound_fails(tmp_path):
+    false = BOUND.replace("    kept =", "    promised = min(1.0, 8 * promised)\n    kept =")
+    done = pytest_of(false, tmp_path)
+    assert done.returncode == 1, done.stdout
+    assert "assert kept >= 1 - delta" in done.stdout
+
+
+def test_commands_and_figures_that_the_readme_names_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"(?:`|    )make ([a-z]+)\b", README)):
+        assert f"\n{target}:" in makefile, target
+    figures = {path.stem for path in (ROOT / "figures").glob("fig_*.py")}
+    assert figures <= set(re.findall(r"`(fig_\w+)`", README))
+    for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", README):
+        assert (ROOT / picture).exists(), picture
