@@ -162,7 +162,10 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     arrays: Arrays = {
         "loss": loss.reshape(shape),
         "coverage": np.stack([r["coverage"] for r in results]).reshape(shape),
-        **{key: np.stack([r[key] for r in results]).reshape(*shape[:2], -1) for key in ("shortfall", "unseen", "missing")},
+        **{
+            key: np.stack([r[key] for r in results]).reshape(*shape[:2], -1)
+            for key in ("shortfall", "unseen", "missing")
+        },
     }
     arrays["n_demos"] = np.array(config.n_demos)
     arrays["instances"] = np.array(config.instances)

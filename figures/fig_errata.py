@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,9 +16,9 @@ from figures._artifacts import Arrays
 from figures._experiment import ROUNDING
 from figures._sweep import Sweep
 from tabular import dp
+from tabular.counts import Counts
 from tabular.coverage import coverage, required_counts
 from tabular.instances import Instance, lower_bound_family, reset_bandits, two_bandits
-from tabular.mdp import Counts
 from tabular.policies import BC, paper_choice, posterior
 from theory import coverage as coverage_theory
 from theory import lower_bound, suboptimality, visits
@@ -26,14 +27,14 @@ from theory.probability import multinomial_box_probability
 
 TITLE = "Statements that are false as printed"
 CAPTION = (
-    "Version 1 of the paper. Dotted: the bound as printed; solid black: corrected; points: exact values. Shaded: the wrong "
-    "side of the printed bound. a, b: coverage of a policy that ignores the data, on the family of B.4, above the printed "
-    "upper bounds (a: T = 25, alpha = 1/(4T); b: A = 10, xi = 0.02 log(T)/T, alpha = 1/(2T)); purple: the best coverage of "
-    "any estimator (R4, delta = 1/4). c: probability that the posterior with A = 300 arms, of which the demonstrator mixes "
-    "89, reaches Lemma 1's bound on every arm, delta = 0.9 (grey points: the corrected bound). d: probability of an unseen "
-    "state, four equally likely ones, N = T. e: loss of PostBC on a bandit with two arms; the rate with the constant 28. f: "
-    "probability that BC falls behind by eps, at the largest T that the statement allows (grey points: corrected, 1 <= T <= "
-    "1/(8 eps)); T = 0 is allowed as printed."
+    "Version 1 of the paper. Dotted: the bound as printed; solid black: corrected; points: exact values. Shaded: the "
+    "wrong side of the printed bound. a, b: coverage of a policy that ignores the data, on the family of B.4, above "
+    "the printed upper bounds (a: T = 25, alpha = 1/(4T); b: A = 10, xi = 0.02 log(T)/T, alpha = 1/(2T)); purple: the"
+    " best coverage of any estimator (R4, delta = 1/4). c: probability that the posterior with A = 300 arms, of which"
+    " the demonstrator mixes 89, reaches Lemma 1's bound on every arm, delta = 0.9 (grey points: the corrected "
+    "bound). d: probability of an unseen state, four equally likely ones, N = T. e: loss of PostBC on a bandit with "
+    "two arms; the rate with the constant 28. f: probability that BC falls behind by eps, at the largest T that the "
+    "statement allows (grey points: corrected, 1 <= T <= 1/(8 eps)); T = 0 is allowed as printed."
 )
 DELTA, A_COVERAGE, A_USED = 0.9, 300, 89
 """Lemma 1: the largest delta; arms; arms that the demonstrator mixes."""
@@ -185,17 +186,17 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     kept = 1 + ROUNDING
     return [
         claim("theorem-printed", "thm-lower-bound", ">=", (theorem[0] / theorem[1]).min(), 2.0,
-              "Smallest ratio of a blind policy's coverage to the theorem's printed upper bound, over A; above 1 it is false."),
+              "Smallest ratio of a blind policy's coverage to the theorem's printed bound, over A; false above 1."),
         claim("theorem-corrected", "thm-lower-bound", "<=", (theorem[3] / theorem[2]).max(), kept,
               "Largest ratio of the best coverage (R4, not below the blind policy's) to the corrected bound, over A."),
         claim("theorem-blind", "R4", "<=", (theorem[0] / theorem[3]).max(), kept,
               "Largest ratio of the blind policy's coverage to the best coverage (R4), over A."),
         claim("corollary-printed", "thm-lower-bound", ">=", (corollary[0] / corollary[1]).min(), 2.0,
-              "Smallest ratio of a blind policy's coverage to the corollary's printed upper bound, over T, alpha = 1/(2T)."),
+              "Smallest ratio of a blind policy's coverage to the corollary's printed bound, over T, alpha = 1/(2T)."),
         claim("corollary-corrected", "thm-lower-bound", "<=", (corollary[3] / corollary[2]).max(), kept,
               "Largest ratio of a blind policy's coverage to the corrected bound, over T, alpha = 1/(4T)."),
         claim("coverage-printed", "lemma-coverage", "<=", chances[0].min(), 0.99 * (1 - DELTA),
-              "Smallest probability, over T, that every arm reaches Lemma 1's printed bound; it promises 1 - delta = 0.1."),
+              "Smallest probability, over T, that every arm reaches Lemma 1's printed bound; 1 - delta is promised."),
         claim("coverage-corrected", "lemma-coverage", ">=", chances[1].min(), 1 - DELTA,
               "The same for the corrected bound, with log(SAH/delta)."),
         claim("unseen-printed", "lemma-first-visit", ">=", (unseen[0] - unseen[1])[0], 0.5,
@@ -208,7 +209,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               max((main[0] / main[2]).max(), (main[0, late] / main[1, late]).max()), kept,
               "Largest ratio of PostBC's loss to the bound with its constants, and for T >= 2 to 28 H^2 S log(T)/T."),
         claim("bc-printed", "prop-bc-fails", "<=", bc[0].min(), 0.49,
-              "Smallest probability that BC falls behind, at the largest T allowed as printed; at least 1/2 is promised."),
+              "Smallest probability that BC falls behind, at the largest T allowed as printed; 1/2 is promised."),
         claim("bc-corrected", "R5", ">=", bc[1].min(), 0.5 * (1 - ROUNDING),
               "The same at the largest T of at least 1 that is at most 1/(8 eps)."),
     ]  # fmt: skip
@@ -247,10 +248,10 @@ def _colour(letter: str) -> str:
 
 
 def _draw_upper(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    """Exact value, printed and corrected upper bound; a printed bound of 0 is below the axis, all above it is shaded."""
+    """Exact value, printed and corrected upper bound; what exceeds the printed one is shaded."""
     exact, printed, corrected = values[:3]
     positive = printed > 0
-    step = None if positive.all() else "mid"
+    step: Literal["mid"] | None = None if positive.all() else "mid"
     axes.set_yscale("log")
     axes.fill_between(x, np.maximum(printed, 1e-6), 1e3, step=step, color=_style.COLOURS["BC"], alpha=0.08, lw=0)
     axes.plot(x[positive], printed[positive], color=_style.COLOURS["paper's bound"], ls=":")
@@ -268,18 +269,29 @@ def _draw_chance(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArra
 
 
 def _label(panels: dict[str, Axes]) -> None:
-    grey, purple = _style.COLOURS["demonstrator"], _style.COLOURS["our bound"]
-    texts = {
-        "a": [(2.2, 0.24, "corrected", "black"), (2.2, 0.095, "best (R4)", purple), (2.2, 0.056, "exact", grey),
-              (12, 0.0165, "printed", "black")],
-        "b": [(12, 0.17, "corrected", "black"), (12, 0.0155, "exact", grey), (1e3, 0.0075, "printed", "black")],
-        "c": [(440, 0.12, "promised", "black"), (520, 0.45, "printed\nbound", _colour("c")), (335, 0.93, "corrected bound", "#777777")],
-        "d": [(1.6, 0.034, "printed: 0 at N = 1", "black"), (4.5, 1.45, "printed", "black"), (6, 0.33, "corrected", "black"),
-              (4, 0.1, "exact", _colour("d"))],
-        "e": [(1.6, 0.012, "printed: 0 at T = 1,\nwhatever the constant", "black"), (4.5, 12, "printed", "black"), (2.5, 1.0, "corrected", "black"),
-              (2.3, 0.2, "exact", _colour("e"))],
-        "f": [(0.004, 0.52, "promised", "black"), (0.058, 0.05, "printed: T = 0", _colour("f")), (0.08, 0.7, "corrected", "#777777")],
-    }  # fmt: skip
-    for letter, entries in texts.items():
-        for x, y, text, colour in entries:
-            panels[letter].text(x, y, text, fontsize=6.5, color=colour)
+    black, purple, pale = "#000000", _style.COLOURS["our bound"], "#777777"
+    texts: list[tuple[str, float, float, str, str]] = [
+        ("a", 2.2, 0.24, "corrected", black),
+        ("a", 2.2, 0.095, "best (R4)", purple),
+        ("a", 2.2, 0.057, "blind policy", _colour("a")),
+        ("a", 12, 0.0165, "printed", black),
+        ("b", 12, 0.17, "corrected", black),
+        ("b", 12, 0.0155, "blind policy", _colour("b")),
+        ("b", 1e3, 0.0075, "printed", black),
+        ("c", 440, 0.12, "promised", black),
+        ("c", 520, 0.45, "printed\nbound", _colour("c")),
+        ("c", 335, 0.93, "corrected bound", pale),
+        ("d", 1.6, 0.034, "printed: 0 at N = 1", black),
+        ("d", 4.5, 1.45, "printed", black),
+        ("d", 6, 0.33, "corrected", black),
+        ("d", 4, 0.1, "exact", _colour("d")),
+        ("e", 1.6, 0.012, "printed: 0 at T = 1,\nwhatever the constant", black),
+        ("e", 4.5, 12, "printed", black),
+        ("e", 2.5, 1.0, "corrected", black),
+        ("e", 2.3, 0.2, "exact", _colour("e")),
+        ("f", 0.004, 0.52, "promised", black),
+        ("f", 0.058, 0.05, "printed: T = 0", _colour("f")),
+        ("f", 0.08, 0.7, "corrected", pale),
+    ]
+    for letter, x, y, text, colour in texts:
+        panels[letter].text(x, y, text, fontsize=6.5, color=colour)

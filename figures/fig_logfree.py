@@ -21,12 +21,12 @@ from theory.suboptimality import expected_noise, main_bound, paper_rate, r1_boun
 
 TITLE = "The loss without the logarithm"
 CAPTION = (
-    "Reset bandits (H = 10, A = 64): each step draws a fresh state, and 62 of the 64 actions end everything; the exact "
-    "expected loss is known in closed form. a: BC's loss times T/(H^2 S) where, at each T, 100 rare states have the "
-    "probability 1/(T + 1) that is worst for BC, with a demonstrator that mixes two actions: it stays level, as R1 does, "
-    "and as H^2 S log(T)/T does not ('simple': R1 without the visit probabilities). b: R1 over "
-    "the exact loss of BC there, for demonstrators that mix two actions and that play one. c: one process for all T, "
-    "with probabilities that fall as 1/i over 100 states: exact losses (lines) and R1 (dashed) of four policies."
+    "Reset bandits (H = 10, A = 64): each step draws a fresh state, and 62 of the 64 actions end everything; the "
+    "exact expected loss is known in closed form. a: BC's loss times T/(H^2 S) where, at each T, 100 rare states have"
+    " the probability 1/(T + 1) that is worst for BC, with a demonstrator that mixes two actions: it stays level, as "
+    "R1 does, and as H^2 S log(T)/T does not ('simple': R1 without the visit probabilities). b: R1 over the exact "
+    "loss of BC there, for demonstrators that mix two actions and that play one. c: one process for all T, with "
+    "probabilities that fall as 1/i over 100 states: exact losses (lines) and R1 (dashed) of four policies."
 )
 HORIZON, N_ACTIONS, N_RARE = 10, 64, 100
 SAFE = (2, 1)
@@ -87,8 +87,9 @@ def worst_case(n_demos: int) -> NDArray[np.float64]:
 
 def harmonic(n_states: int) -> NDArray[np.float64]:
     """Probabilities in proportion to 1/i."""
-    weights: NDArray[np.float64] = 1 / np.arange(1.0, n_states + 1)
-    return weights / weights.sum()
+    weights = 1 / np.arange(1.0, n_states + 1)
+    probabilities: NDArray[np.float64] = weights / weights.sum()
+    return probabilities
 
 
 def members(n_demos: int, horizon: int = HORIZON, n_actions: int = N_ACTIONS) -> list[Estimator]:
@@ -145,8 +146,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         Claim("logfree-drift", "R1", ">=", Interval.point(float(off[-1] / off[thousand])), 1.4, "exact",
               f"Growth of H^2 S log(T)/T over BC's exact loss from T = {int(arrays['n_demos'][thousand])} to {last}."),
         Claim("logfree-closed-form", "R1", ">=", Interval.point(float(min(margins))), 0.0, "sampled",
-              f"Smallest distance of the closed form from the ends of Student's interval for the mean sampled loss, four "
-              f"policies; false alarm {FALSE_ALARM:g} for all."),
+              f"Smallest distance of the closed form from the ends of Student's interval for the mean sampled loss, "
+              f"four policies; false alarm {FALSE_ALARM:g} for all."),
     ]  # fmt: skip
 
 

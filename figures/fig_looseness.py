@@ -23,12 +23,12 @@ TITLE = "How loose the bounds are"
 CAPTION = (
     "How many times each bound is off, against the number of demonstrations T: 1 is exact, below 1 is false. Lines: "
     "median over six instances; bands: from the smallest to the largest of their 95 % intervals. Printed (dotted), "
-    "corrected with its constants (black), ours (purple). a-d: chain lock, DeepSea, grid, funnel, Garnet and FrozenLake8x8; "
-    "the truth is sampled, and shown where it is clearly above 0. a: gamma of PostBC with probability 0.9, by "
-    "distribution-free intervals; b: its expected loss, by Student's intervals ('printed' is the rate with "
-    "the constant 1); c: the smallest lambda for which Lemma 3 holds with probability 0.9; d: the probability that BC "
-    "meets a state it never saw. e, f: exact. e: gamma of uniform noise at its own loss, H from 2 to 100; f: the best "
-    "coverage of any estimator on the family of B.4, A from 2 to 100, for delta = 1/4; there R4 is the truth."
+    "corrected with its constants (black), ours (purple). a-d: chain lock, DeepSea, grid, funnel, Garnet and "
+    "FrozenLake8x8; the truth is sampled, and shown where it is clearly above 0. a: gamma of PostBC with probability "
+    "0.9, by distribution-free intervals; b: its expected loss, by Student's intervals ('printed' is the rate with "
+    "the constant 1); c: the smallest lambda for which Lemma 3 holds with probability 0.9; d: the probability that BC"
+    " meets a state it never saw. e, f: exact. e: gamma of uniform noise at its own loss, H from 2 to 100; f: the "
+    "best coverage of any estimator on the family of B.4, A from 2 to 100, for delta = 1/4; there R4 is the truth."
 )
 SIX = tuple(name for name in _experiment.INSTANCES if name != "Taxi")
 FULL, QUICK = (replace(config, instances=SIX) for config in (_experiment.FULL, _experiment.QUICK))
@@ -192,7 +192,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         Claim(f"looseness-{key}-{bound.lower()}", source, ">=", least(arrays, key, bound), 1 - _experiment.ROUNDING,
               "sampled" if key in SAMPLED else "exact",
               f"Smallest number of times that the bound ({bound}) of '{PANELS[key][0]}' is off, over instances and T"
-              + (f" at which at least {JUDGED_SHARE:.0%} of the data sets leave such a state" if key == "unseen" else "")
+              + (f" at which at least {JUDGED_SHARE:.0%} of the data sets leave one" if key == "unseen" else "")
               + (f" ({level})." if key in SAMPLED else ", exact."))
         for key, bound, source in checked
     ]  # fmt: skip

@@ -22,12 +22,12 @@ from theory.expectations import binomial_expectation
 
 TITLE = "Covering whole trajectories"
 CAPTION = (
-    "Top: expected KL divergence of a cloned policy's trajectories from the demonstrator's, exact, in nats, against the "
-    "number of demonstrations T; R6's bound on the posterior, dashed (from the visit probabilities; "
-    "'simple': HS(A-1)/(T+1)). The posterior's (lambda = A) falls as 1/T; uniform noise's (alpha = 1/max(A, H), as for "
-    "PostBC) never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d). "
-    "Bottom: BC's divergence is infinite until every action of every state it "
-    "visited is recorded: an exact upper bound on the probability that it is finite."
+    "Top: expected KL divergence of a cloned policy's trajectories from the demonstrator's, exact, in nats, against "
+    "the number of demonstrations T; R6's bound on the posterior, dashed (from the visit probabilities; 'simple': "
+    "HS(A-1)/(T+1)). The posterior's (lambda = A) falls as 1/T; uniform noise's (alpha = 1/max(A, H), as for PostBC) "
+    "never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d). Bottom: "
+    "BC's divergence is infinite until every action of every state it visited is recorded: an exact upper bound on "
+    "the probability that it is finite."
 )
 SHOWN = ("uniform noise", "posterior", "PostBC")
 INSTANCES = ("chain lock", "DeepSea", "funnel", "Garnet")
@@ -53,7 +53,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     """Exact divergences and bounds of every instance and T."""
     seed = int(sweep.generator("instances").integers(2**62))
     cells = [
-        {"instance": name, "instance_seed": seed, "n_demos": T, "double_sums": T <= config.most}
+        {"instance": name, "instance_seed": seed, "n_demos": T, "double_sums": config.most >= T}
         for name in config.instances
         for T in config.n_demos
     ]
