@@ -25,9 +25,9 @@ CAPTION = (
     "Top: expected KL divergence of a cloned policy's trajectories from the demonstrator's, exact, in nats, against "
     "the number of demonstrations T; R6's bound on the posterior, dashed (from the visit probabilities; 'simple': "
     "HS(A-1)/(T+1)). The posterior's (lambda = A) falls as 1/T; uniform noise's (alpha = 1/max(A, H), as for PostBC) "
-    "never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d). Bottom: "
-    "BC's divergence is infinite until every action of every state it visited is recorded: an exact upper bound on "
-    "the probability that it is finite."
+    "never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d); these two"
+    " are double sums, computed for smaller T only. Bottom: BC's divergence is infinite until every action of every "
+    "state it visited is recorded: an exact upper bound on the probability that it is finite."
 )
 SHOWN = ("uniform noise", "posterior", "PostBC")
 INSTANCES = ("chain lock", "DeepSea", "funnel", "Garnet")
@@ -192,7 +192,7 @@ def draw(arrays: Arrays) -> Figure:
         chance.plot(arrays["n_demos"], arrays["bc_finite"][i], color=_style.COLOURS["BC"], marker=_style.MARKERS["BC"])
         chance.set(ylim=(-0.06, 1.06), xlabel="demonstrations T", xticks=[10, 10**3, 10**5])
     panels[0, 0].set_ylabel("expected trajectory KL (nats)")
-    panels[1, 0].set_ylabel("BC finite: at\nmost with prob.")
+    panels[1, 0].set_ylabel("P[BC's is finite]\nat most")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), columnspacing=1.2)
     return figure
