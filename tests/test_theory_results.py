@@ -99,6 +99,13 @@ def test_every_result_is_stated_in_words_and_formulas_with_its_assumptions(resul
     assert result.latex.count("{") == result.latex.count("}")
 
 
+def test_steps_show_the_relations_that_decide_them():
+    shown = [step for step in STEPS if step.relations]
+    assert len(shown) > 80
+    assert all(step.relation is None or step.relations == (step.relation,) for step in STEPS)
+    assert all(str(relation) for step in shown for relation in step.relations)
+
+
 def test_a_step_stands_once_in_each_form():
     keys = [(result.id, step.id, step.form) for result in RESULTS for step in result.steps]
     assert len(keys) == len(set(keys))

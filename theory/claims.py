@@ -137,7 +137,9 @@ class Step:
     severity: Severity | None = None
     """For a printed step that is refuted: how far the error reaches."""
     relation: Any = field(default=None, repr=False)
-    """The relation with its domain (a `theory.proof.Formula`), where the step is a single one."""
+    """The relation with its domain (a `theory.formulas.Formula`), where the step is a single one."""
+    relations: tuple[Any, ...] = field(default=(), repr=False)
+    """All relations that the step is decided by: that one, or the parts of a joint step."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 The judge of expectations and probabilities: it shares no code with the bounds, and no code with the simulations.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -126,6 +127,16 @@ def count_actions(instance: SmallInstance, data: tuple[Path, ...]) -> Counts:
     return counts
 
 
+@functools.lru_cache(maxsize=256)
+def law_of_counts(instance: SmallInstance, n_demos: int) -> tuple[tuple[Counts, Fraction], ...]:
+    """All counts that data sets can give, each once, with their probabilities."""
+    law: dict[tuple[tuple[tuple[int, ...], ...], ...], Fraction] = {}
+    for data, chance in data_sets(instance, n_demos):
+        key = tuple(tuple(tuple(cell) for cell in level) for level in count_actions(instance, data))
+        law[key] = law.get(key, Fraction(0)) + chance
+    return tuple(([[list(cell) for cell in level] for level in key], chance) for key, chance in law.items())
+
+
 def noise_weight(visits: int, alpha: Fraction, prior_mass: Fraction | None) -> Fraction:
     """Weight a_n of the uniform policy: 1 where unvisited, else alpha lambda/(n + lambda); None is an infinite mass."""
     if visits == 0:
@@ -185,10 +196,7 @@ def value(instance: SmallInstance, policy: Table, reward: Table | None = None) -
 
 def expectation(instance: SmallInstance, n_demos: int, function: Callable[[Counts], Fraction]) -> Fraction:
     """Expectation over all data sets of a function of the counts."""
-    return sum(
-        (chance * function(count_actions(instance, data)) for data, chance in data_sets(instance, n_demos)),
-        Fraction(0),
-    )
+    return sum((chance * function(counts) for counts, chance in law_of_counts(instance, n_demos)), Fraction(0))
 
 
 def expected_value(instance: SmallInstance, n_demos: int, alpha: Fraction, prior_mass: Fraction | None) -> Fraction:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import sympy
 
@@ -72,7 +73,7 @@ def step(
     """
     fixed = tuple(points)
     run = _remembered(lambda: decide_formula(formula, *tactics, points=fixed))
-    return Step(id, form, statement, run, why, severity, formula)
+    return Step(id, form, statement, run, why, severity, formula, (formula,))
 
 
 def joint_step(
@@ -85,10 +86,23 @@ def joint_step(
 ) -> Step:
     """Build a step of several parts that must all hold; each part is a function that returns an outcome."""
     run = _remembered(lambda: all_of(*(part() for part in parts)))
-    return Step(id, form, statement, run, why, severity)
+    formulas = tuple(part.formula for part in parts if isinstance(part, Part))
+    return Step(id, form, statement, run, why, severity, relations=formulas)
 
 
-def proves(formula: Formula, *tactics: Tactic, points: Iterable[Sequence[Term]] = ()) -> Callable[[], Outcome]:
-    """Build a part of a joint step from a formula."""
+@dataclass(frozen=True)
+class Part:
+    """A formula with the tactics that decide it; calling it decides it."""
+
+    formula: Formula
+    decide: Callable[[], Outcome]
+
+    def __call__(self) -> Outcome:
+        """Decide the formula."""
+        return self.decide()
+
+
+def proves(formula: Formula, *tactics: Tactic, points: Iterable[Sequence[Term]] = ()) -> Part:
+    """Build a part of a joint step from a formula, with tactics and points as in `step`."""
     fixed = tuple(points)
-    return _remembered(lambda: decide_formula(formula, *tactics, points=fixed))
+    return Part(formula, _remembered(lambda: decide_formula(formula, *tactics, points=fixed)))

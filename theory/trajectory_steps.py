@@ -12,8 +12,7 @@ from theory.enumeration import (
     Row,
     SmallInstance,
     binomial,
-    count_actions,
-    data_sets,
+    law_of_counts,
     mixed_policy,
     noise_weight,
     occupancy,
@@ -73,8 +72,8 @@ def _cell_cases() -> Iterator[Case]:
 def trajectory_kl(instance: SmallInstance, n_demos: int) -> Fraction:
     """E KL of whole trajectories by listing data sets and trajectories, rounded up."""
     total = Fraction(0)
-    for data, chance in data_sets(instance, n_demos):
-        policy = mixed_policy(count_actions(instance, data), Fraction(1), Fraction(instance.shape[2]))
+    for counts, chance in law_of_counts(instance, n_demos):
+        policy = mixed_policy(counts, Fraction(1), Fraction(instance.shape[2]))
         for path, weight in paths(instance, instance.demonstrator):
             steps = [log_bounds(instance.demonstrator[h][s][a] / policy[h][s][a])[1] for h, (s, a) in enumerate(path)]
             total += chance * weight * sum(steps, Fraction(0))
