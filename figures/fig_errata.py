@@ -273,10 +273,10 @@ def _label(panels: dict[str, Axes]) -> None:
     texts: list[tuple[str, float, float, str, str]] = [
         ("a", 2.2, 0.24, "corrected", black),
         ("a", 2.2, 0.095, "best (R4)", purple),
-        ("a", 2.2, 0.057, "blind policy", _colour("a")),
+        ("a", 2.2, 0.034, "blind policy", _colour("a")),
         ("a", 12, 0.0165, "printed", black),
         ("b", 12, 0.17, "corrected", black),
-        ("b", 12, 0.0155, "blind policy", _colour("b")),
+        ("b", 12, 0.03, "blind policy", _colour("b")),
         ("b", 1e3, 0.0075, "printed", black),
         ("c", 440, 0.12, "promised", black),
         ("c", 520, 0.45, "printed\nbound", _colour("c")),
