@@ -1,6 +1,7 @@
 import json
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -249,6 +250,11 @@ def test_the_errata_are_written_from_verdicts_and_from_nothing_else(verdicts):
         assert f"### {id} " in text
     proved = [{**v, "verdict": "proved", "witness": None} for v in verdicts]
     assert "###" not in errata_markdown(RESULTS, proved)
+
+
+def test_the_errata_among_the_documents_are_these(verdicts):
+    document = Path(__file__).resolve().parents[1] / "docs" / "errata.md"
+    assert document.read_text(encoding="utf-8") == errata_markdown(RESULTS, verdicts)
 
 
 def test_the_errata_say_which_version_they_are_about(verdicts):
