@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if every verdict is as expected, 1 if some is not. A bad command line exits with 2.
     """
     guard()
-    from figures._pipeline import figure_names, make
+    from figures._data import VARIABLE
+    from figures._pipeline import figure_names, lacking, make
     from figures._sweep import Sweep
     from theory.results import all_results
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stale in WHOLE_RUN_FILES:
             (options.out / stale).unlink(missing_ok=True)
     begin = time.monotonic()
-    steps, outcomes = [], []
+    steps, outcomes, left_out = [], [], []
     with ExitStack() as stack:
         executor = stack.enter_context(_executor(options.jobs)) if options.jobs > 1 else None
         spread = map if executor is None else executor.map
@@ -66,12 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _print_steps(entries, next(r for r in all_results() if r.id == entries[0]["result"]))
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
         for name in chosen_figures:
+            if needs := lacking(name, options.out, from_data=options.from_data):
+                left_out.append({"figure": name, "needs": needs})
+                _say(f"{name}: left out; not found in the folder that {VARIABLE} names: {', '.join(needs)}")
+                continue
             outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
             _say(f"{name}: " + _summary([claim.verdict for claim in outcomes[-1].claims]))
     claims = [claim for outcome in outcomes for claim in outcome.claims]
     ok = all(claim.as_expected for claim in claims) and all(step["expected"] for step in steps)
     if whole:
-        _finish(options, profile, ok, steps, outcomes, time.monotonic() - begin)
+        _finish(options, profile, ok, steps, outcomes, left_out, time.monotonic() - begin)
     _print_unexpected(steps, [entry for outcome in outcomes for entry in outcome.to_json()], claims)
     _say(f"steps: {_summary([s['verdict'] for s in steps])}; claims: {_summary([c.verdict for c in claims])}")
     _say(f"{'as expected' if ok else 'NOT as expected'}; {time.monotonic() - begin:.0f} s; see {options.out}"
@@ -151,6 +156,7 @@ def _finish(
     ok: bool,
     steps: list[dict[str, Any]],
     outcomes: list[Any],
+    left_out: list[dict[str, Any]],
     seconds: float,
 ) -> None:
     from figures._artifacts import save_json, save_text
@@ -160,7 +166,15 @@ def _finish(
     from theory.results import all_results
 
     claims = [entry for outcome in outcomes for entry in outcome.to_json()]
-    verdicts = {"schema": 1, "profile": profile, "seed": options.seed, "ok": ok, "steps": steps, "claims": claims}
+    verdicts = {
+        "schema": 1,
+        "profile": profile,
+        "seed": options.seed,
+        "ok": ok,
+        "steps": steps,
+        "claims": claims,
+        "left_out": left_out,
+    }
     save_json(options.out / "verdicts.json", verdicts)
     save_text(options.out / "errata.md", errata_markdown(all_results(), steps))
     write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from figures import _style
 from figures._artifacts import Arrays, load_arrays, save_arrays, save_figure, save_json
+from figures._data import missing_data
 from figures._sweep import Sweep, versions
 from theory.claims import Claim
 
@@ -19,7 +20,7 @@ PROFILES = ("quick", "full")
 
 
 class FigureModule(Protocol):
-    """What every `fig_<name>.py` offers."""
+    """What every `fig_<name>.py` offers. One that needs data of others names the files in `NEEDS` (see `_data`)."""
 
     TITLE: str
     CAPTION: str
@@ -58,6 +59,22 @@ def figure_names() -> list[str]:
 def figure_module(name: str) -> FigureModule:
     """The module of a figure."""
     return cast(FigureModule, importlib.import_module(f"figures.{name}"))
+
+
+def lacking(name: str, out: Path, *, from_data: bool = False) -> list[str]:
+    """Files without which a figure must be left out: those of its `NEEDS` that are not found.
+
+    Parameters
+    ----------
+    name : str
+    out : Path
+        Output folder.
+    from_data : bool, optional
+        Whether the figure is drawn from saved data, which then suffice.
+    """
+    if from_data and (out / f"{name}.npz").exists():
+        return []
+    return missing_data(getattr(figure_module(name), "NEEDS", ()))
 
 
 def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = False) -> Outcome:

@@ -20,6 +20,7 @@ from figures import (
     fig_trajectory_kl,
     fig_uniform_fails,
 )
+from figures._data import missing_data
 from figures._sweep import Sweep
 
 CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
@@ -36,12 +37,18 @@ SMALL = {
 }
 
 
+def lacks_data(name):
+    return bool(missing_data(getattr(_pipeline.figure_module(name), "NEEDS", ())))
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cells")
     made = {}
 
     def get(name):
+        if lacks_data(name):
+            pytest.skip(f"the data of {name} are not found")
         if name not in made:
             made[name] = _pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
         return {key: value.copy() for key, value in made[name].items()}
@@ -191,8 +198,9 @@ def test_wrong_data_turn_the_verdict(claim, data):
 
 
 def test_every_claim_has_such_a_test(data):
-    claims = {claim for name in SMALL for claim in verdicts(name, data(name))}
-    assert claims == set(WRONG)
+    present = [name for name in SMALL if not lacks_data(name)]
+    claims = {claim for name in present for claim in verdicts(name, data(name))}
+    assert claims == {claim for claim, (name, _) in WRONG.items() if name in present}
 
 
 def test_no_verdict_is_written_by_hand():

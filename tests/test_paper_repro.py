@@ -143,7 +143,7 @@ def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path,
     monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
     assert run(tmp_path) == 0
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())
-    assert list(verdicts) == ["schema", "profile", "seed", "ok", "steps", "claims"]
+    assert list(verdicts) == ["schema", "profile", "seed", "ok", "steps", "claims", "left_out"]
     assert (verdicts["schema"], verdicts["profile"], verdicts["seed"], verdicts["ok"]) == (1, "quick", 0, True)
     keys = {"id", "source", "figure", "verdict", "evidence", "relation", "interval", "bound", "detail"}
     assert all(set(entry) == keys for entry in verdicts["claims"])
@@ -154,6 +154,36 @@ def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path,
     assert "http" not in page.replace("http://www.w3.org", "")
     provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert {"commit", "packages", "python", "seconds", "sha256"} <= set(provenance)
+
+
+@pytest.mark.parametrize("folder", ["unset", "without the file"])
+def test_a_figure_without_its_data_is_listed_as_left_out_and_fails_nothing(tmp_path, monkeypatch, capsys, folder):
+    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(fig_estimators, "NEEDS", ("made_up/table.csv",), raising=False)
+    monkeypatch.setattr(fig_estimators, "compute", lambda *_: pytest.fail("computed"))
+    monkeypatch.delenv("POSTBC_DATA", raising=False)
+    if folder == "without the file":
+        monkeypatch.setenv("POSTBC_DATA", str(tmp_path))
+    assert run(tmp_path) == 0
+    assert f"{FAST}: left out; not found" in capsys.readouterr().out
+    verdicts = json.loads((tmp_path / "verdicts.json").read_text())
+    assert verdicts["left_out"] == [{"figure": FAST, "needs": ["made_up/table.csv"]}]
+    assert verdicts["claims"] == []
+    assert "made_up/table.csv" in (tmp_path / "report.html").read_text()
+    assert not (tmp_path / f"{FAST}.npz").exists()
+
+
+def test_a_figure_whose_data_are_there_is_made_and_saved_data_suffice_to_draw_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fig_estimators, "NEEDS", ("made_up/table.csv",), raising=False)
+    monkeypatch.setenv("POSTBC_DATA", str(tmp_path / "data"))
+    (tmp_path / "data" / "made_up").mkdir(parents=True)
+    (tmp_path / "data" / "made_up" / "table.csv").write_text("a\n")
+    assert run(tmp_path / "out", "--only", FAST) == 0
+    monkeypatch.delenv("POSTBC_DATA")
+    assert run(tmp_path / "out", "--only", FAST, "--from-data") == 0
+    assert "left out" not in capsys.readouterr().out
+    assert run(tmp_path / "out", "--only", FAST) == 0
+    assert "left out" in capsys.readouterr().out
 
 
 def test_a_foreign_package_of_the_same_name_is_refused(monkeypatch):
