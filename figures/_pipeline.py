@@ -12,14 +12,13 @@ from matplotlib.figure import Figure
 
 from figures import _style
 from figures._artifacts import Arrays, load_arrays, save_arrays, save_figure, save_json
+from figures._data import missing_data
 from figures._sweep import Sweep, versions
 from theory.claims import Claim
 
-PROFILES = ("quick", "full")
-
 
 class FigureModule(Protocol):
-    """What every `fig_<name>.py` offers."""
+    """What every `fig_<name>.py` offers. One that needs data of others names the files in `NEEDS` (see `_data`)."""
 
     TITLE: str
     CAPTION: str
@@ -60,6 +59,42 @@ def figure_module(name: str) -> FigureModule:
     return cast(FigureModule, importlib.import_module(f"figures.{name}"))
 
 
+def lacking(name: str, out: Path, *, from_data: bool = False) -> list[str]:
+    """Files without which a figure must be left out: those of its `NEEDS` that are not found.
+
+    Parameters
+    ----------
+    name : str
+    out : Path
+        Output folder.
+    from_data : bool, optional
+        Whether the figure is drawn from saved data, which then suffice.
+    """
+    if from_data and (out / f"{name}.npz").exists():
+        return []
+    return missing_data(getattr(figure_module(name), "NEEDS", ()))
+
+
+def saved_problem(name: str, profile: str, seed: int, out: Path) -> str | None:
+    """Why a figure's saved data cannot be used, in a sentence; None if they can.
+
+    A figure that needs data of others and has nothing saved is no problem: it is left out.
+    """
+    if not (out / f"{name}.npz").exists() and lacking(name, out, from_data=True):
+        return None
+    try:
+        _saved(out / f"{name}.npz", _wanted(name, profile, seed))
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _wanted(name: str, profile: str, seed: int) -> dict[str, Any]:
+    module = figure_module(name)
+    settings = asdict(module.FULL if profile == "full" else module.QUICK)
+    return {"figure": name, "profile": profile, "seed": seed, "settings": json.loads(json.dumps(settings))}
+
+
 def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = False) -> Outcome:
     """Compute (or load) a figure's data, judge and draw them, and write all files.
 
@@ -72,12 +107,7 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     """
     module = figure_module(name)
     config = module.FULL if profile == "full" else module.QUICK
-    wanted = {
-        "figure": name,
-        "profile": profile,
-        "seed": sweep.seed,
-        "settings": json.loads(json.dumps(asdict(config))),
-    }
+    wanted = _wanted(name, profile, sweep.seed)
     data = out / f"{name}.npz"
     if from_data:
         arrays = _saved(data, wanted)

@@ -12,10 +12,15 @@ from figures import (
     _pipeline,
     _style,
     fig_bc_fails,
+    fig_errata,
     fig_estimators,
+    fig_logfree,
+    fig_looseness,
     fig_suboptimality,
+    fig_trajectory_kl,
     fig_uniform_fails,
 )
+from figures._data import missing_data
 from figures._sweep import Sweep
 
 CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
@@ -25,7 +30,15 @@ SMALL = {
     "fig_estimators": replace(fig_estimators.QUICK, replicates=200),
     "fig_suboptimality": CLONING,
     "fig_coverage_vs_T": CLONING,
+    "fig_looseness": CLONING,
+    "fig_logfree": replace(fig_logfree.QUICK, n_demos=(1000, 10**4, 10**6), replicates=300),
+    "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
+    "fig_errata": replace(fig_errata.QUICK, arms=(2, 10), coverage_demos=(290, 301)),
 }
+
+
+def lacks_data(name):
+    return bool(missing_data(getattr(_pipeline.figure_module(name), "NEEDS", ())))
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +47,8 @@ def data(tmp_path_factory):
     made = {}
 
     def get(name):
+        if lacks_data(name):
+            pytest.skip(f"the data of {name} are not found")
         if name not in made:
             made[name] = _pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
         return {key: value.copy() for key, value in made[name].items()}
@@ -89,6 +104,12 @@ LAST = (slice(None), -1)
 POSTBC = fig_suboptimality.SHOWN.index("PostBC")
 UNIFORM = fig_suboptimality.SHOWN.index("uniform noise")
 
+
+def bound(key, name):
+    """Place of a bound in the data of `fig_looseness`."""
+    return fig_looseness.PANELS[key][1].index(name)
+
+
 WRONG = {
     "bc-fails-paper-region": ("fig_bc_fails", shift("exact", -0.5)),
     "bc-fails-our-region": ("fig_bc_fails", shift("exact", -0.2)),
@@ -115,6 +136,55 @@ WRONG = {
     "coverage-lemma": ("fig_coverage_vs_T", put("lemma_kept", 350, (0, 0))),
     "coverage-bc-few": ("fig_coverage_vs_T", put("bc_chance", 0.95, (3, 0))),
     "coverage-bc-zero": ("fig_coverage_vs_T", put("gamma", 1e-9, (0, 0, 0))),
+    **{
+        f"looseness-coverage-{name.lower()}": (
+            "fig_looseness",
+            put("coverage_bound", lambda old: 1e3 * old, bound("coverage", name)),
+        )
+        for name in ("corrected", "R2", "R3")
+    },
+    **{
+        f"looseness-{key}-{name.lower()}": (
+            "fig_looseness",
+            put(f"{key}_bound", lambda old: old / 1e3, bound(key, name)),
+        )
+        for key, name in (
+            ("loss", "corrected"),
+            ("loss", "R1"),
+            ("visits", "R5"),
+            ("unseen", "R1.6"),
+            ("uniform", "R5"),
+            ("frontier", "corrected"),
+        )
+    },
+    "looseness-frontier-printed": ("fig_looseness", put("frontier_truth", lambda old: old / 2)),
+    "looseness-r1-gain": ("fig_looseness", put("loss_bound", lambda old: 9 * old, bound("loss", "R1"))),
+    "looseness-r3-gain": ("fig_looseness", put("coverage_bound", lambda old: old / 9, bound("coverage", "R3"))),
+    "logfree-bound": ("fig_logfree", put("fixed_r1", lambda old: old / 2)),
+    "logfree-tight": ("fig_logfree", put("r1", lambda old: 1.05 * old)),
+    "logfree-tight-simple": ("fig_logfree", put("r1_simple", lambda old: 1.05 * old)),
+    "logfree-drift": ("fig_logfree", put("rate", lambda old: old / 2, -1)),
+    "logfree-closed-form": ("fig_logfree", shift("closed_form", 0.5)),
+    "trajectory-kl-r6": ("fig_trajectory_kl", put("posterior", lambda old: 4 * old)),
+    "trajectory-kl-r6-simple": ("fig_trajectory_kl", put("posterior", lambda old: 4 * old)),
+    "trajectory-kl-vanishes": ("fig_trajectory_kl", put("posterior", lambda old: 1000 * old, LAST)),
+    "trajectory-kl-uniform-stays": ("fig_trajectory_kl", put("limit", lambda old: 10 * old)),
+    "trajectory-kl-separates": ("fig_trajectory_kl", put("limit", lambda old: old / 1000)),
+    "trajectory-kl-sums": ("fig_trajectory_kl", put("posterior", lambda old: old * (1 + 1e-8))),
+    "trajectory-kl-bc-infinite": ("fig_trajectory_kl", put("bc_finite", 0.6)),
+    "errata-theorem-printed": ("fig_errata", put("theorem", lambda old: 1.5 * old, 1)),
+    "errata-theorem-corrected": ("fig_errata", put("theorem", lambda old: old / 4, 2)),
+    "errata-theorem-blind": ("fig_errata", put("theorem", lambda old: old / 2, 3)),
+    "errata-corollary-printed": ("fig_errata", put("corollary", lambda old: 1.5 * old, 1)),
+    "errata-corollary-corrected": ("fig_errata", put("corollary", lambda old: old / 5, 2)),
+    "errata-coverage-printed": ("fig_errata", put("coverage", 0.0995, 0)),
+    "errata-coverage-corrected": ("fig_errata", put("coverage", 0.099, (1, 0))),
+    "errata-unseen-printed": ("fig_errata", put("unseen", 0.5, (1, 0))),
+    "errata-unseen-corrected": ("fig_errata", put("unseen", lambda old: 0.99 * old, 2)),
+    "errata-main-printed": ("fig_errata", put("main", 0.1, (1, 0))),
+    "errata-main-corrected": ("fig_errata", put("main", 0.1, (2, 0))),
+    "errata-bc-printed": ("fig_errata", put("bc", 0.5, 0)),
+    "errata-bc-corrected": ("fig_errata", put("bc", 0.49, (1, 0))),
 }
 
 
@@ -128,8 +198,9 @@ def test_wrong_data_turn_the_verdict(claim, data):
 
 
 def test_every_claim_has_such_a_test(data):
-    claims = {claim for name in SMALL for claim in verdicts(name, data(name))}
-    assert claims == set(WRONG)
+    present = [name for name in SMALL if not lacks_data(name)]
+    claims = {claim for name in present for claim in verdicts(name, data(name))}
+    assert claims == {claim for claim, (name, _) in WRONG.items() if name in present}
 
 
 def test_no_verdict_is_written_by_hand():
