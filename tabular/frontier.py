@@ -142,7 +142,11 @@ def _set_program(family: LowerBoundFamily, gamma: float) -> float:
     whole = np.array([1] * m + [0])
     bounds = [*[(0, 1)] * m, (0, None)]
     found = optimize.linprog(objective, upper, limit, bounds=bounds, method="highs", integrality=whole)
-    return math.inf if found.fun is None else float(found.fun)
+    if found.x is None:
+        return math.inf
+    chosen = np.round(found.x[:m])  # whole numbers up to the solver's tolerance, so the limits are checked again
+    kept = chosen.sum() * cost <= 1.0 - gamma + 1e-12 and (quiet * chosen >= quiet - family.delta).all()
+    return float(chosen.sum() * cost) if kept else math.inf
 
 
 def best_coverage(
