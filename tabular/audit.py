@@ -13,6 +13,7 @@ from tabular.advice import Question, plan_for, recommendation
 from tabular.mdp import FloatArray, IntArray
 from tabular.policies import log_choice, paper_choice
 from tabular.tally import Tally
+from theory.claims import Interval
 from theory.probability import mean_interval
 
 VISIT_CLASSES = (("1", 1, 1), ("2-4", 2, 4), ("5-19", 5, 19), ("20+", 20, 2**62))
@@ -243,13 +244,22 @@ def _others(tally: Tally) -> tuple[IntArray, IntArray]:
     return train, visits
 
 
+def ratio(parts: FloatArray | IntArray, wholes: IntArray) -> tuple[float, Interval]:
+    """Ratio of two sums over independent groups, and its 95 % interval by linearisation (Student, over the groups).
+
+    Parameters
+    ----------
+    parts, wholes : ndarray of shape (G,)
+        One entry a group, at least two groups; approximate where they are few.
+    """
+    total = float(parts.sum() / wholes.sum())
+    return total, mean_interval(total + (parts - total * wholes) / wholes.mean())
+
+
 def _share(part: FloatArray | IntArray, whole: IntArray, *, bounded: bool = False) -> dict[str, Any]:
-    """Ratio of sums, and Student's interval over folds for its linearisation."""
-    parts, wholes = part.sum(axis=0), whole.sum(axis=0)
-    ratio = float(parts.sum() / wholes.sum())
-    interval = mean_interval(ratio + (parts - ratio * wholes) / wholes.mean())
+    total, interval = ratio(part.sum(axis=0), whole.sum(axis=0))
     ends = [interval.low, interval.high]
-    return {"mean": ratio, "interval": [min(1.0, max(0.0, end)) for end in ends] if bounded else ends}
+    return {"mean": total, "interval": [min(1.0, max(0.0, end)) for end in ends] if bounded else ends}
 
 
 def _single(prior_mass: float | FloatArray) -> float | str | None:

@@ -12,6 +12,7 @@ from figures import (
     _pipeline,
     _style,
     fig_bc_fails,
+    fig_chess,
     fig_estimators,
     fig_suboptimality,
     fig_uniform_fails,
@@ -26,6 +27,7 @@ SMALL = {
     "fig_estimators": replace(fig_estimators.QUICK, replicates=200),
     "fig_suboptimality": CLONING,
     "fig_coverage_vs_T": CLONING,
+    "fig_chess": replace(fig_chess.QUICK, n_games=(100, 1600)),
 }
 
 
@@ -121,6 +123,11 @@ WRONG = {
     "coverage-r3": ("fig_coverage_vs_T", put("r3_kept", 350, (0, 0, 1))),
     "coverage-lemma": ("fig_coverage_vs_T", put("lemma_kept", 350, (0, 0))),
     "coverage-bc-few": ("fig_coverage_vs_T", put("bc_chance", 0.95, (3, 0))),
+    "chess-bc-misses": ("fig_chess", put("zero", 0.0, (0, -1))),
+    "chess-bc-misses-later": ("fig_chess", put("zero", 0.0, (1, -1))),
+    "chess-others-cover": ("fig_chess", put("ruled_out", 1, (0, 0, 2))),
+    "chess-better-than-guessing": ("fig_chess", shift("uniform_difference", -1.0)),
+    "chess-no-better-than-noise": ("fig_chess", shift("noise_difference", 0.1)),
     "coverage-bc-zero": ("fig_coverage_vs_T", put("gamma", 1e-9, (0, 0, 0))),
 }
 
