@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from tabular import _kernels
 from tabular.counts import Counts, Demonstrations
+from tabular.files import whole_file
 from tabular.mdp import FiniteHorizonMDP, checked_policy
 from theory import validate
 
@@ -99,32 +100,25 @@ def write_demonstrations(path: str | os.PathLike[str], demonstrations: Demonstra
         If there is no such folder.
     """
     target = Path(path)
-    _check_suffix(target)
+    check_suffix(target)
     if not isinstance(demonstrations, Demonstrations):
         raise TypeError(f"demonstrations must be Demonstrations; got {type(demonstrations).__name__}")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"no folder {target.parent} to write {target.name} into")
-    partial = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
-    with partial.open("xb") as file:
-        try:
-            if target.suffix == ".npz":
-                np.savez_compressed(
-                    file,
-                    states=demonstrations.states,
-                    actions=demonstrations.actions,
-                    n_states=np.int64(demonstrations.n_states),
-                    n_actions=np.int64(demonstrations.n_actions),
-                )
-            else:
-                T, H = demonstrations.states.shape
-                episode, step = np.divmod(np.arange(T * H), H)
-                rows = np.stack([episode, step, demonstrations.states.ravel(), demonstrations.actions.ravel()], axis=1)
-                np.savetxt(file, rows, fmt="%d", delimiter=",", header=",".join(CSV_COLUMNS), comments="")
-            file.flush()
-            os.replace(partial, target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    with whole_file(target) as file:
+        if target.suffix == ".npz":
+            np.savez_compressed(
+                file,
+                states=demonstrations.states,
+                actions=demonstrations.actions,
+                n_states=np.int64(demonstrations.n_states),
+                n_actions=np.int64(demonstrations.n_actions),
+            )
+        else:
+            T, H = demonstrations.states.shape
+            episode, step = np.divmod(np.arange(T * H), H)
+            rows = np.stack([episode, step, demonstrations.states.ravel(), demonstrations.actions.ravel()], axis=1)
+            np.savetxt(file, rows, fmt="%d", delimiter=",", header=",".join(CSV_COLUMNS), comments="")
 
 
 def read_demonstrations(
@@ -149,7 +143,7 @@ def read_demonstrations(
         If the file is empty, truncated or of another form; a csv's message names the line.
     """
     source = Path(path)
-    _check_suffix(source)
+    check_suffix(source)
     for name, size in (("n_states", n_states), ("n_actions", n_actions)):
         if size is not None:
             validate.integer(name, size, at_least=1, at_most=_MAX_SIZE)
@@ -162,12 +156,14 @@ def read_demonstrations(
     return read(source, n_states, n_actions)
 
 
-def _check_suffix(path: Path) -> None:
+def check_suffix(path: Path) -> None:
+    """Refuse a path that ends neither in .npz nor in .csv, with ValueError."""
     if path.suffix not in (".npz", ".csv"):
         raise ValueError(f"path must end in .npz or .csv; got {path.name!r}")
 
 
-def _npz_arrays(path: Path) -> dict[str, Any]:
+def npz_arrays(path: Path) -> dict[str, Any]:
+    """All arrays of an npz; ValueError if it is not whole, or holds objects, which would need pickle."""
     try:
         if not zipfile.is_zipfile(path):
             raise zipfile.BadZipFile("it is no zip archive, or only the beginning of one")
@@ -178,7 +174,7 @@ def _npz_arrays(path: Path) -> dict[str, Any]:
 
 
 def _read_npz(path: Path, n_states: int | None, n_actions: int | None) -> Demonstrations:
-    arrays = _npz_arrays(path)
+    arrays = npz_arrays(path)
     for name in ("states", "actions", "n_states", "n_actions"):
         if not isinstance(arrays.get(name), np.ndarray):
             raise ValueError(f"{path.name} has no array {name!r}")

@@ -12,6 +12,7 @@ from figures import (
     _pipeline,
     _style,
     fig_bc_fails,
+    fig_chess,
     fig_errata,
     fig_estimators,
     fig_frontier,
@@ -38,6 +39,7 @@ SMALL = {
     "fig_logfree": replace(fig_logfree.QUICK, n_demos=(1000, 10**4, 10**6), replicates=300),
     "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
     "fig_errata": replace(fig_errata.QUICK, arms=(2, 10), coverage_demos=(290, 301)),
+    "fig_chess": replace(fig_chess.QUICK, n_games=(100, 1600)),
 }
 
 
@@ -209,6 +211,11 @@ WRONG = {
     "errata-main-corrected": ("fig_errata", put("main", 0.1, (2, 0))),
     "errata-bc-printed": ("fig_errata", put("bc", 0.5, 0)),
     "errata-bc-corrected": ("fig_errata", put("bc", 0.49, (1, 0))),
+    "chess-bc-misses": ("fig_chess", put("zero", 0.0, (0, -1))),
+    "chess-bc-misses-later": ("fig_chess", put("zero", 0.0, (1, -1))),
+    "chess-others-cover": ("fig_chess", put("ruled_out", 1, (0, 0, 2))),
+    "chess-better-than-guessing": ("fig_chess", shift("uniform_difference", -1.0)),
+    "chess-no-better-than-noise": ("fig_chess", shift("noise_difference", 0.1)),
 }
 
 

@@ -48,6 +48,19 @@ def test_the_test_of_a_false_bound_fails(tmp_path):
     assert "assert kept >= 1 - delta" in done.stdout
 
 
+def test_the_audit_and_the_plan_print_what_is_shown(tmp_path):
+    example = next(block for block in BLOCKS if "write_demonstrations(" in block)
+    prefix = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    shown = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
+    assert run("-c", prefix + example, cwd=tmp_path).returncode == 0
+    for command, text in zip(re.findall(r"^    python -m tabular (.*)$", README, re.MULTILINE), shown, strict=True):
+        call = f"from tabular.__main__ import main; raise SystemExit(main({command.split()!r}))"
+        done = run("-c", prefix + call, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(text)
+    assert (tmp_path / "out" / "audit.html").exists()
+
+
 def test_commands_and_figures_that_the_readme_names_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"(?:`|    )make ([a-z]+)\b", README)):

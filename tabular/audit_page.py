@@ -1,0 +1,215 @@
+"""An audit or a plan as text, and as one self-contained page with plots."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+_PAGES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
+SHADES = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2")
+WIDTH, HEIGHT, LEFT, BOTTOM = 560, 220, 44, 30
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """Page of an audit or of a plan.
+
+    Parameters
+    ----------
+    report : mapping
+        From `tabular.audit.audit`, or with a `plan` alone.
+    """
+    curve = report["plan"]["curve"]
+    plots = {"plan": curves(curve["more"], curve["covered"], 1.0 - report["plan"]["delta"])}
+    text = plan_text(report["plan"])
+    if "visits" in report:
+        text = audit_text(report)
+        shares = report["visits"]
+        plots["visits"] = stacked_bars(shares["steps"], shares["by_step"])
+        if report["zero"] is not None:
+            plots["zero"] = stacked_bars(report["zero"]["steps"], [[z] for z in report["zero"]["zero_by_step"]])
+    legend = list(zip(curve["covered"], COLOURS, strict=False))
+    classes = list(zip(("1", "2-4", "5-19", "20+"), SHADES, strict=True))
+    template = _PAGES.get_template("audit.html.j2")
+    return template.render(report=report, sections=_sections(text), plots=plots, legend=legend, classes=classes)
+
+
+def audit_text(report: Mapping[str, Any]) -> str:
+    """All of an audit but the tables by step, in some forty lines."""
+    data = report["data"]
+    stated = "stated" if data["actions_stated"] else "found, not stated: an underestimate if some were never recorded"
+    kind = "steps pooled" if data["stationary"] else "each step apart"
+    lines = [
+        "Data",
+        f"  {data['episodes']} episodes, {data['rows']} rows, {data['horizon']} steps, {data['states_found']} states, "
+        f"{data['cells']} cells ({kind})",
+        f"  up to {data['largest_number_of_actions']} actions a state ({stated})",
+        "",
+        "Share of the data in cells with",
+        "  "
+        + "   ".join(
+            f"{n} visits {100 * x:.1f} %"
+            for n, x in zip(report["visits"]["classes"], report["visits"]["all"], strict=True)
+        ),
+        "",
+        *_zero_lines(report),
+        "",
+        *_likelihood_lines(report["likelihood"], data["folds"]),
+        "",
+        *_advice_lines(report["recommendation"]),
+        "",
+        plan_text(report["plan"]),
+    ]
+    return "\n".join(lines)
+
+
+def _zero_lines(report: Mapping[str, Any]) -> list[str]:
+    zero, missing = report["zero"], report["good_turing"]
+    lines = ["Where BC rules out what the demonstrator did"]
+    if zero is None:
+        lines.append("  one episode: nothing can be held out")
+    else:
+        folds = report["data"]["folds"]
+        lines += [
+            f"  held-out rows that BC gives probability 0: {_percent(zero['zero'])} ({folds} folds of episodes)",
+            f"  held-out rows in a cell never visited, where every policy is uniform: {_percent(zero['unseen'])}",
+        ]
+    return [
+        *lines,
+        f"  Good-Turing estimates: {100 * missing['actions']:.2f} % such actions, "
+        f"{100 * missing['cells']:.2f} % such cells",
+    ]
+
+
+def _likelihood_lines(entries: Sequence[Mapping[str, Any]], folds: int) -> list[str]:
+    lines = [f"Held-out log-likelihood of a row ({folds} folds; 95 % intervals)"]
+    for entry in entries:
+        if entry["mean_of_possible"] is None:
+            shown = "nothing to judge it by"
+        elif entry["minus_infinity"]:
+            shown = (
+                f"minus infinity: {100 * entry['impossible']:.2f} % of the rows are ruled out; "
+                f"the others {entry['mean_of_possible']:.3f}"
+            )
+        else:
+            shown = f"{entry['mean']:.3f} [{entry['interval'][0]:.3f}, {entry['interval'][1]:.3f}]"
+        lines.append(f"  {entry['policy']:41s} {shown}")
+    return lines
+
+
+def _advice_lines(advice: Mapping[str, Any] | None) -> list[str]:
+    if advice is None:
+        return [
+            "Recommended (alpha, lambda)",
+            "  none: R1 and R3 count each step apart, and say nothing of pooled steps",
+        ]
+    lines = [
+        f"Recommended: lambda = L'/2 = {advice['lambda']:.3g}, and the largest alpha with a loss of at most "
+        f"{advice['tolerated_loss']:.3g}",
+        f"  (rewards in [0, 1] a step; coverage gamma by R3, with probability {1 - advice['delta']:g}; loss by R1)",
+    ]
+    names = {
+        "estimate": "ESTIMATE, no guarantee (leave-one-out)",
+        "upper": f"guaranteed with probability {1 - advice['delta']:g}",
+        "any_process": "guaranteed, for this many states",
+    }
+    for way, name in names.items():
+        entry = advice[way]
+        if entry["alpha"] is None:
+            found = f"none: the bound for BC itself is {entry['loss_of_bc']:.3g}"
+        else:
+            found = f"alpha {entry['alpha']:.3g}, loss at most {entry['loss']:.3g}, gamma {entry['gamma']:.3g}"
+        lines.append(f"  {name + ':':42s}{found}")
+    return lines
+
+
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """Table of a plan."""
+    names = list(plan["rows"][0]["needed"])
+    lines = [
+        f"Plan: how many more {plan['unit']} until an action of probability p is covered with probability "
+        f"{1 - plan['delta']:g}",
+        "  (exact; in a cell of occupancy w, visited n times so far, the action not recorded yet)",
+    ]
+    if "level" in plan:
+        why = "" if plan["alpha_tolerated"] else ", for want of one whose loss is tolerated"
+        lines.append(
+            f"  covered: at least {plan['level']:g} p; 'above 0': any probability; "
+            f"recommended: alpha = {plan['alpha_shown']:.3g}{why}"
+        )
+    first = "cell" if "cell" in plan["rows"][0] else "level"
+    lines.append(f"  {first:>13s} {'w':>9s} {'n':>7s} {'p':>6s}  " + "  ".join(f"{name:>14s}" for name in names))
+    for row in plan["rows"]:
+        shown = ["never" if row["needed"][n] is None else str(row["needed"][n]) for n in names]
+        cells = "  ".join(f"{v:>{max(14, len(n))}s}" for v, n in zip(shown, names, strict=True))
+        lines.append(
+            f"  {row[first]!s:>13s} {row['occupancy']:9.3g} {row['visits']:7d} {row['probability']:6.3g}  {cells}"
+        )
+    return "\n".join(lines)
+
+
+def _percent(entry: Mapping[str, Any]) -> str:
+    low, high = entry["interval"]
+    return f"{100 * entry['mean']:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def _sections(text: str) -> list[tuple[str, str]]:
+    """Head and body of each paragraph."""
+    return [(part.split("\n", 1)[0], part.split("\n", 1)[1]) for part in text.split("\n\n")]
+
+
+def curves(x: Sequence[float], lines: Mapping[str, Sequence[float]], wanted: float) -> str:
+    """SVG of curves with values in [0, 1] against `x`, and a dashed line at `wanted`."""
+    last = max(1.0, float(x[-1]))
+
+    def place(u: float, v: float) -> str:
+        return f"{LEFT + (WIDTH - LEFT - 10) * u / last:.1f},{_height(v):.1f}"
+
+    drawn = [
+        f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="'
+        + " ".join(place(u, v) for u, v in zip(x, ys, strict=True))
+        + '"/>'
+        for ys, colour in zip(lines.values(), COLOURS, strict=False)
+    ]
+    level = f'<path stroke="currentColor" stroke-dasharray="4 4" d="M{place(0, wanted)}L{place(last, wanted)}"/>'
+    ticks = [(LEFT + (WIDTH - LEFT - 10) * i / 4, f"{last * i / 4:.0f}") for i in range(5)]
+    return _frame([level, *drawn], ticks, 1.0)
+
+
+def stacked_bars(labels: Sequence[int], shares: Sequence[Sequence[float]]) -> str:
+    """SVG of one bar a label, with the shares on top of each other; the axis ends at the tallest bar."""
+    top = max(max(sum(share) for share in shares), 1e-9)
+    width = (WIDTH - LEFT - 10) / len(labels)
+    drawn = []
+    for i, share in enumerate(shares):
+        below = 0.0
+        for value, colour in zip(share, SHADES, strict=False):
+            high, low = _height((below + value) / top), _height(below / top)
+            drawn.append(
+                f'<rect x="{LEFT + i * width:.1f}" width="{max(0.5, width * 0.9):.1f}" y="{high:.1f}" '
+                f'height="{low - high:.1f}" fill="{colour}"/>'
+            )
+            below += value
+    every = -(-len(labels) // 12)
+    ticks = [(LEFT + (i + 0.45) * width, str(label)) for i, label in enumerate(labels) if i % every == 0]
+    return _frame(drawn, ticks, top)
+
+
+def _height(v: float) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - 12) * v
+
+
+def _frame(drawn: Sequence[str], ticks: Sequence[tuple[float, str]], top: float) -> str:
+    marks = [f'<text x="{x:.1f}" y="{HEIGHT - 12}" text-anchor="middle">{text}</text>' for x, text in ticks]
+    for i in range(5):
+        y = _height(i / 4)
+        marks.append(f'<path class="grid" d="M{LEFT},{y:.1f}H{WIDTH - 10}"/>')
+        marks.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * i / 4:.3g}</text>')
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join([*marks, *drawn])}</svg>'

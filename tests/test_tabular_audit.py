@@ -1,0 +1,259 @@
+"""The audit: each statistic against a count by hand or an enumeration; the command line and what it writes."""
+
+import itertools
+import json
+import math
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabular import __main__ as command
+from tabular.advice import Question, plan_row, recommendation
+from tabular.audit import audit, good_turing, held_out_likelihood, probabilities, visit_shares, zero_estimates
+from tabular.audit_data import read_tally
+from tabular.policies import BC, posterior
+from theory.coverage import best_prior_mass, r3_coverage
+from theory.probability import mean_interval
+from theory.suboptimality import r1_bound, r1_simple_bound
+
+HEAD = "episode,step,state,action\n"
+
+
+def csv_of(tmp_path, episodes, name="data.csv"):
+    """Episodes as lists of (state, action)."""
+    path = tmp_path / name
+    rows = [f"{e},{h},{s},{a}\n" for e, episode in enumerate(episodes) for h, (s, a) in enumerate(episode)]
+    path.write_text(HEAD + "".join(rows))
+    return path
+
+
+def tally_of(tmp_path, episodes, n_actions=3, n_folds=10):
+    return read_tally(csv_of(tmp_path, episodes), np.random.default_rng(0), n_actions=n_actions, n_folds=n_folds)
+
+
+FOUR = [[(0, 0), (1, 1)], [(0, 0), (1, 2)], [(0, 1), (2, 0)], [(0, 2), (1, 1)]]
+
+
+def test_shares_of_visits_by_hand(tmp_path):
+    tally = tally_of(tmp_path, FOUR)
+    shares = visit_shares(tally, tally)
+    assert shares["classes"] == ["1", "2-4", "5-19", "20+"]
+    assert shares["by_step"] == [[0, 1, 0, 0], [0.25, 0.75, 0, 0]]
+    assert shares["all"] == [0.125, 0.875, 0, 0]
+    assert shares["rows"] == [4, 4]
+    pooled = visit_shares(tally_of(tmp_path, [[(0, 0)] * 5, [(1, 0), (0, 0)]]), tally.without_steps())
+    assert pooled["steps"] == [0, 1, 2, 3, 4]
+
+
+def test_with_pooled_steps_a_row_sits_in_its_state(tmp_path):
+    tally = tally_of(tmp_path, [[(0, 0)] * 4, [(1, 0), (0, 0)]])
+    shares = visit_shares(tally, tally.without_steps())  # state 0: 5 visits; state 1: 1
+    assert shares["by_step"][0] == [0.5, 0, 0.5, 0]
+    assert shares["all"] == pytest.approx([1 / 6, 0, 5 / 6, 0])
+
+
+def by_brute_force(episodes, n_actions, alpha, mass):
+    """Leave one episode out: shares of rows of probability 0 and in unseen cells, and the log-probabilities."""
+    zero = unseen = rows = 0
+    logs = []
+    for held in range(len(episodes)):
+        rest = [e for i, e in enumerate(episodes) if i != held]
+        seen = Counter((h, s) for e in rest for h, (s, _) in enumerate(e))
+        recorded = Counter((h, s, a) for e in rest for h, (s, a) in enumerate(e))
+        for h, (s, a) in enumerate(episodes[held]):
+            rows += 1
+            n, k = seen[h, s], recorded[h, s, a]
+            zero += n > 0 and k == 0
+            unseen += n == 0
+            weight = Fraction(1) if n == 0 else Fraction(alpha) * Fraction(mass) / (n + Fraction(mass))
+            chance = (1 - weight) * Fraction(k, max(n, 1)) + weight / n_actions
+            logs.append(math.log(chance) if chance else -math.inf)
+    return zero / rows, unseen / rows, logs
+
+
+episodes_drawn = st.lists(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=2), min_size=2, max_size=6
+)
+
+
+@given(episodes_drawn, st.sampled_from([(0.0, 1.0), (1.0, 3.0), (0.25, 2.0)]))
+def test_leaving_one_episode_out_is_what_good_and_turing_estimate(tmp_path_factory, episodes, policy):
+    tally = tally_of(tmp_path_factory.mktemp("data"), episodes, n_folds=len(episodes))
+    zero, unseen, logs = by_brute_force(episodes, 3, *policy)
+    estimates, turing = zero_estimates(tally), good_turing(tally)
+    assert estimates["zero"]["mean"] == pytest.approx(zero) == pytest.approx(turing["actions"])
+    assert estimates["unseen"]["mean"] == pytest.approx(unseen) == pytest.approx(turing["cells"])
+    entry = held_out_likelihood(tally, "one", *policy)
+    finite = [x for x in logs if x > -math.inf]
+    assert entry["minus_infinity"] == (len(finite) < len(logs))
+    assert entry["impossible"] == pytest.approx(1 - len(finite) / len(logs))
+    if entry["minus_infinity"]:
+        assert entry["mean"] is None
+    else:
+        assert entry["mean"] == pytest.approx(sum(logs) / len(logs))
+    if finite:
+        assert entry["mean_of_possible"] == pytest.approx(sum(finite) / len(finite))
+
+
+def test_the_interval_is_students_over_folds_of_equal_size(tmp_path):
+    tally = tally_of(tmp_path, FOUR, n_folds=4)
+    shares = []
+    for held in range(4):
+        rest = [e for i, e in enumerate(FOUR) if i != held]
+        missed = [
+            (h, s) in {(h, e[h][0]) for e in rest} and (h, s, a) not in {(h, *e[h]) for e in rest}
+            for h, (s, a) in enumerate(FOUR[held])
+        ]
+        shares.append(sum(missed) / 2)
+    low, high = zero_estimates(tally)["zero"]["interval"]
+    wanted = mean_interval(shares)
+    assert (low, high) == pytest.approx((max(0.0, wanted.low), min(1.0, wanted.high)))
+
+
+def test_one_episode_holds_nothing_out(tmp_path):
+    tally = tally_of(tmp_path, FOUR[:1])
+    assert zero_estimates(tally) is None
+    assert held_out_likelihood(tally, "BC", 0.0, 1.0)["mean"] is None
+    report = audit(tally, Question())
+    json.dumps(report, allow_nan=False)
+
+
+def test_numbers_of_actions_by_state_count(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("episode,step,state,action,n_actions\n0,0,a,u,5\n1,0,b,u,2\n")
+    tally = read_tally(path, np.random.default_rng(0))
+    none = np.zeros((2, 1), np.int64)
+    assert probabilities(tally, none, none, 1.0, 1.0).ravel().tolist() == [0.2, 0.5]
+    one = np.ones((2, 1), np.int64)  # K = 1 of n = 1, lambda = A: 2/(1 + A)
+    own = np.array([5.0, 2.0])
+    assert probabilities(tally, one, one, 1.0, own).ravel() == pytest.approx([2 / 6, 2 / 3])
+
+
+def test_the_estimate_of_the_loss_is_r1s_bound_at_one_demonstration_less_on_average(tmp_path):
+    """Enumerate all data of three demonstrations in two states that last two steps."""
+    T, A = 3, 3
+    question = Question(delta=0.1, loss=100.0)
+    mass = best_prior_mass(2, A, 2, 0.1)
+    averages = {"bc": 0.0, "posterior": 0.0}
+    for starts in itertools.product((0, 1), repeat=T):
+        chance = math.prod((0.25, 0.75)[s] for s in starts)
+        found = recommendation(tally_of(tmp_path, [[(s, 0), (s, 0)] for s in starts], A), 2, question)
+        averages["bc"] += chance * found["estimate"]["loss_of_bc"]
+        assert found["estimate"]["alpha"] == 1.0
+        averages["posterior"] += chance * found["estimate"]["loss"]
+    w = [[0.25, 0.75], [0.25, 0.75]]
+    assert averages["bc"] == pytest.approx(r1_bound(w, A, T - 1, 0.0, mass))
+    assert averages["posterior"] == pytest.approx(r1_bound(w, A, T - 1, 1.0, mass))
+
+
+def test_the_recommended_alpha_is_the_largest_whose_bound_is_tolerated(tmp_path):
+    episodes = [[(0, i % 3)] for i in range(2000)]
+    for loss in (0.004, 1e-9, 1.0):
+        found = recommendation(tally_of(tmp_path, episodes), 4, Question(delta=0.1, loss=loss))
+        mass = found["lambda"]
+        assert mass == best_prior_mass(4, 3, 1, 0.1)
+        way = found["any_process"]
+        assert way["loss_of_bc"] == pytest.approx(r1_simple_bound(4, 3, 1, 2000, 0.0, mass))
+        if way["alpha"] is None:
+            assert way["loss_of_bc"] > loss
+            continue
+        assert way["loss"] == pytest.approx(r1_simple_bound(4, 3, 1, 2000, way["alpha"], mass))
+        assert way["gamma"] == r3_coverage(4, 3, 1, 0.1, way["alpha"], mass)
+        assert way["loss"] <= loss * (1 + 1e-12)
+        if way["alpha"] < 1:
+            assert way["loss"] == pytest.approx(loss)
+    margin = 2 / 3 * math.sqrt(2 * math.log(2 / 0.1) / 2000)
+    assert found["upper"]["loss_of_bc"] == pytest.approx(found["estimate"]["loss_of_bc"] + margin)
+
+
+def test_pooled_steps_have_no_guarantee(tmp_path):
+    report = audit(tally_of(tmp_path, FOUR), Question(stationary=True))
+    assert report["recommendation"] is None
+    assert report["plan"]["unit"].startswith("recorded steps")
+    assert report["data"]["cells"] == 3
+
+
+def test_a_row_of_a_plan_asks_bc_for_anything_at_all_too():
+    row = plan_row(0.1, 0.2, 4, {"BC": BC, "posterior": posterior(4)}, 0.3, 0.1, visits=2)
+    assert list(row) == ["BC, above 0", "BC", "posterior"]
+    assert row["BC, above 0"] == math.ceil(math.log(0.1) / math.log1p(-0.02))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"delta": 0.0}, "delta must be above 0"),
+        ({"loss": -1.0}, "loss must be above 0"),
+        ({"level": 2.0}, "level must be at most 1"),
+        ({"n_states": 0}, "n_states must be at least 1"),
+    ],
+)
+def test_a_question_outside_its_range_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Question(**arguments)
+
+
+def test_an_audit_that_makes_no_sense_is_refused(tmp_path):
+    tally = tally_of(tmp_path, FOUR)
+    with pytest.raises(ValueError, match="n_states must be at least 3, as many as were found; got 2"):
+        audit(tally, Question(n_states=2))
+    with pytest.raises(ValueError, match="one action only"):
+        audit(read_tally(csv_of(tmp_path, [[(0, 0)]]), np.random.default_rng(0)), Question())
+    with pytest.raises(TypeError, match="a Tally and a Question"):
+        audit(tally, None)
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_two_audits_write_the_same_bytes(tmp_path, capsys):
+    data = csv_of(tmp_path, FOUR * 10)
+    for out in ("a", "b"):
+        assert command.main(["audit", str(data), "--actions", "3", "--out", str(tmp_path / out)]) == 0
+    shown = capsys.readouterr().out
+    for text in ("minus infinity", "Good-Turing", "ESTIMATE, no guarantee", "how many more demonstrations"):
+        assert text in shown or text == "minus infinity"
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert names == {"audit.json", "audit.html"}
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    page = (tmp_path / "a" / "audit.html").read_text()
+    assert page.count("<svg") == 3
+    assert "http" not in page
+    assert json.loads((tmp_path / "a" / "audit.json").read_text())["data"]["episodes"] == 40
+
+
+def test_minus_infinity_is_said(tmp_path, capsys):
+    assert command.main(["audit", str(csv_of(tmp_path, FOUR)), "--actions", "3", "--out", str(tmp_path / "o")]) == 0
+    assert "BC                                        minus infinity" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("extra", [["--actions", "2"], ["--delta", "2"], ["--coverage", "0"], ["--states", "1"]])
+def test_where_something_is_refused_nothing_is_written(tmp_path, capsys, extra):
+    data = csv_of(tmp_path, FOUR)
+    assert command.main(["audit", str(data), *extra, "--out", str(tmp_path / "out")]) == 2
+    assert "refused: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_in_the_data_cannot_write_into_the_page(tmp_path):
+    data = csv_of(tmp_path, [[("<script>", "<b>")], [("<script>", "<i>")]])
+    assert command.main(["audit", str(data), "--out", str(tmp_path / "out")]) == 0
+    assert "<script>" not in (tmp_path / "out" / "audit.html").read_text()
+
+
+def test_a_plan_needs_no_data(tmp_path, capsys):
+    asked = ["plan", "--occupancy", "0.01", "--probability", "0.1", "--delta", "0.05"]
+    assert command.main(asked) == 0
+    shown = capsys.readouterr().out
+    assert "2995" in shown
+    assert command.main([*asked, "--coverage", "0.3", "--prior-mass", "4", "--out", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / "plan.json").read_text())
+    assert [row["level"] for row in report["plan"]["rows"]] == ["above 0", "0.3 p"]
+    assert "<svg" in (tmp_path / "plan.html").read_text()
+    assert command.main(["plan", "--occupancy", "0", "--probability", "0.1"]) == 2
+    assert "occupancy must be above 0" in capsys.readouterr().err
