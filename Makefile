@@ -16,7 +16,7 @@ full: $(BUILT)
 	$(BIN)/python paper_repro.py --full
 
 test: $(BUILT)
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 slow: $(BUILT)
 	$(BIN)/python -m pytest -q -m slow
