@@ -29,6 +29,9 @@ DELTA = 0.1
 FALSE_ALARM = 1e-6
 """Probability, for a whole family of sampled comparisons, that a true statement is reported as violated."""
 
+ROUNDING = 1e-12
+"""Relative rounding allowed where a computed number is compared with a computed bound."""
+
 POLICIES = ("BC", "uniform noise", "posterior", "PostBC", "PostBC, lambda = L'/2")
 
 INSTANCES: dict[str, Callable[[np.random.Generator], Instance]] = {
@@ -146,8 +149,9 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     Returns
     -------
     arrays : dict
-        `loss` and `coverage`, (instances, T, policies, replicates); `shortfall`, `unseen` and `missing`, (instances, T,
-        replicates); `n_demos`; `instances` and `policies`, their names.
+        `loss` and `coverage`, (instances, T, policies, replicates); `informative`, (instances, T, policies): how many
+        replicates say anything of the loss that the control variate does not; `shortfall`, `unseen` and `missing`,
+        (instances, T, replicates); `n_demos`; `instances` and `policies`, their names.
     instances : list of Instance
     """
     seed = int(sweep.generator("instances").integers(2**62))
@@ -159,8 +163,12 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     results = sweep.run("cloning", replicate, cells)
     shape = (len(config.instances), len(config.n_demos), len(POLICIES), config.replicates)
     loss = np.stack([controlled(r["loss"], r["control"]) for r in results])
+    rest = np.stack([np.abs(r["loss"] - r["control"]) for r in results]).reshape(shape)
+    built = [build(name, seed) for name in config.instances]
+    horizon = np.array([instance.mdp.horizon for instance in built])
     arrays: Arrays = {
         "loss": loss.reshape(shape),
+        "informative": (rest > ROUNDING * horizon[:, None, None, None]).sum(axis=-1),
         "coverage": np.stack([r["coverage"] for r in results]).reshape(shape),
         **{
             key: np.stack([r[key] for r in results]).reshape(*shape[:2], -1)
@@ -170,7 +178,7 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     arrays["n_demos"] = np.array(config.n_demos)
     arrays["instances"] = np.array(config.instances)
     arrays["policies"] = np.array(POLICIES)
-    return arrays, [build(name, seed) for name in config.instances]
+    return arrays, built
 
 
 def intervals(
@@ -193,10 +201,6 @@ def lower_quantile(samples: NDArray[np.float64], probability: float) -> NDArray[
     ordered = np.sort(samples, axis=-1)
     result: NDArray[np.float64] = ordered[..., math.floor(probability * samples.shape[-1])]
     return result
-
-
-ROUNDING = 1e-12
-"""Relative rounding allowed where a computed number is compared with a computed bound."""
 
 
 def worst(names: Sequence[str], values: NDArray[np.float64]) -> tuple[float, str]:
