@@ -1,14 +1,17 @@
 """Check the paper's results and redraw every figure: `python paper_repro.py` (quick) or `--full`."""
 
 import argparse
+import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent
 
@@ -39,49 +42,109 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if every verdict is as expected, 1 if some is not. A bad command line exits with 2.
+        0 if every verdict is as expected, 1 if some is not. A bad command line exits with 2, before any work; an error
+        that stops the run exits with 3.
     """
     guard()
-    from figures._data import VARIABLE
-    from figures._pipeline import figure_names, lacking, make
+    from figures._pipeline import figure_module, figure_names
     from figures._sweep import Sweep
     from theory.results import all_results
 
     options, chosen_results, chosen_figures = _parse(arguments, [r.id for r in all_results()], figure_names())
     if options.list:
-        print("\n".join([*(r.id for r in all_results()), *figure_names()]))
+        titles = {r.id: r.title for r in all_results()} | {n: figure_module(n).TITLE for n in figure_names()}
+        print("\n".join(f"{name:26s} {title}" for name, title in titles.items()))
         return 0
     profile, whole = "full" if options.full else "quick", options.only is None
+    _check_folder(options, profile, chosen_figures, whole)
     if whole:  # a run that stops half way must not leave an older run's verdicts beside its own figures
         for stale in WHOLE_RUN_FILES:
             (options.out / stale).unlink(missing_ok=True)
     begin = time.monotonic()
-    steps, outcomes, left_out = [], [], []
     with ExitStack() as stack:
         executor = stack.enter_context(_executor(options.jobs)) if options.jobs > 1 else None
-        spread = map if executor is None else executor.map
-        for entries in spread(decide_result, chosen_results):
-            steps.extend(entries)
-            _say(f"{entries[0]['result']}: " + _summary([entry["verdict"] for entry in entries]))
-            if not whole:
-                _print_steps(entries, next(r for r in all_results() if r.id == entries[0]["result"]))
+        steps = _decide(executor, chosen_results, show_steps=not whole)
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
-        for name in chosen_figures:
-            if needs := lacking(name, options.out, from_data=options.from_data):
-                left_out.append({"figure": name, "needs": needs})
-                _say(f"{name}: left out; not found in the folder that {VARIABLE} names: {', '.join(needs)}")
-                continue
-            outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
-            _say(f"{name}: " + _summary([claim.verdict for claim in outcomes[-1].claims]))
+        outcomes, left_out = _make_figures(options, profile, chosen_figures, sweep)
     claims = [claim for outcome in outcomes for claim in outcome.claims]
     ok = all(claim.as_expected for claim in claims) and all(step["expected"] for step in steps)
     if whole:
         _finish(options, profile, ok, steps, outcomes, left_out, time.monotonic() - begin)
     _print_unexpected(steps, [entry for outcome in outcomes for entry in outcome.to_json()], claims)
     _say(f"steps: {_summary([s['verdict'] for s in steps])}; claims: {_summary([c.verdict for c in claims])}")
-    _say(f"{'as expected' if ok else 'NOT as expected'}; {time.monotonic() - begin:.0f} s; see {options.out}"
-         + ("/report.html" if whole else ""))  # fmt: skip
+    seen = f"; see {options.out}{'/report.html' if whole else ''}" if outcomes or whole else ""
+    _say(f"{'as expected' if ok else 'NOT as expected'}; {time.monotonic() - begin:.0f} s{seen}")
     return 0 if ok else 1
+
+
+def _check_folder(options: argparse.Namespace, profile: str, figures: Sequence[str], whole: bool) -> None:
+    """Refuse, before anything is touched, a folder that cannot be written or whose content does not fit."""
+    from figures._pipeline import saved_problem
+
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=options.out):
+            pass
+    except OSError as error:
+        _refuse(f"argument --out: cannot be written: {error}")
+    if options.from_data:
+        for name in figures:
+            if problem := saved_problem(name, profile, options.seed, options.out):
+                _refuse(f"argument --from-data: {problem}")
+    verdicts = options.out / "verdicts.json"
+    if not whole and figures and verdicts.exists():
+        held = _json(verdicts)
+        if (held.get("profile"), held.get("seed")) != (profile, options.seed):
+            _refuse(
+                f"argument --only: {options.out} holds a whole run of profile {held.get('profile')} and seed "
+                f"{held.get('seed')}; name another folder with --out"
+            )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"paper_repro.py: error: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _decide(executor: Executor | None, names: Sequence[str], *, show_steps: bool) -> list[dict[str, Any]]:
+    from tqdm import tqdm
+
+    from theory.results import all_results
+
+    steps: list[dict[str, Any]] = []
+    results = {result.id: result for result in all_results()}
+    spread = map if executor is None else executor.map
+    for entries in tqdm(spread(decide_result, names), "results", len(names), disable=None, leave=False, unit="result"):
+        steps.extend(entries)
+        _say(f"{entries[0]['result']}: " + _summary([entry["verdict"] for entry in entries]))
+        if show_steps:
+            _print_steps(entries, results[entries[0]["result"]])
+    return steps
+
+
+def _make_figures(
+    options: argparse.Namespace, profile: str, names: Sequence[str], sweep: Any
+) -> tuple[list[Any], list[dict[str, Any]]]:
+    from figures._data import VARIABLE
+    from figures._pipeline import lacking, make
+
+    outcomes, left_out = [], []
+    for name in names:
+        if needs := lacking(name, options.out, from_data=options.from_data):
+            left_out.append({"figure": name, "needs": needs})
+            _say(f"{name}: left out; not found in the folder that {VARIABLE} names: {', '.join(needs)}")
+            continue
+        outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
+        _say(f"{name}: " + _summary([claim.verdict for claim in outcomes[-1].claims]))
+    return outcomes, left_out
 
 
 def decide_result(name: str) -> list[dict[str, Any]]:
@@ -112,11 +175,6 @@ def _parse(
     for name in options.only or ():
         if name not in known:
             parser.error(f"argument --only: no result or figure is named {name!r}; --list names them")
-    if not options.list:
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            parser.error(f"argument --out: cannot be a folder: {error}")
     chosen = known if options.only is None else set(options.only)
     return options, [name for name in results if name in chosen], [name for name in figures if name in chosen]
 
@@ -205,8 +263,19 @@ def _summary(verdicts: Sequence[str]) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    from tqdm import tqdm
+
+    tqdm.write(text)  # above a progress bar, if there is one
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        code = main()
+    except ImportError as error:
+        print(f"{error}. Run `make repro`, which installs what is needed, or see the README.", file=sys.stderr)
+        code = 3
+    except Exception:
+        traceback.print_exc()
+        code = 3
+    raise SystemExit(code)

@@ -21,12 +21,16 @@ from tabular.instances import Instance
 from tabular.policies import BC, Estimator, log_choice, paper_choice, posterior, uniform_noise
 from theory.claims import Interval
 from theory.probability import mean_interval, quantile_interval
+from theory.suboptimality import expected_noise
 
 DELTA = 0.1
 """Allowed probability of not covering: curves show the coverage reached with probability 1 - DELTA."""
 
 FALSE_ALARM = 1e-6
 """Probability, for a whole family of sampled comparisons, that a true statement is reported as violated."""
+
+ROUNDING = 1e-12
+"""Relative rounding allowed where a computed number is compared with a computed bound."""
 
 POLICIES = ("BC", "uniform noise", "posterior", "PostBC", "PostBC, lambda = L'/2")
 
@@ -85,21 +89,32 @@ def replicate(cell: Cell, rng: np.random.Generator) -> Arrays:
     """Losses and coverages of every policy on independent data sets.
 
     `loss` is J(pi_beta) - J(pi_hat). `control` is J(pi_beta) - J(q), where q is BC in visited states and the
-    demonstrator elsewhere; its expectation is exactly 0 (R1.3).
+    demonstrator elsewhere; its expectation is exactly 0 (R1.3). `shortfall` is the largest w T - 2 T_h(s) over all
+    (h, s): Lemma 3's inequality holds where lambda is at least that. `unseen` is the probability that BC meets a state
+    that it never saw at that step; `missing` is the number of such states that the demonstrator meets on average, less
+    its expectation, the sum of w (1 - w)^T.
     """
     instance = build(cell["instance"], cell["instance_seed"])
+    w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
+    missed = float(expected_noise(w, cell["n_demos"], 0.0, 1.0).sum())
     policies = estimators(instance, cell["n_demos"])
     loss = np.empty((len(policies), cell["replicates"]))
-    gamma, control = np.empty_like(loss), np.empty(cell["replicates"])
+    gamma = np.empty_like(loss)
+    control, shortfall, unseen, missing = np.empty((4, cell["replicates"]))
     for r in range(cell["replicates"]):
         counts = sample_counts(instance.mdp, instance.demonstrator, cell["n_demos"], rng)
         cloned = [estimator.policy(counts) for estimator in policies]
-        q = np.where((counts.visits > 0)[..., None], cloned[0], instance.demonstrator)
+        new = counts.visits == 0
+        shortfall[r] = (cell["n_demos"] * w - 2 * counts.visits).max()
+        missing[r] = w[new].sum() - missed
+        unseen[r] = dp.meeting_probability(instance.mdp, cloned[0], new)
+        q = np.where(new[..., None], instance.demonstrator, cloned[0])
         control[r] = instance.demonstrator_value - dp.expected_return(instance.mdp, q)
         for i, policy in enumerate(cloned):
             loss[i, r] = instance.demonstrator_value - dp.expected_return(instance.mdp, policy)
             gamma[i, r] = coverage_where(policy, instance.demonstrator, instance.reachable)
-    return {"loss": loss, "control": control, "coverage": gamma}
+    others = {"control": control, "shortfall": shortfall, "unseen": unseen, "missing": missing}
+    return {"loss": loss, "coverage": gamma, **others}
 
 
 def controlled(values: NDArray[np.float64], control: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,7 +149,9 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     Returns
     -------
     arrays : dict
-        `loss` and `coverage`, (instances, T, policies, replicates); `n_demos`; `instances` and `policies`, their names.
+        `loss` and `coverage`, (instances, T, policies, replicates); `informative`, (instances, T, policies): how many
+        replicates say anything of the loss that the control variate does not; `shortfall`, `unseen` and `missing`,
+        (instances, T, replicates); `n_demos`; `instances` and `policies`, their names.
     instances : list of Instance
     """
     seed = int(sweep.generator("instances").integers(2**62))
@@ -146,14 +163,22 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     results = sweep.run("cloning", replicate, cells)
     shape = (len(config.instances), len(config.n_demos), len(POLICIES), config.replicates)
     loss = np.stack([controlled(r["loss"], r["control"]) for r in results])
+    rest = np.stack([np.abs(r["loss"] - r["control"]) for r in results]).reshape(shape)
+    built = [build(name, seed) for name in config.instances]
+    horizon = np.array([instance.mdp.horizon for instance in built])
     arrays: Arrays = {
         "loss": loss.reshape(shape),
+        "informative": (rest > ROUNDING * horizon[:, None, None, None]).sum(axis=-1),
         "coverage": np.stack([r["coverage"] for r in results]).reshape(shape),
+        **{
+            key: np.stack([r[key] for r in results]).reshape(*shape[:2], -1)
+            for key in ("shortfall", "unseen", "missing")
+        },
     }
     arrays["n_demos"] = np.array(config.n_demos)
     arrays["instances"] = np.array(config.instances)
     arrays["policies"] = np.array(POLICIES)
-    return arrays, [build(name, seed) for name in config.instances]
+    return arrays, built
 
 
 def intervals(
@@ -176,10 +201,6 @@ def lower_quantile(samples: NDArray[np.float64], probability: float) -> NDArray[
     ordered = np.sort(samples, axis=-1)
     result: NDArray[np.float64] = ordered[..., math.floor(probability * samples.shape[-1])]
     return result
-
-
-ROUNDING = 1e-12
-"""Relative rounding allowed where a computed number is compared with a computed bound."""
 
 
 def worst(names: Sequence[str], values: NDArray[np.float64]) -> tuple[float, str]:

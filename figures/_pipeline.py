@@ -16,8 +16,6 @@ from figures._data import missing_data
 from figures._sweep import Sweep, versions
 from theory.claims import Claim
 
-PROFILES = ("quick", "full")
-
 
 class FigureModule(Protocol):
     """What every `fig_<name>.py` offers. One that needs data of others names the files in `NEEDS` (see `_data`)."""
@@ -77,6 +75,26 @@ def lacking(name: str, out: Path, *, from_data: bool = False) -> list[str]:
     return missing_data(getattr(figure_module(name), "NEEDS", ()))
 
 
+def saved_problem(name: str, profile: str, seed: int, out: Path) -> str | None:
+    """Why a figure's saved data cannot be used, in a sentence; None if they can.
+
+    A figure that needs data of others and has nothing saved is no problem: it is left out.
+    """
+    if not (out / f"{name}.npz").exists() and lacking(name, out, from_data=True):
+        return None
+    try:
+        _saved(out / f"{name}.npz", _wanted(name, profile, seed))
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _wanted(name: str, profile: str, seed: int) -> dict[str, Any]:
+    module = figure_module(name)
+    settings = asdict(module.FULL if profile == "full" else module.QUICK)
+    return {"figure": name, "profile": profile, "seed": seed, "settings": json.loads(json.dumps(settings))}
+
+
 def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = False) -> Outcome:
     """Compute (or load) a figure's data, judge and draw them, and write all files.
 
@@ -89,12 +107,7 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     """
     module = figure_module(name)
     config = module.FULL if profile == "full" else module.QUICK
-    wanted = {
-        "figure": name,
-        "profile": profile,
-        "seed": sweep.seed,
-        "settings": json.loads(json.dumps(asdict(config))),
-    }
+    wanted = _wanted(name, profile, sweep.seed)
     data = out / f"{name}.npz"
     if from_data:
         arrays = _saved(data, wanted)

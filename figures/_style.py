@@ -8,8 +8,6 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLUMN = 3.4
-"""Width of a column of print, in inches."""
 PAGE = 7.0
 """Width of a page of print, in inches."""
 

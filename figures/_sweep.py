@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -83,7 +84,8 @@ class Sweep:
         results: dict[int, Arrays] = {}
         for i, key in enumerate(keys):
             if self.cache is not None and (path := self.cache / f"{key}.npz").exists():
-                results[i] = load_arrays(path)[0]
+                with suppress(ValueError):  # a damaged cell is computed again
+                    results[i] = load_arrays(path)[0]
         missing = [i for i in range(len(cells)) if i not in results]
         disable = None if self.progress else True  # None: silent where the output is no terminal
         with tqdm(total=len(cells), initial=len(results), desc=name, unit="cell", disable=disable, leave=False) as bar:

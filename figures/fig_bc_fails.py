@@ -1,5 +1,6 @@
 """BC fails to cover (B.1): how often, and what the failure costs whoever learns from its rollouts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,8 @@ CAPTION = (
     "Left: probability that BC never plays a rewarded arm on the two bandits of B.1 (coverage 0, loss 2 eps), exact "
     "lines and sampled points with 95 % intervals, against T eps; it stays above 1/2 in the paper's region "
     "T <= 1/(20 eps) and in ours, T <= 1/(8 eps). Right: the smallest possible loss, over all learners, after n "
-    "rollouts of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated."
+    "rollouts of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated. "
+    "Here noise costs nothing, so the more of it the better."
 )
 FALSE_ALARM = 1e-6
 
@@ -35,7 +37,7 @@ FALSE_ALARM = 1e-6
 class Config:
     """Settings: epsilons, points per curve, sampled points per epsilon, data sets per point."""
 
-    epsilons: tuple[float, ...] = (0.1, 0.03, 0.01, 0.001)
+    epsilons: tuple[float, ...] = (0.125, 0.03, 0.01, 0.001)
     n_points: int = 60
     n_sampled: int = 6
     replicates: int = 1000
@@ -54,7 +56,8 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     exact, demos = [], []
     for eps in config.epsilons:
         top = max(2, int(reach / eps))
-        grid = np.unique(np.geomspace(1, top, config.n_points).astype(int))
+        ends = {int(bound(eps)) for bound in (bc_fails.paper_max_demos, bc_fails.max_demos)} - {0}
+        grid = np.union1d(np.geomspace(1, top, config.n_points - 2).astype(int), list(ends))
         demos.append(np.pad(grid, (0, config.n_points - grid.size), mode="edge"))
         exact.append([bc_fails.failure_probability(int(T), eps) for T in demos[-1]])
         sampled = np.unique(np.geomspace(1, top, config.n_sampled).astype(int))
@@ -88,18 +91,23 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
 
 
 def sample_failures(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """Clone drawn demonstrations and count how often BC plays no rewarded arm on either bandit."""
+    """Clone drawn demonstrations; where neither rewarded arm was recorded, compare with loss 2 eps and coverage 0."""
     eps = cell["epsilon"]
-    first, second = two_bandits(eps)
+    bandits = two_bandits(eps)
+    first = bandits[0]
     failures, gap_error, largest = 0, 0.0, 0.0
     for _ in range(cell["replicates"]):
-        policy = BC.policy(sample_counts(first.mdp, first.demonstrator, cell["n_demos"], rng))
-        returns = [dp.expected_return(bandit.mdp, policy) for bandit in (first, second)]
-        if max(returns) == 0.0:
-            failures += 1
-            gap_error = max(gap_error, abs(first.demonstrator_value - bc_fails.value_gap(eps)))
-            gap_error = max(gap_error, abs(second.demonstrator_value - bc_fails.value_gap(eps)))
-            largest = max(largest, coverage(policy, first.demonstrator))
+        counts = sample_counts(first.mdp, first.demonstrator, cell["n_demos"], rng)
+        if counts.counts[0, 0, 1:].any():
+            continue
+        failures += 1
+        policy = BC.policy(counts)
+        for bandit in bandits:
+            gap = dp.suboptimality(bandit.mdp, bandit.demonstrator, policy)
+            gap_error = max(gap_error, abs(gap - bc_fails.value_gap(eps)))
+        largest = max(largest, coverage(policy, first.demonstrator))
+    if failures == 0:  # nothing was seen: nothing can be claimed
+        gap_error = largest = math.inf
     return {"failures": np.array(failures), "gap_error": np.array(gap_error), "coverage": np.array(largest)}
 
 
@@ -130,9 +138,11 @@ def minimax_by_lp(share: float, n_rollouts: int) -> float:
 
 def check(arrays: Arrays) -> Sequence[Claim]:
     """The probability in both regions, the samples, the gap, the coverage, the minimax loss."""
-    T, eps = arrays["n_demos"], arrays["epsilons"][:, None]
-    paper = arrays["exact"][T * eps <= 1 / 20 * (1 + 1e-12)].min()
-    ours = arrays["exact"][T * eps <= 1 / 8 * (1 + 1e-12)].min()
+    T = arrays["n_demos"]
+    bounds = (bc_fails.paper_max_demos, bc_fails.max_demos)
+    limits = np.array([[bound(float(eps)) for bound in bounds] for eps in arrays["epsilons"]])
+    paper = arrays["exact"][limits[:, :1] >= T].min()
+    ours = arrays["exact"][limits[:, 1:] >= T].min()
     margins = []
     trials, confidence = int(arrays["replicates"]), 1 - FALSE_ALARM / arrays["failures"].size
     for e, n, k in zip(arrays["sampled_epsilon"], arrays["sampled_n_demos"], arrays["failures"], strict=True):
@@ -143,19 +153,20 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     lp_error = np.abs(lp - arrays["minimax"][:, arrays["minimax_lp_rollouts"]]).max()
     return [
         Claim("bc-fails-paper-region", "B1.2", ">=", Interval.point(paper), 0.5, "exact",
-              "Smallest probability that BC plays no rewarded arm, over the shown T <= 1/(20 eps)."),
+              "Smallest probability that BC plays no rewarded arm, over the shown 1 <= T <= 1/(20 eps)."),
         Claim("bc-fails-our-region", "R5", ">=", Interval.point(ours), 0.5, "exact",
-              "Smallest probability that BC plays no rewarded arm, over the shown T <= 1/(8 eps)."),
+              "Smallest probability that BC plays no rewarded arm, over the shown 1 <= T <= 1/(8 eps)."),
         Claim("bc-fails-sampled", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
               "Smallest distance of the exact probability from the ends of the sampled one's Clopper-Pearson interval, "
               f"over {len(margins)} points; false alarm {FALSE_ALARM:g} for all together."),
         Claim("bc-fails-gap", "R5", "<=", Interval.point(float(arrays["largest_gap_error"])), 1e-15, "exact",
-              "Largest difference of the loss from 2 eps, over all sampled failures, both bandits."),
+              "Largest difference of BC's loss from 2 eps where neither rewarded arm was recorded, both bandits."),
         Claim("bc-fails-coverage", "B1.3", "<=", Interval.point(float(arrays["largest_coverage"])), 0.0, "exact",
-              "Largest coverage of BC over all sampled failures."),
+              "Largest coverage of BC where neither rewarded arm was recorded."),
         Claim("bc-fails-minimax", "B1.6", ">=", Interval.point(float(min(bc.min(), lp[0].min()))),
               bc_fails.minimax_loss() - 1e-9, "exact",
-              "Smallest minimax loss of learners fed by BC's rollouts, any number of them, by the linear program."),
+              "Smallest minimax loss of learners fed by BC's rollouts: 0 to 1000 by the closed form, 0 to 100 by a "
+              "linear program."),
         Claim("bc-fails-minimax-form", "R5", "<=", Interval.point(float(lp_error)), 1e-9, "exact",
               "Largest difference between the linear program and (1/2)(1 - 2q)^n, q the chance of each rewarded arm."),
     ]  # fmt: skip
@@ -198,7 +209,7 @@ def _draw_minimax(axes: Axes, arrays: Arrays) -> None:
         axes.plot(n, loss, color=_style.COLOURS[str(name)])
     axes.plot(np.tile(arrays["minimax_lp_rollouts"], (3, 1)).T, arrays["minimax_lp"].T, "k.", ms=3, zorder=3)
     axes.text(1.3, 0.505, "BC: 1/2 for ever", color=_style.COLOURS["BC"], va="bottom", fontsize=7)
-    axes.text(1.1, 0.19, "uniform noise,\nsame $\\alpha$", color=_style.COLOURS["uniform noise"], va="top", fontsize=7)
+    axes.text(1.1, 0.1, "uniform noise,\nsame $\\alpha$", color=_style.COLOURS["uniform noise"], va="top", fontsize=7)
     axes.text(12, 0.19, "PostBC, the paper's $\\alpha$, $\\lambda$", color=_style.COLOURS["PostBC"], fontsize=7)
     axes.set(xscale="log", xlim=(1, n[-1]), ylim=(0, 0.56))
     axes.set(xlabel="rollouts of the pretrained policy", ylabel="smallest loss of any learner (reward)")

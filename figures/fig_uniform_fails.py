@@ -22,8 +22,8 @@ from theory.claims import Claim, Interval
 TITLE = "Uniform noise fails"
 CAPTION = (
     "The process of B.2. Each point is one alpha: the exact expected loss of the policy against the largest gamma that "
-    "it covers with probability 0.9, exact for the whole process. Uniform noise stays below our bound gamma <= alpha; "
-    "PostBC covers many times more at the same loss."
+    "it covers with probability 0.9, exact for the whole process. Uniform noise stays below our bound gamma <= alpha. "
+    "At equal loss PostBC covers somewhat more with 30 demonstrations, and many times more with 1000."
 )
 CONFIDENCE = 0.9
 """Above 1 - 1/(4 sqrt e), as R5 asks."""
@@ -121,27 +121,29 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         Claim("uniform-fails-alpha", "R5", "<=", Interval.point(float((gamma / arrays["alphas"]).max())), 1 + 1e-12,
               "exact", f"Largest gamma/alpha of uniform noise at confidence {CONFIDENCE}, all alphas and T."),
         Claim("uniform-fails-our-bound", "R5", "<=", Interval.point(float(ours)), 0.0, "exact",
-              "Largest excess of uniform noise's gamma over 2(1 - (1 - 4 eps)^(1/H)) with eps its exact loss."),
+              "Largest excess of uniform noise's gamma over 2(1 - (1 - 4 eps)^(1/H)), eps its exact loss, below 1/4."),
         Claim("uniform-fails-paper-bound", "B2.13", "<=", Interval.point(float(paper)), 0.0, "exact",
-              "Largest excess of uniform noise's gamma over 64 eps/A with eps its exact loss."),
+              "Largest excess of uniform noise's gamma over 64 eps/A, eps its exact loss, below 1/4."),
         Claim("uniform-fails-rare-event", "B2.12", ">=", Interval.point(float(arrays["rare_event"].min())),
               uniform_fails.failure_confidence(), "exact",
               "Smallest exact probability of the event on which BC misses an action of s~_iT; bound 1/(4 sqrt e)."),
-        Claim("uniform-fails-postbc-better", "R3", ">=", Interval.point(float(ratio.min())), 1.0, "exact",
-              "Smallest ratio of PostBC's gamma to uniform noise's at equal expected loss from 0.01 to 0.1; paper's "
-              "lambda and L'/2, all T."),
-        Claim("uniform-fails-postbc-much-better", "R3", ">=", Interval.point(float(ratio[-1].min())), 5.0, "exact",
-              f"The same ratio at T = {int(arrays['n_demos'][-1])}."),
+        Claim("uniform-fails-postbc-better", "companion", ">=", Interval.point(float(np.nanmin(ratio))), 1.0, "exact",
+              "Smallest ratio of PostBC's gamma to uniform noise's at equal expected loss, over the losses from 0.01 "
+              "to 0.1 that both reach; paper's lambda and L'/2, all T."),
+        Claim("uniform-fails-postbc-much-better", "companion", ">=", Interval.point(float(np.nanmin(ratio[-1]))), 5.0,
+              "exact", f"The same ratio at T = {int(arrays['n_demos'][-1])}."),
     ]  # fmt: skip
 
 
 def advantage(arrays: Arrays) -> NDArray[np.float64]:
-    """Ratio of gamma at equal loss to that of uniform noise, (T, PostBC families, losses)."""
+    """Ratio of gamma to uniform noise's at equal loss, (T, families of PostBC, losses); NaN out of reach."""
     targets = np.geomspace(0.01, 0.1, 10)
     ratios = np.empty((arrays["n_demos"].size, len(FAMILIES) - 1, targets.size))
     for t in range(arrays["n_demos"].size):
         at_equal_loss = [
-            np.exp(np.interp(np.log(targets), np.log(loss), np.log(np.maximum(gamma, 1e-300))))
+            np.exp(
+                np.interp(np.log(targets), np.log(loss), np.log(np.maximum(gamma, 1e-300)), left=np.nan, right=np.nan)
+            )
             for loss, gamma in zip(arrays["loss"][t], arrays["coverage"][t], strict=True)
         ]
         ratios[t] = np.array(at_equal_loss[1:]) / at_equal_loss[0]

@@ -133,3 +133,35 @@ def reachable(mdp: FiniteHorizonMDP, policy: ArrayLike) -> np.ndarray[tuple[int,
     """Which (h, s) the policy visits with positive probability, (H, S). Errors as `occupancy`."""
     visited: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = occupancy(mdp, policy).sum(axis=2) > 0
     return validate.frozen(visited)
+
+
+def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayLike) -> float:
+    """Probability that a trajectory of the policy is in at least one of the given (h, s).
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    policy : array_like, (H, S, A)
+        Rows are distributions.
+    places : array_like of bool, (H, S)
+
+    Returns
+    -------
+    float
+        In [0, 1]; one minus the probability of never being there, so small values carry an absolute error of 1e-15 H.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the policy has another shape or a row is not a distribution, or if the places are not boolean.
+    """
+    pi = checked_policy("policy", policy, mdp.policy_shape)
+    mask = validate.rectangular("places", places)
+    if mask.dtype != np.bool_ or mask.shape != pi.shape[:2]:
+        raise ValueError(f"places must be boolean of shape {pi.shape[:2]}; got {mask.dtype} of shape {mask.shape}")
+    passing = validate.frozen(np.where(mask[..., None], 0.0, pi))  # a trajectory that comes there is lost
+    reward = np.zeros(mdp.policy_shape)
+    reward[-1] = 1.0
+    value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
+    _kernels.evaluate_policy(*mdp.table, validate.frozen(reward), passing, value, action_value)
+    return min(1.0, max(0.0, 1.0 - float(mdp.initial @ value[0])))

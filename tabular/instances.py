@@ -333,6 +333,48 @@ def funnel(horizon: int, n_branches: int, n_actions: int, detour: float = 0.2, s
     return Instance("funnel", mdp, pi_beta)
 
 
+def reset_bandits(visit_probability: ArrayLike, horizon: int, n_actions: int, n_safe: int = 1) -> Instance:
+    """Every step draws a fresh state and asks for a safe action; one other action ends everything: R1 is nearly tight.
+
+    States 0..I-1 are drawn independently in each step, with the given probabilities; state I is dead. The first
+    `n_safe` actions pay 1 and go on, every other one pays 0 and leads to the dead state, which pays 0 for ever. The
+    demonstrator plays the safe actions evenly. J* = J(pi_beta) = H.
+
+    The demonstrated states of different steps are independent, so for a cloned policy with noise weights a_n
+    J(pi_beta) - E J(pi_hat) = sum_h (1 - (1 - c b)^h), c = 1 - n_safe/A, b = sum_s w E[a_N] and N ~ Bin(T, w). R1's
+    bound is its first order in b, with 1 - 1/A in place of c.
+
+    Parameters
+    ----------
+    visit_probability : array_like, (I,)
+        w, the probabilities of states 0..I-1.
+    horizon : int
+        H, at least 1.
+    n_actions : int
+        A, at least 2.
+    n_safe : int, optional
+        From 1 to A - 1; above 1 the demonstrator is stochastic.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    w = validate.distribution("visit_probability", visit_probability, shape=(None,))
+    H = validate.integer("horizon", horizon, at_least=1)
+    A = validate.integer("n_actions", n_actions, at_least=2)
+    safe = validate.integer("n_safe", n_safe, at_least=1, at_most=A - 1)
+    dead, start = w.size, np.append(w, 0.0)
+    transitions = np.zeros((dead + 1, A, dead + 1))
+    transitions[:, :, dead] = 1.0
+    transitions[:dead, :safe] = start
+    reward = np.zeros((H, dead + 1, A))
+    reward[:, :dead, :safe] = 1.0
+    pi_beta = np.zeros((H, dead + 1, A))
+    pi_beta[:, :, :safe] = 1.0 / safe
+    return Instance("reset bandits", FiniteHorizonMDP.from_dense(transitions, reward, start, H), pi_beta)
+
+
 def garnet(
     n_states: int,
     n_actions: int,

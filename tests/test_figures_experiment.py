@@ -69,15 +69,17 @@ def test_bc_covers_no_more_often_than_the_least_likely_cell_allows(name):
 def test_the_slope_of_a_power_law_is_its_exponent():
     T = np.array([10, 100, 1000, 10000])
     mean = (3.0 / T**0.7)[None, :, None]
-    value, error = slope({"n_demos": T, "loss": mean, "standard_error": 0.01 * mean}, 0, 0)
+    arrays = {"n_demos": T, "loss": mean, "standard_error": 0.01 * mean, "judged": np.ones(mean.shape, bool)}
+    value, error = slope(arrays, 0, 0)
     assert value == pytest.approx(-0.7)
-    assert error == pytest.approx(0.01 / math.log(10) * math.sqrt(2))
+    assert error == pytest.approx(0.01 * math.sqrt(2) / math.log(10))
 
 
-def test_a_loss_that_is_not_clear_of_zero_has_no_slope():
-    T = np.array([10, 100])
+@pytest.mark.parametrize(("error", "judged"), [(1.0, True), (0.01, False)])
+def test_a_loss_that_is_not_clear_of_zero_or_hardly_sampled_has_no_slope(error, judged):
     flat = np.ones((1, 2, 1))
-    assert math.isnan(slope({"n_demos": T, "loss": flat, "standard_error": flat}, 0, 0)[0])
+    arrays = {"n_demos": np.array([10, 100]), "loss": flat, "standard_error": error * flat}
+    assert math.isnan(slope({**arrays, "judged": np.full(flat.shape, judged)}, 0, 0)[0])
 
 
 def test_the_control_variate_has_expectation_zero_and_takes_chance_away():

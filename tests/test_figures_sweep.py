@@ -98,6 +98,13 @@ def test_a_change_of_the_code_makes_old_cells_unknown(tmp_path, monkeypatch):
     _sweep.source_digest.cache_clear()
 
 
+def test_a_damaged_cell_is_computed_again(tmp_path):
+    alone = Sweep(5, cache=tmp_path).run("test", draw, CELLS)
+    damaged = sorted(tmp_path.iterdir())[0]
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    assert same(Sweep(5, cache=tmp_path).run("test", draw, CELLS), alone)
+
+
 def test_equal_cells_are_refused():
     with pytest.raises(ValueError, match="cells of test must differ"):
         Sweep(5).run("test", draw, [CELLS[0], dict(CELLS[0])])

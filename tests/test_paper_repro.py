@@ -47,7 +47,7 @@ def refused(capsys, *arguments):
 
 def test_list_names_every_figure_and_computes_nothing(tmp_path, capsys):
     assert run(tmp_path / "out", "--list") == 0
-    assert set(_pipeline.figure_names()) <= set(capsys.readouterr().out.split())
+    assert set(_pipeline.figure_names()) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
     assert not (tmp_path / "out").exists()
 
 
@@ -69,8 +69,8 @@ def test_a_bad_command_line_exits_with_2_and_says_why(capsys, arguments, message
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert "cannot be a folder" in refused(capsys, "--out", str(tmp_path / "file"))
-    assert "cannot be a folder" in refused(capsys, "--out", str(tmp_path / "file" / "below"))
+    assert "cannot be written" in refused(capsys, "--out", str(tmp_path / "file"))
+    assert "cannot be written" in refused(capsys, "--out", str(tmp_path / "file" / "below"))
 
 
 def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_path):
@@ -100,14 +100,47 @@ def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):
     assert {path: path.read_bytes() for path in tmp_path.glob("fig_*")} == before
 
 
-def test_from_data_wants_the_same_profile_and_seed(tmp_path):
-    run(tmp_path, "--only", FAST)
-    with pytest.raises(ValueError, match="was made with profile 'quick'; 'full' is asked for"):
-        run(tmp_path, "--only", FAST, "--from-data", "--full")
-    with pytest.raises(ValueError, match="was made with seed 0; 1 is asked for"):
-        run(tmp_path, "--only", FAST, "--from-data", "--seed", "1")
-    with pytest.raises(FileNotFoundError, match="no data to draw from"):
-        run(tmp_path / "empty", "--only", FAST, "--from-data")
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--full"], "was made with profile 'quick'; 'full' is asked for"),
+        (["--seed", "1"], "was made with seed 0; 1 is asked for"),
+    ],
+)
+def test_from_data_wants_the_same_profile_and_seed_and_leaves_the_folder_alone(
+    tmp_path, monkeypatch, capsys, more, message
+):
+    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    run(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
+    assert message in refused(capsys, "--out", str(tmp_path), "--from-data", *more)
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.*")} == before
+
+
+def test_from_data_without_data_or_with_damaged_data_is_refused(tmp_path, capsys):
+    arguments = ("--out", str(tmp_path), "--only", FAST, "--from-data")
+    assert "no data to draw from" in refused(capsys, *arguments)
+    (tmp_path / f"{FAST}.npz").write_bytes(b"PK")
+    assert "is not a complete data file" in refused(capsys, *arguments)
+
+
+def test_a_part_of_another_run_is_not_mixed_into_a_whole_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    run(tmp_path)
+    message = refused(capsys, "--out", str(tmp_path), "--only", FAST, "--seed", "7")
+    assert "holds a whole run of profile quick and seed 0" in message
+    assert run(tmp_path, "--only", FAST) == 0
+
+
+def test_an_error_that_stops_the_run_has_an_exit_code_of_its_own(tmp_path):
+    script = (
+        "import runpy, sys; import figures.fig_estimators as f; f.check = lambda arrays: 1 / 0; "
+        f"sys.argv = ['paper_repro.py', '--only', 'fig_estimators', '--jobs', '1', '--out', {str(tmp_path)!r}]; "
+        f"runpy.run_path({str(ROOT / 'paper_repro.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "ZeroDivisionError" in done.stderr
 
 
 def claim(source, high):

@@ -19,6 +19,7 @@ from tabular.instances import (
     garnet,
     grid,
     lower_bound_family,
+    reset_bandits,
     softmax,
     two_bandits,
     uniform_noise_trap,
@@ -207,6 +208,48 @@ def test_garnet_breaks_probabilities_and_chooses_successors_evenly(rng):
     assert abs(times - 90).max() < 6 * math.sqrt(90)
 
 
+STARTS = st.lists(st.integers(1, 8), min_size=1, max_size=3).map(lambda n: np.array(n) / sum(n))
+
+
+@given(STARTS, st.integers(1, 4), st.integers(2, 4), st.data())
+def test_the_reset_bandits_lose_nothing_to_their_demonstrator_and_forget_the_past(w, horizon, n_actions, data):
+    n_safe = data.draw(st.integers(1, n_actions - 1))
+    bandits = reset_bandits(w, horizon, n_actions, n_safe)
+    assert_values(bandits, horizon, horizon)
+    states = np.append(w, 0.0)
+    assert_allclose(bandits.occupancy.sum(axis=2), np.tile(states, (horizon, 1)), **CLOSE)
+    assert_allclose(bandits.demonstrator, np.tile(np.eye(n_actions)[:n_safe].mean(axis=0), (horizon, w.size + 1, 1)))
+    fixed = np.broadcast_to(np.full(n_actions, 1 / n_actions), bandits.demonstrator.shape)
+    stays = n_safe / n_actions
+    assert_allclose(dp.expected_return(bandits.mdp, fixed), sum(stays**h for h in range(1, horizon + 1)), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("start", "horizon", "n_actions", "n_safe", "n_demos"),
+    [((1, 3), 2, 2, 1, 3), ((1, 1), 2, 3, 2, 2), ((1, 3, 4), 2, 2, 1, 2), ((1, 3), 1, 3, 2, 4), ((1, 1), 3, 2, 1, 2)],
+)
+@pytest.mark.parametrize(("alpha", "mass"), [(0.0, 1.0), (0.5, math.inf), (1.0, 2.0), (0.25, 3.0)])
+def test_the_loss_on_reset_bandits_has_its_closed_form(start, horizon, n_actions, n_safe, n_demos, alpha, mass):
+    """Against all data sets, with fractions."""
+    w = [Fraction(n, sum(start)) for n in start]
+    bandits = reset_bandits(np.array(w, float), horizon, n_actions, n_safe)
+    model = oracles.process_of(bandits.mdp)
+    law = oracles.law_of_counts(model, oracles.exact(bandits.demonstrator.tolist()), n_demos)
+    loss = horizon - sum(
+        chance
+        * oracles.expected_return(model, [[oracles.estimator_row(row, alpha, mass) for row in step] for step in counts])
+        for counts, chance in law.items()
+    )
+
+    def weight(n):
+        share = 1 if math.isinf(mass) else Fraction(mass) / (n + Fraction(mass))
+        return Fraction(alpha) * share if n else 1
+
+    noise = sum(x * oracles.binomial_pmf(n_demos, n, x) * weight(n) for x in w for n in range(n_demos + 1))
+    falls = (1 - Fraction(n_safe, n_actions)) * noise
+    assert float(loss) == pytest.approx(float(sum(1 - (1 - falls) ** h for h in range(1, horizon + 1))), abs=1e-12)
+
+
 # --- softmax ----------------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +287,7 @@ def everything():
     yield grid(3, 6)
     yield funnel(5, 4, 3)
     yield garnet(5, 2, 2, 4, rng)
+    yield reset_bandits([0.5, 0.3, 0.2], 3, 4, 2)
     yield from_gymnasium("FrozenLake-v1", 5)
 
 
@@ -329,6 +373,10 @@ REFUSED = [
     (garnet, (1, 1, 1, 0, RNG), ValueError, "horizon must be at least 1; got 0"),
     (garnet, (1, 1, 1, 1, 7), TypeError, "rng must be a numpy.random.Generator; got int"),
     (garnet, (1, 1, 1, 1, RNG, -1), ValueError, "temperature must be above 0.0; got -1.0"),
+    (reset_bandits, ([0.5, 0.4], 1, 2), ValueError, "visit_probability rows must sum to 1; it sums to 0.9"),
+    (reset_bandits, ([1.0], 0, 2), ValueError, "horizon must be at least 1; got 0"),
+    (reset_bandits, ([1.0], 1, 1), ValueError, "n_actions must be at least 2; got 1"),
+    (reset_bandits, ([1.0], 1, 2, 2), ValueError, "n_safe must be at most 1; got 2"),
     (from_gymnasium, ("CartPole-v1", 5), TypeError, "env must have a transition table `P` and `initial_state_distrib`"),
     (from_gymnasium, ("FrozenLake-v1", 0), ValueError, "horizon must be at least 1; got 0"),
     (from_gymnasium, ("FrozenLake-v1", 5, 0.0), ValueError, "temperature must be above 0.0; got 0.0"),

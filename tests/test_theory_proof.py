@@ -280,8 +280,6 @@ def test_domains_that_touch_a_singularity_are_left_undecided(name):
     ],
 )
 def test_no_tactic_proves_a_near_miss(name, tactic):
-    if NEAR_MISSES[name].given and tactic is not by_identity:
-        pytest.skip("assumptions are for by_combination")
     assert tactic(NEAR_MISSES[name]) is None
 
 
@@ -299,6 +297,11 @@ def test_no_tactic_proves_a_near_miss(name, tactic):
 )
 def test_a_wrong_hint_proves_nothing(tactic):
     assert tactic(Formula(X**2 - 2 * X, ">=", 0, (between(X, 0, 3),))) is None
+
+
+def test_a_function_that_balls_do_not_know_is_left_undecided():
+    formula = Formula(sympy.zeta(X + 2), ">", sympy.Rational(1, 2), (UNIT,))
+    assert decide_formula(formula, by_intervals()).verdict == "undecided"
 
 
 def test_a_negative_multiplier_proves_nothing():

@@ -147,7 +147,10 @@ def _suspects(formula: Formula, budget: int = 4000) -> list[tuple[Fraction, ...]
     axes = [_grid(r, max(3, int(budget ** (1 / min(len(formula.ranges), 3))))) for r in formula.ranges]
     picks = _picks([len(axis) for axis in axes], budget)
     columns = [np.array([float(v) for v in axis])[pick] for axis, pick in zip(axes, picks, strict=True)]
-    values = _evaluate(formula, columns)
+    try:
+        values = _evaluate(formula, columns)
+    except (NameError, TypeError, AttributeError):  # a function that numpy does not know
+        return []
     score = -np.abs(values) if formula.relation == "==" else values
     threshold = 1e-14 if formula.relation in ("<", ">") else (-1e-12 if formula.relation == "==" else -1e-14)
     bad = np.flatnonzero((score < threshold) & ~np.isnan(score))

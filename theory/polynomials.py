@@ -50,6 +50,8 @@ def nonnegative_pieces(
             continue
         if signs[0] is not None and signs[1] is not None:
             return None  # of the wrong sign on the whole piece
+        if _negative_inside(top, bottom, symbols, current):
+            return None
         side = min(range(len(box)), key=lambda i: (current[i][0] == current[i][1], cuts[i]))
         deeper = (*cuts[:side], cuts[side] + 1, *cuts[side + 1 :])
         work.extend((half, deeper) for half in _split(current, side))
@@ -79,6 +81,17 @@ def _sign(polynomial: sympy.Expr, symbols: Sequence[sympy.Symbol], box: Sequence
     if all(c >= 0 for c in coefficients):
         return 1
     return -1 if all(c <= 0 for c in coefficients) else None
+
+
+def _negative_inside(top: sympy.Expr, bottom: sympy.Expr, symbols: Sequence[sympy.Symbol], box: Sequence[Ends]) -> bool:
+    """Whether the function is negative at one point inside the piece: then more cuts are no use."""
+    point = {}
+    for symbol, (low, high) in zip(symbols, box, strict=True):
+        if high is sympy.oo:
+            point[symbol] = low + 1 if low is not -sympy.oo else sympy.Integer(0)
+        else:
+            point[symbol] = (low + high) / 2 if low is not -sympy.oo else high - 1
+    return bool(top.subs(point) * bottom.subs(point) < 0)
 
 
 def _split(box: Sequence[Ends], side: int) -> list[tuple[Ends, ...]]:

@@ -76,7 +76,10 @@ def by_intervals(max_boxes: int = 40_000) -> Tactic:
         if not formula.ranges:
             return _constant_proof(formula)
         function = sympy.together(function) if function.is_rational_function() else function
-        certificate = positive_on_box(function, formula.symbols, tuple(box), given, max_boxes)
+        try:
+            certificate = positive_on_box(function, formula.symbols, tuple(box), given, max_boxes)
+        except ValueError:  # a function that balls do not know
+            return None
         if certificate is None:
             return None
         return Proof(
