@@ -55,11 +55,12 @@ def compare(what: str, ours: Callable[[], object], other: Callable[[], object], 
 
 def table(title: str, rows: list[Row]) -> str:
     """Rows as text."""
-    lines = [title, f"{'':46s} {'ours':>10s} {'other':>10s}   ratio (middle half)   target"]
+    head = f"{'':52s} {'ours':>9s} {'other':>9s} {'':5s} {'ratio (middle half)':>22s}  target"
+    lines = [title, head]
     for row in rows:
-        mark = "" if row.met else "   BELOW"
+        ratio = f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
+        mark = "" if row.met else "  BELOW"
         lines.append(
-            f"{row.what:46s} {row.ours:10.4g} {row.other:10.4g}   {row.ratio:5.2f} ({row.low:.2f} to {row.high:.2f})"
-            f"   {row.target:g} {row.unit}{mark}"
+            f"{row.what:52s} {row.ours:9.4g} {row.other:9.4g} {row.unit:5s} {ratio:>22s}  {row.target:g}{mark}"
         )
     return "\n".join(lines)

@@ -344,3 +344,111 @@ def sample_counts(successors, probabilities, initial, policy, n_demos, rng, out)
         here, following = following, here
         active, arrived = arrived, active
         n_active = n_arrived
+
+
+# --- many policies of the family on one data set ----------------------------------------------------------------------
+
+
+@_sum_in_any_order
+def _add_rows(weights, rows, index, n, out):
+    """Add n weighted rows to `out`, four at a time: `out` is then read and written a quarter as often."""
+    i = 0
+    while i + 4 <= n:
+        w, x, y, z = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
+        s, t, u, v = index[i], index[i + 1], index[i + 2], index[i + 3]
+        for m in range(out.size):
+            out[m] += w * rows[s, m] + x * rows[t, m] + y * rows[u, m] + z * rows[v, m]
+        i += 4
+    while i < n:
+        w, s = weights[i], index[i]
+        for m in range(out.size):
+            out[m] += w * rows[s, m]
+        i += 1
+
+
+@_jit
+def _merge(successors, probabilities, k, s, shares, total, following, weights):
+    """List P(s'|s) under one distribution over actions, each next state once; `total` is scratch of zeros (S,)."""
+    n = 0
+    for a in range(shares.size):
+        if shares[a] > 0.0:
+            for d in range(probabilities.shape[3]):
+                p = shares[a] * probabilities[k, s, a, d]
+                if p > 0.0:
+                    t = np.uint32(d if successors.size == 0 else successors[k, s, a, d])
+                    if total[t] == 0.0:
+                        following[n] = t
+                        n += 1
+                    total[t] += p
+    for i in range(n):
+        weights[i] = total[following[i]]
+        total[following[i]] = 0.0
+    return n
+
+
+@_jit
+def family_values(successors, probabilities, reward, counts, visits, alpha, inverse_mass, value):
+    """Fill V_1 (S,L) of the L policies with noise weight alpha/(1 + n inverse_mass), all cloned from one data set.
+
+    A policy's backup mixes two that all share, that of the empirical and that of the uniform actions. So transitions
+    are merged once for each (h,s), and what is left for each policy runs over neighbouring memory.
+    """
+    K, S, A, D = probabilities.shape
+    H, L = counts.shape[0], alpha.size
+    here, after = np.empty((S, L)), np.zeros((S, L))
+    width = min(S, A * D)
+    even_next, even_weights, n_even = np.empty((S, width), np.uint32), np.empty((S, width)), np.zeros(S, np.int64)
+    next_states, weights, total = np.empty(width, np.uint32), np.empty(width), np.zeros(S)
+    shares, uniform = np.empty(A), np.full(A, 1.0 / A)
+    empirical, even = np.empty(L), np.empty(L)
+    for h in range(H - 1, -1, -1):
+        k = h if K > 1 else 0
+        j = h if reward.shape[0] > 1 else 0
+        for s in range(S):
+            if K > 1 or h == H - 1:  # where the table never changes, the uniform actions lead to the same at each step
+                n_even[s] = _merge(successors, probabilities, k, s, uniform, total, even_next[s], even_weights[s])
+            even[:] = _inner_product(uniform, reward[j, s])
+            _add_rows(even_weights[s], after, even_next[s], n_even[s], even)
+            n = visits[h, s]
+            if n == 0:
+                here[s] = even
+                continue
+            for a in range(A):
+                shares[a] = counts[h, s, a] / n
+            empirical[:] = _inner_product(shares, reward[j, s])
+            if h < H - 1:
+                n_next = _merge(successors, probabilities, k, s, shares, total, next_states, weights)
+                _add_rows(weights, after, next_states, n_next, empirical)
+            for m in range(L):
+                here[s, m] = even[m] + (1.0 - alpha[m] / (1.0 + n * inverse_mass[m])) * (empirical[m] - even[m])
+        here, after = after, here
+    value[:] = after
+
+
+@_jit
+def family_coverages(counts, visits, demonstrator, included, alpha, inverse_mass, out):
+    """Fill the coverage (L,) of the same policies over the (h,s) that are included; at most 1."""
+    H, S, A = counts.shape
+    weight = np.empty(alpha.size)
+    out[:] = 1.0
+    for h in range(H):
+        for s in range(S):
+            if not included[h, s]:
+                continue
+            n = visits[h, s]
+            for m in range(weight.size):
+                weight[m] = alpha[m] / (1.0 + n * inverse_mass[m]) if n > 0 else 1.0
+            missed = 0.0  # of the actions that were not recorded, the likeliest decides
+            for a in range(A):
+                p = demonstrator[h, s, a]
+                if counts[h, s, a] == 0:
+                    missed = max(missed, p)
+                elif p > 0.0:
+                    cloned, even = counts[h, s, a] / n / p, 1.0 / (A * p)
+                    if cloned < 1.0 or even < 1.0:
+                        for m in range(weight.size):
+                            out[m] = min(out[m], cloned + weight[m] * (even - cloned))
+            if missed > 0.0:
+                even = 1.0 / (A * missed)
+                for m in range(weight.size):
+                    out[m] = min(out[m], weight[m] * even)

@@ -44,6 +44,7 @@ def sample_demonstrations(
     TypeError, ValueError
         If an argument has the wrong type, shape or range.
     """
+    validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     T = validate.integer("n_demos", n_demos, at_least=1)
     rng = validate.generator("rng", rng)
@@ -70,6 +71,7 @@ def sample_counts(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, 
     TypeError, ValueError
         If an argument has the wrong type, shape or range.
     """
+    validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     T = validate.integer("n_demos", n_demos, at_least=1, at_most=MAX_DEMOS)
     rng = validate.generator("rng", rng)
@@ -94,11 +96,15 @@ def write_demonstrations(path: str | os.PathLike[str], demonstrations: Demonstra
         If `demonstrations` is something else.
     ValueError
         If the path ends otherwise.
+    FileNotFoundError
+        If there is no such folder.
     """
     target = Path(path)
     check_suffix(target)
     if not isinstance(demonstrations, Demonstrations):
         raise TypeError(f"demonstrations must be Demonstrations; got {type(demonstrations).__name__}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"no folder {target.parent} to write {target.name} into")
     with whole_file(target) as file:
         if target.suffix == ".npz":
             np.savez_compressed(
@@ -141,7 +147,10 @@ def read_demonstrations(
     for name, size in (("n_states", n_states), ("n_actions", n_actions)):
         if size is not None:
             validate.integer(name, size, at_least=1, at_most=_MAX_SIZE)
-    if source.stat().st_size == 0:
+    size = source.stat().st_size
+    if not source.is_file():
+        raise ValueError(f"{source.name} is not a file")
+    if size == 0:
         raise ValueError(f"{source.name} is empty")
     read = _read_npz if source.suffix == ".npz" else _read_csv
     return read(source, n_states, n_actions)
@@ -218,13 +227,18 @@ def _read_csv(path: Path, n_states: int | None, n_actions: int | None) -> Demons
         pairs[episode, step] = state, action
     if not pairs:
         raise ValueError(f"{path.name} has a header but no rows")
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) not in b"\r\n":
+            raise ValueError(f"{path.name}: the last line may be cut off; if it is whole, end it with a line end")
     episodes = sorted({episode for episode, _ in pairs})
     horizon = 1 + max(step for _, step in pairs)
     for episode in episodes:
         for step in range(horizon):
             if (episode, step) not in pairs:
                 raise ValueError(
-                    f"{path.name}: episode {episode} has no step {step}; all episodes need {horizon} steps"
+                    f"{path.name}: episode {episode} has no step {step}; all episodes need {horizon} steps "
+                    "(let one that ends early stay in a state of its own)"
                 )
     table = np.array([[pairs[e, h] for h in range(horizon)] for e in episodes], dtype=np.int64)
     states, actions = table[..., 0], table[..., 1]

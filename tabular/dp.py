@@ -50,7 +50,14 @@ class Solution(Evaluation):
 
 
 def backward_induction(mdp: FiniteHorizonMDP) -> Solution:
-    """Optimal value, action value and a greedy policy."""
+    """Optimal value, action value and a greedy policy.
+
+    Raises
+    ------
+    TypeError
+        If `mdp` is not a `FiniteHorizonMDP`.
+    """
+    validate.instance("mdp", mdp, FiniteHorizonMDP)
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
     greedy = np.empty((mdp.horizon, mdp.n_states), np.int64)
     _kernels.backward_induction(*mdp.table, mdp.reward, value, action_value, greedy)
@@ -71,6 +78,7 @@ def evaluate_policy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> Evaluation:
     TypeError, ValueError
         If the policy has another shape or a row is not a distribution.
     """
+    validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
     _kernels.evaluate_policy(*mdp.table, mdp.reward, pi, value, action_value)
@@ -79,12 +87,14 @@ def evaluate_policy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> Evaluation:
 
 def expected_return(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
     """J(pi), the expected sum of the H rewards. Arguments and errors as `evaluate_policy`."""
-    return float(mdp.initial @ evaluate_policy(mdp, policy).value[0])
+    value = evaluate_policy(mdp, policy).value[0]
+    return float(mdp.initial @ value)
 
 
 def optimal_return(mdp: FiniteHorizonMDP) -> float:
     """J*, the largest expected return."""
-    return float(mdp.initial @ backward_induction(mdp).value[0])
+    value = backward_induction(mdp).value[0]
+    return float(mdp.initial @ value)
 
 
 def occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
@@ -106,6 +116,7 @@ def occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
     TypeError, ValueError
         If the policy has another shape or a row is not a distribution.
     """
+    validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
     out = np.empty(mdp.policy_shape)
     _kernels.occupancy(*mdp.table, mdp.initial, pi, out)
@@ -125,6 +136,7 @@ def suboptimality(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayL
     TypeError, ValueError
         If one of them has another shape or a row is not a distribution.
     """
+    validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     return expected_return(mdp, pi_beta) - expected_return(mdp, policy)
 
@@ -155,6 +167,7 @@ def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayL
     TypeError, ValueError
         If the policy has another shape or a row is not a distribution, or if the places are not boolean.
     """
+    validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
     mask = validate.rectangular("places", places)
     if mask.dtype != np.bool_ or mask.shape != pi.shape[:2]:

@@ -57,6 +57,8 @@ def read_table(env: TabularEnv) -> Table:
     """
     table, start = _checked(env)
     end, n_actions = len(start), len(table[0])
+    if n_actions == 0:
+        raise ValueError("P must have at least one action")
     width = max(len(table[s][a]) for s in range(end) for a in range(n_actions))
     successors = np.zeros((1, end + 1, n_actions, width), np.int64)
     probabilities = np.zeros((1, end + 1, n_actions, width))
@@ -65,20 +67,28 @@ def read_table(env: TabularEnv) -> Table:
     for s in range(end):
         for a in range(n_actions):
             merged: dict[int, float] = {}
-            for probability, following, paid, ended in table[s][a]:
+            for probability, following, paid, ended in _entries(table, s, a):
                 where = f"P[{s}][{a}]"
+                paid = validate.real(f"a reward in {where}", paid)
                 if validate.real(f"a probability in {where}", probability, at_least=0.0) > 0:
                     t = validate.integer(f"a next state in {where}", following, at_least=0, at_most=end - 1)
                     t = end if ended else t
                     merged[t] = merged.get(t, 0.0) + float(probability)
-                    reward[0, s, a] += float(probability) * float(paid)
-                    seen.add(float(paid))
+                    reward[0, s, a] += float(probability) * paid
+                    seen.add(paid)
             for d, (t, probability) in enumerate(merged.items()):
                 successors[0, s, a, d] = t
                 probabilities[0, s, a, d] = probability
     successors[0, end, :, 0] = end
     probabilities[0, end, :, 0] = 1.0
     return Table(successors, probabilities, reward, np.append(start, 0.0), (min(seen), max(seen)))
+
+
+def _entries(table: Any, s: int, a: int) -> list[tuple[Any, Any, Any, Any]]:
+    entries = list(table[s][a])
+    if not entries or any(len(entry) != 4 for entry in entries):
+        raise ValueError(f"P[{s}][{a}] must hold (probability, next state, reward, ended), at least once")
+    return entries
 
 
 def _checked(env: TabularEnv) -> tuple[Any, NDArray[np.float64]]:
@@ -92,6 +102,8 @@ def _checked(env: TabularEnv) -> tuple[Any, NDArray[np.float64]]:
     table = inner.P
     if len(table) != start.size:
         raise ValueError(f"P must have as many states as initial_state_distrib; got {len(table)} and {start.size}")
+    if missing := [s for s in range(start.size) if s not in table] if isinstance(table, dict) else []:
+        raise ValueError(f"P must have every state; it has no {missing[0]}")
     for s in range(start.size):
         if len(table[s]) != len(table[0]):
             raise ValueError(

@@ -38,6 +38,7 @@ class Instance(FrozenArrays):
     demonstrator: FloatArray
 
     def __post_init__(self) -> None:
+        validate.instance("mdp", self.mdp, FiniteHorizonMDP)
         pi_beta = checked_policy(
             "demonstrator", validate.rectangular("demonstrator", self.demonstrator).copy(), self.mdp.policy_shape
         )

@@ -123,7 +123,10 @@ class FiniteHorizonMDP(FrozenArrays):
             ("reward", validate.frozen(rewards)),
             ("initial", validate.frozen(start)),
             ("horizon", horizon),
-            ("reward_map", RewardMap() if reward_map is None else reward_map),
+            (
+                "reward_map",
+                RewardMap() if reward_map is None else validate.instance("reward_map", reward_map, RewardMap),
+            ),
         ):
             object.__setattr__(self, name, value)
 

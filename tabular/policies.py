@@ -53,6 +53,7 @@ class Estimator:
         object.__setattr__(self, "alpha", validate.real("alpha", self.alpha, at_least=0.0, at_most=1.0))
         mass = validate.real("prior_mass", self.prior_mass, above=0.0, finite=False)
         object.__setattr__(self, "prior_mass", mass)
+        validate.instance("name", self.name, str)
 
     def noise_weight(self, visits: ArrayLike) -> FloatArray:
         """Weight a_n of the uniform distribution after n visits.
@@ -93,8 +94,7 @@ class Estimator:
         TypeError
             If `counts` is not a `Counts`.
         """
-        if not isinstance(counts, Counts):
-            raise TypeError(f"counts must be Counts; got {type(counts).__name__}")
+        validate.instance("counts", counts, Counts)
         out = np.empty(counts.counts.shape)
         weight = validate.frozen(self.noise_weight(counts.visits))
         _kernels.mixture_policy(counts.counts, counts.visits, weight, out)

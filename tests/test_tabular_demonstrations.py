@@ -163,7 +163,6 @@ CSV_FORMS = {
     "other episode numbers": "episode,step,state,action\n7,0,0,1\n7,1,1,0\n90,0,2,0\n90,1,1,3\n",
     "spaces": " episode, step ,state,action\n 0,0 ,0,1\n0,1,1,0\n1,0,2,0\n1,1,1, 3\n",
     "blank lines": "episode,step,state,action\n\n0,0,0,1\n0,1,1,0\n\n1,0,2,0\n1,1,1,3\n\n",
-    "no last line end": "episode,step,state,action\n0,0,0,1\n0,1,1,0\n1,0,2,0\n1,1,1,3",
     "ends of line of another system": "episode,step,state,action\r\n0,0,0,1\r\n0,1,1,0\r\n1,0,2,0\r\n1,1,1,3\r\n",
     "quotes": 'episode,step,"state",action\n0,0,"0",1\n0,1,1,0\n1,0,2,0\n1,1,1,3\n',
     "mark of a spreadsheet": "\ufeffepisode,step,state,action\n0,0,0,1\n0,1,1,0\n1,0,2,0\n1,1,1,3\n",
@@ -457,3 +456,24 @@ def test_counting_visits_adds_to_what_is_there():
     shown = two_episodes()
     _kernels.count_visits(shown.states, shown.actions, out)
     assert np.array_equal(out - 1, shown.counts().counts)
+
+
+@pytest.mark.parametrize("kept", range(1, 25))
+def test_a_csv_that_is_cut_off_inside_a_row_is_refused(tmp_path, kept):
+    path = tmp_path / "a.csv"
+    write_demonstrations(path, two_episodes())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-kept])
+    if whole[-kept - 1 : -kept] == b"\n" and whole[:-kept].count(b"\n") in (2, 3, 5):
+        assert read_demonstrations(path).n_demos in (1, 2)  # whole episodes are left: nobody can tell
+    else:
+        with pytest.raises(ValueError, match=r"^a\.csv"):
+            read_demonstrations(path)
+
+
+def test_a_folder_is_no_file_and_a_missing_folder_is_named(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(ValueError, match=r"a\.csv is not a file"):
+        read_demonstrations(tmp_path / "a.csv")
+    with pytest.raises(FileNotFoundError, match=r"no folder .*missing to write b\.csv into"):
+        write_demonstrations(tmp_path / "missing" / "b.csv", two_episodes())

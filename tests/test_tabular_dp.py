@@ -354,3 +354,11 @@ def test_every_kernel_has_one_compiled_form(drawn):
         _kernels.count_visits,
     ):
         assert len(kernel.signatures) == 1, kernel.__name__
+
+
+@pytest.mark.parametrize("function", [dp.evaluate_policy, dp.occupancy, dp.expected_return])
+def test_what_is_no_process_is_refused_by_name(function):
+    with pytest.raises(TypeError, match="mdp must be of type FiniteHorizonMDP; got str"):
+        function("process", np.ones((1, 1, 1)))
+    with pytest.raises(TypeError, match="mdp must be of type FiniteHorizonMDP; got NoneType"):
+        dp.backward_induction(None)

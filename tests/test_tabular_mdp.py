@@ -419,7 +419,10 @@ def test_successors_that_a_table_names_twice_are_merged():
 
 GYMNASIUM_REFUSED = [
     ({"P": first_row((0.5, 0, 0.0, False))}, ValueError, "probabilities rows must sum to 1; row (0, 0, 0) sums to 0.5"),
-    ({"P": first_row()}, ValueError, "probabilities rows must sum to 1; row (0, 0, 0) sums to 0"),
+    ({"P": first_row()}, ValueError, "P[0][0] must hold (probability, next state, reward, ended), at least once"),
+    ({"P": first_row((1.0, 0, 0.0))}, ValueError, "P[0][0] must hold (probability, next state, reward, ended), at least once"),
+    ({"P": first_row((1.0, 0, "much", False))}, TypeError, "a reward in P[0][0] must be a number; got 'much'"),
+    ({"P": first_row((1.0, 0, float("inf"), False))}, ValueError, "a reward in P[0][0] must be finite; got inf"),
     ({"P": first_row((1.5, 0, 0.0, False), (-0.5, 1, 0.0, False))}, ValueError, "a probability in P[0][0] must be at least 0.0; got -0.5"),
     ({"P": first_row((1.0, 0, 0.0, False), (np.nan, 1, 0.0, False))}, ValueError, "a probability in P[0][0] must be finite; got nan"),
     ({"P": first_row((1.0, 2, 0.0, False))}, ValueError, "a next state in P[0][0] must be at most 1; got 2"),

@@ -210,7 +210,7 @@ REFUSED = [
     (log_choice, (1, 1.5, 1, 0.1), TypeError, "n_actions must be an integer; got 1.5"),
     (BC.noise_weight, ([1.0],), TypeError, "visits must hold integers; its dtype is float64"),
     (BC.noise_weight, ([1, -1],), ValueError, "visits must be at least 0; entry (1,) is -1"),
-    (BC.policy, (np.ones((1, 1, 2), int),), TypeError, "counts must be Counts; got ndarray"),
+    (BC.policy, (np.ones((1, 1, 2), int),), TypeError, "counts must be of type Counts; got ndarray"),
 ]
 
 

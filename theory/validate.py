@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _T = TypeVar("_T", bound=np.generic)
+_Kind = TypeVar("_Kind")
 
 ROW_TOLERANCE = 1e-9
 """How far a float64 row may sum from 1. A float32 row gets the same in its own precision (see `distribution`)."""
@@ -83,6 +84,13 @@ def real(
         if broken:
             raise ValueError(f"{name} must be {rule}; got {result}")
     return result
+
+
+def instance(name: str, value: Any, kind: type[_Kind]) -> _Kind:
+    """Return `value` if it is of the class `kind`, else raise TypeError."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be of type {kind.__name__}; got {type(value).__name__}")
+    return value
 
 
 def choice(name: str, value: Any, options: Sequence[str]) -> str:
