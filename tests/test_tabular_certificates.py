@@ -67,6 +67,7 @@ def test_the_law_of_the_visits_adds_up(n_demos, w):
     assert_allclose(mass @ n, n_demos * w, rtol=1e-9)
 
 
+@pytest.mark.compiled
 def test_a_million_demonstrations_agree_with_the_closed_form():
     row = np.array([0.7, 0.2, 0.0999, 0.0001])
     for w in (0.05, 0.5):
