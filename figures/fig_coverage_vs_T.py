@@ -11,7 +11,7 @@ from figures import _experiment, _style
 from figures._artifacts import Arrays
 from figures._experiment import DELTA, FALSE_ALARM, POLICIES, ROUNDING, Config
 from figures._sweep import Sweep
-from tabular.coverage import seen_probability
+from tabular.exact_coverage import seen_probability
 from tabular.instances import Instance
 from theory import coverage as coverage_theory
 from theory.claims import Claim, Interval

@@ -12,7 +12,8 @@ from figures import _style
 from figures._artifacts import Arrays
 from figures._sweep import Cell, Sweep
 from tabular.counts import Counts
-from tabular.coverage import action_coverage_probability, coverage
+from tabular.coverage import coverage
+from tabular.exact_coverage import action_coverage_probability
 from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
 from theory.claims import Claim, Interval
 from theory.probability import clopper_pearson

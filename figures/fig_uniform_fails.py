@@ -12,7 +12,7 @@ from scipy import stats
 from figures import _style
 from figures._artifacts import Arrays
 from figures._sweep import Cell, Sweep
-from tabular.coverage import largest_coverage, unmixed_coverage_probability
+from tabular.exact_coverage import largest_coverage, unmixed_coverage_probability
 from tabular.instances import uniform_noise_trap
 from tabular.policies import Estimator
 from theory import coverage as coverage_theory

@@ -9,6 +9,8 @@ too: the order of the sum is the compiler's. NaN and infinity keep their meaning
 order as written.
 """
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -452,3 +454,224 @@ def family_coverages(counts, visits, demonstrator, included, alpha, inverse_mass
                 even = 1.0 / (A * missed)
                 for m in range(weight.size):
                     out[m] = min(out[m], weight[m] * even)
+
+
+# --- exact laws of counts ---------------------------------------------------------------------------------------------
+
+
+@_jit
+def _stirling_error(n):
+    """Stirling's error: log n! minus log(sqrt(2 pi n) (n/e)^n)."""
+    if n < 16:
+        return math.lgamma(n + 1.0) - (n + 0.5) * math.log(n) + n - 0.9189385332046728  # log(2 pi)/2
+    square = float(n) * n
+    return (
+        1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / 1188 / square) / square) / square) / square
+    ) / n  # fmt: skip
+
+
+@_jit
+def _deviance(x, mean):
+    """Deviance x log(x/mean) + mean - x without cancellation, for x >= 0 and mean > 0."""
+    if x == 0:
+        return mean
+    gap = x - mean
+    if abs(gap) < 0.1 * (x + mean):
+        v = gap / (x + mean)
+        total = gap * v
+        term = 2.0 * x * v
+        j = 3
+        while True:
+            term *= v * v
+            longer = total + term / j
+            if longer == total:
+                return total
+            total = longer
+            j += 2
+    return x * (math.log(x) - math.log(mean)) - gap
+
+
+@_jit
+def binomial_mass(k, n, p):
+    """P[Bin(n, p) = k] to about 1e-14 of itself for any n, by Loader's saddle-point form."""
+    if k < 0 or k > n:
+        return 0.0
+    if p <= 0.0 or p >= 1.0:
+        return 1.0 if k == (0 if p <= 0.0 else n) else 0.0
+    if k == 0:
+        return math.exp(n * math.log1p(-p))
+    if k == n:
+        return math.exp(n * math.log(p))
+    exponent = _stirling_error(n) - _stirling_error(k) - _stirling_error(n - k)
+    exponent -= _deviance(k, n * p) + _deviance(n - k, n * (1.0 - p))
+    return math.exp(exponent) * math.sqrt(n / (6.283185307179586 * k * (n - k)))
+
+
+@_jit
+def binomial_at_most(k, n, p):
+    """P[Bin(n, p) <= k], by adding up the shorter side until nothing more is seen."""
+    if k < 0:
+        return 0.0
+    if k >= n:
+        return 1.0
+    down = k < n * p
+    term = binomial_mass(k if down else k + 1, n, p)
+    total = term
+    if down:
+        while k > 0 and term > 1e-17 * total:
+            term *= k * (1.0 - p) / ((n - k + 1) * p)
+            total += term
+            k -= 1
+        return min(1.0, total)
+    k += 1
+    while k < n and term > 1e-17 * total:
+        term *= (n - k) * p / ((k + 1) * (1.0 - p))
+        total += term
+        k += 1
+    return max(0.0, 1.0 - total)
+
+
+@_jit
+def _window(n, p, log_negligible):
+    """First and last k outside of which Bin(n, p) has less than 2 exp(-log_negligible), by Bernstein's inequality."""
+    reach = math.sqrt(2.0 * n * p * max(0.0, 1.0 - p) * log_negligible) + 2.0 / 3.0 * log_negligible
+    return max(0, int(n * p - reach)), min(n, int(n * p + reach) + 1)
+
+
+@_jit
+def binomial_masses(n, p, low, out):
+    """Fill P[Bin(n, p) = low + i], from the mode outwards."""
+    peak = min(max(int((n + 1) * p) - low, 0), out.size - 1)
+    out[peak] = binomial_mass(low + peak, n, p)
+    odds = p / (1.0 - p) if p < 1.0 else 0.0
+    for i in range(peak + 1, out.size):
+        out[i] = out[i - 1] * (n - low - i + 1) / (low + i) * odds
+    for i in range(peak - 1, -1, -1):
+        out[i] = out[i + 1] * (low + i + 1) / (n - low - i) / odds if odds > 0.0 else 0.0
+
+
+@_jit
+def poisson_masses(mean, low, out):
+    """Fill P[Poisson(mean) = low + i], from the mode outwards, for mean > 0."""
+    peak = min(max(int(mean) - low, 0), out.size - 1)
+    k = low + peak
+    out[peak] = math.exp(-mean)
+    if k > 0:
+        out[peak] = math.exp(-_stirling_error(k) - _deviance(k, mean)) / math.sqrt(6.283185307179586 * k)
+    for i in range(peak + 1, out.size):
+        out[i] = out[i - 1] * mean / (low + i)
+    for i in range(peak - 1, -1, -1):
+        out[i] = out[i + 1] * (low + i + 1) / mean
+
+
+@_jit
+def _both_reached(low, q, first, second, out):
+    """Fill P[first <= Bin(s, q) <= s - second] for s = low + i.
+
+    Both tails move with s by F(x; s+1) = F(x; s) - q P[Bin(s, q) = x].
+    """
+    begin = max(low, first + second)
+    out[: max(0, begin - low)] = 0.0
+    for side in range(2):
+        x, r = (first - 1, q) if side == 0 else (second - 1, 1.0 - q)
+        if x < 0:
+            if side == 0:
+                out[max(0, begin - low) :] = 1.0
+            continue
+        edge = 0.0
+        tail = 0.0
+        for i in range(begin - low, out.size):
+            s = low + i
+            if edge < 1e-250:  # not yet begun, or lost below the smallest double
+                edge = binomial_mass(x, s, r)
+                tail = binomial_at_most(x, s, r)
+            out[i] = 1.0 - tail if side == 0 else max(0.0, out[i] - tail)
+            tail -= r * edge
+            edge *= (s + 1) * (1.0 - r) / (s + 1 - x)
+
+
+@_jit
+def box_probability(n, p, at_least, log_negligible):
+    """P[N_a >= at_least_a for every a] for N ~ Mult(n, p).
+
+    Outcomes without a demand are put together; then two outcomes make a group, whose probability is known in closed
+    form along their sum. What is left after each group is a Markov chain of binomials: O(sqrt n) for up to four
+    outcomes, O(n) for each two more.
+    """
+    q = np.empty(p.size + 1)
+    m = np.zeros(p.size + 1, np.int64)
+    size = 0
+    free = 0.0
+    needed = 0
+    for a in range(p.size):
+        if at_least[a] > 0:
+            q[size] = p[a]
+            m[size] = at_least[a]
+            needed += at_least[a]
+            size += 1
+        else:
+            free += p[a]
+    if needed > n:
+        return 0.0
+    if free > 0.0 or size == 0:
+        q[size] = free
+        size += 1
+    tail = np.zeros(size + 1)
+    for i in range(size - 1, -1, -1):
+        tail[i] = tail[i + 1] + q[i]
+    low, high = n, n  # how many draws are left, and with which probability all was well so far
+    left = np.ones(1)
+    i = 0
+    while size - i > 2 and tail[i] > 0.0:
+        group = q[i] + q[i + 1]
+        next_low, next_high = _window(n, min(1.0, tail[i + 2] / tail[0]), log_negligible)
+        next_high = min(next_high, high)
+        after = np.zeros(next_high - next_low + 1)
+        scratch = np.empty(next_high - next_low + 1)
+        least = max(0, low - next_high)
+        both = np.empty(max(0, high - next_low - least + 1))
+        _both_reached(least, q[i] / group if group > 0.0 else 0.0, m[i], m[i + 1], both)
+        for r in range(max(low, next_low), high + 1):
+            start = max(0, r - next_high)
+            row = scratch[: r - next_low - start + 1]
+            binomial_masses(r, min(1.0, group / tail[i]), start, row)
+            for j in range(row.size):
+                after[r - start - j - next_low] += left[r - low] * row[j] * both[start + j - least]
+        left, low, high = after, next_low, next_high
+        i += 2
+    last = np.empty(high - low + 1)
+    _both_reached(low, min(1.0, q[i] / tail[i]) if tail[i] > 0.0 else 0.0, m[i], m[i + 1], last)
+    total = 0.0
+    for j in range(last.size):
+        total += left[j] * last[j]
+    return min(1.0, total)
+
+
+@_jit
+def required(n, weight, threshold, n_actions):
+    """Smallest K with (1 - weight) K/n + weight/A >= threshold; n + 1 where no K <= n will do."""
+    missing = threshold - weight / n_actions
+    if missing <= 0.0:
+        return 0
+    if weight >= 1.0:
+        return n + 1
+    return min(n + 1, math.ceil(min(n + 1.0, n * missing / (1.0 - weight))))
+
+
+@_jit
+def covered_given_visits(visits, noise_weight, p, threshold, log_negligible, out):
+    """Fill P[the cell is covered | n visits] for each n; 1 where Chernoff's bound leaves a failure of nothing."""
+    A = p.size
+    m = np.empty(A, np.int64)
+    for i in range(visits.size):
+        n = visits[i]
+        failure = 0.0
+        for a in range(A):
+            m[a] = required(n, noise_weight[i], threshold[a], A)
+            if m[a] > 0:
+                x = m[a] - 1
+                if x >= n * p[a]:
+                    failure = 1.0
+                else:
+                    failure += math.exp(-_deviance(x, n * p[a]) - _deviance(n - x, n * max(1e-300, 1.0 - p[a])))
+        out[i] = box_probability(n, p, m, log_negligible) if failure > math.exp(-log_negligible) else 1.0

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from tabular.coverage import required_counts
+from tabular.exact_coverage import required_counts
 from tabular.mdp import FloatArray, IntArray
 from tabular.policies import Estimator
 from theory import validate

@@ -11,7 +11,7 @@ import pytest
 
 from tabular import dp
 from tabular.counts import Counts
-from tabular.coverage import required_counts
+from tabular.exact_coverage import required_counts
 from tabular.instances import chain_lock, softmax
 from tabular.policies import BC, Estimator
 

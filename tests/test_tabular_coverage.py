@@ -11,11 +11,10 @@ from numpy.testing import assert_allclose
 
 from tabular import dp
 from tabular.counts import Counts
-from tabular.coverage import (
+from tabular.coverage import coverage, coverage_where
+from tabular.exact_coverage import (
     action_coverage_probability,
     cell_coverage_probability,
-    coverage,
-    coverage_where,
     largest_coverage,
     required_counts,
     seen_probability,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
-from tabular.coverage import cell_coverage_probability
+from tabular.exact_coverage import cell_coverage_probability
 from tabular.frontier import LowerBoundFamily, best_coverage, least_suboptimality, standing
 from tabular.policies import BC, posterior, uniform_noise
 from tabular.strategies import estimators

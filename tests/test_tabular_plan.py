@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tabular.coverage import action_coverage_probability
+from tabular.exact_coverage import action_coverage_probability
 from tabular.plan import ANY, Plan
 from tabular.policies import BC, Estimator, log_choice, posterior, uniform_noise
 from theory.coverage import r3_coverage
