@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import oracles
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -125,3 +125,12 @@ REFUSED = [
 def test_bad_arguments_are_refused(call, error, message):
     with pytest.raises(error, match=re.escape(message)):
         call()
+
+
+@given(st.integers(1, 40), st.integers(-2, 42), st.sampled_from([0.0, 0.01, 0.5, 0.75, 1.0]))
+@example(5, -1, 0.5)
+@example(5, 5, 0.5)
+def test_binomial_laws_are_those_of_fractions(n, k, p):
+    law = [float(oracles.binomial_pmf(n, j, Fraction(p))) for j in range(n + 1)]
+    assert_allclose(_kernels.binomial_mass(k, n, p), law[k] if 0 <= k <= n else 0.0, rtol=1e-11, atol=1e-300)
+    assert_allclose(_kernels.binomial_at_most(k, n, p), sum(law[: max(0, k + 1)]), rtol=0, atol=1e-13)
