@@ -17,7 +17,8 @@ from figures._experiment import ROUNDING
 from figures._sweep import Sweep
 from tabular import dp
 from tabular.counts import Counts
-from tabular.coverage import coverage, required_counts
+from tabular.coverage import coverage
+from tabular.exact_coverage import required_counts
 from tabular.instances import Instance, lower_bound_family, reset_bandits, two_bandits
 from tabular.policies import BC, paper_choice, posterior
 from theory import coverage as coverage_theory
