@@ -4,9 +4,9 @@ Letters are the paper's: H steps, S states, A actions, D successors of a pair, K
 `successors` with no entries means that successor d of every pair is state d (a dense table). Kernels take read-only
 C-ordered arrays that were checked by the caller, fill `out` arguments, and raise nothing.
 
-The inner loops over dense rows and over the members of a family are compiled with `reassoc` and `contract`, that is, with
-the freedom that BLAS takes too: the order of the sum is the compiler's. NaN and infinity keep their meaning, and
-every other kernel keeps the order as written.
+The inner loops over dense rows and over the members of a family are compiled with `reassoc` and `contract`, that is,
+with the freedom that BLAS takes too: the order of the sum is the compiler's. NaN and infinity keep their meaning,
+and every other kernel keeps the order as written.
 """
 
 import math
