@@ -169,5 +169,8 @@ def _draw_weight(axes: Axes, arrays: Arrays) -> None:
 def _draw_covered(axes: Axes, arrays: Arrays) -> None:
     for i, name in enumerate(map(str, arrays["policies"])):
         axes.plot(arrays["curve_n"], arrays["covered"][i], color=_style.COLOURS[name])
+    axes.text(12, 0.36, "BC", color=_style.COLOURS["BC"], fontsize=7)
+    axes.text(34, 0.84, "PostBC", color=_style.COLOURS["PostBC"], fontsize=7, ha="right")
+    axes.text(1.1, 0.93, "posterior, uniform noise: (nearly) 1", color=_style.COLOURS["demonstrator"], fontsize=7)
     axes.set(xscale="log", ylim=(0, 1.03), xlabel="draws n", ylabel="probability")
     _style.panel_letter(axes, "f", f"rarest action covered, $\\gamma$ = {GAMMA:g}")

@@ -282,3 +282,18 @@ def test_constraints_pin_versions_and_hold_no_address():
     if constraints.exists():
         for line in constraints.read_text(encoding="utf-8").splitlines():
             assert re.fullmatch(r"(#(?!.*://).*|[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; .*)?|)", line.strip()), line
+
+
+BOUNDS = {"bc_fails", "uniform_fails", "coverage", "suboptimality", "visits", "lower_bound", "trajectory", "gaussian"}
+NUMBERS = {f"theory.{name}" for name in (*BOUNDS, "expectations", "probability")}
+JUDGES = [
+    path
+    for path in MODULES
+    if path.parent.name == "theory" and path.stem not in (*BOUNDS, "expectations", "probability", "validate", "claims")
+]
+
+
+@each(JUDGES)
+def test_what_decides_a_step_shares_no_code_with_the_bounds_that_it_judges(path):
+    names = {".".join(name.split(".")[:2]) for name in imported(parsed(path))}
+    assert not names & NUMBERS
