@@ -65,7 +65,7 @@ class Config:
 
 
 FULL = Config(tuple(round(10 ** (1 + k / 4)) for k in range(17)), 1000)
-QUICK = Config((10, 32, 100, 316, 1000, 3162, 10000), 300)
+QUICK = Config((10, 32, 100, 316, 1000, 3162, 10000), 400)
 
 
 def estimators(instance: Instance, n_demos: int) -> list[Estimator]:
