@@ -143,6 +143,11 @@ def controlled(values: NDArray[np.float64], control: NDArray[np.float64]) -> NDA
     return remainder
 
 
+def instance_seed(sweep: Sweep) -> int:
+    """Seed of the instances that are random."""
+    return int(sweep.generator("instances").integers(2**62))
+
+
 def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     """All replicates.
 
@@ -154,7 +159,7 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
         (instances, T, replicates); `n_demos`; `instances` and `policies`, their names.
     instances : list of Instance
     """
-    seed = int(sweep.generator("instances").integers(2**62))
+    seed = instance_seed(sweep)
     cells: list[dict[str, Any]] = [
         {"instance": name, "instance_seed": seed, "n_demos": T, "replicates": config.replicates}
         for name in config.instances

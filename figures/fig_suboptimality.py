@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from figures import _experiment, _style
 from figures._artifacts import Arrays
 from figures._experiment import FALSE_ALARM, POLICIES, Config
-from figures._sweep import Sweep
+from figures._sweep import Cell, Sweep
 from theory import suboptimality
 from theory.claims import Claim, Interval
 
@@ -35,15 +35,13 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     loss = data["loss"]
     low, high = _experiment.intervals(loss, 0.95)
     strict_low, strict_high = _experiment.intervals(loss, 1 - FALSE_ALARM / loss[..., 0].size)
-    bound = np.empty(loss.shape[:-1])
-    main = np.empty(loss.shape[:2])
-    for i, instance in enumerate(built):
-        H, S, A = instance.mdp.policy_shape
-        w = instance.occupancy.sum(axis=2)
-        for t, T in enumerate(config.n_demos):
-            main[i, t] = suboptimality.main_bound(S, A, H, T)
-            for k, estimator in enumerate(_experiment.estimators(instance, T)):
-                bound[i, t, k] = suboptimality.r1_bound(w, A, T, estimator.alpha, estimator.prior_mass)
+    seed = _experiment.instance_seed(sweep)
+    cells = [
+        {"instance": name, "instance_seed": seed, "n_demos": T} for name in config.instances for T in config.n_demos
+    ]
+    bounds = sweep.run("loss-bounds", loss_bounds, cells)
+    bound = np.stack([b["r1"] for b in bounds]).reshape(loss.shape[:-1])
+    main = np.stack([b["main"] for b in bounds]).reshape(loss.shape[:2])
     return {
         "instances": data["instances"],
         "policies": np.array(SHOWN),
@@ -61,6 +59,16 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
         "r1_bound": bound,
         "main_bound": main,
     }
+
+
+def loss_bounds(cell: Cell, rng: np.random.Generator) -> Arrays:
+    """R1's bound for each policy and the main theorem's for PostBC; no chance is involved."""
+    instance, T = _experiment.build(cell["instance"], cell["instance_seed"]), cell["n_demos"]
+    H, S, A = instance.mdp.policy_shape
+    w = instance.occupancy.sum(axis=2)
+    members = _experiment.estimators(instance, T)
+    r1 = [suboptimality.r1_bound(w, A, T, member.alpha, member.prior_mass) for member in members]
+    return {"r1": np.array(r1), "main": np.array(suboptimality.main_bound(S, A, H, T))}
 
 
 def slope(arrays: Arrays, instance: int, policy: int) -> tuple[float, float]:

@@ -89,7 +89,9 @@ def expected_noise(visit_probability: ArrayLike, n_demos: int, alpha: float, pri
         unseen: NDArray[np.float64] = np.exp(n_demos * np.log1p(-w))
     posterior = np.ones_like(w)
     if alpha > 0.0 and not math.isinf(prior_mass):
-        posterior = binomial_expectation(lambda n: np.asarray(prior_mass / (n + prior_mass)), n_demos, w)
+        distinct, place = np.unique(w, return_inverse=True)  # states that are as likely share one sum
+        shrinkage = binomial_expectation(lambda n: np.asarray(prior_mass / (n + prior_mass)), n_demos, distinct)
+        posterior = shrinkage[place].reshape(w.shape)
     noise: NDArray[np.float64] = w * ((1.0 - alpha) * unseen + alpha * posterior)
     return noise
 
