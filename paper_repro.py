@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         steps = _decide(executor, chosen_results, show_steps=not whole)
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
         outcomes, left_out = _make_figures(options, profile, chosen_figures, sweep)
+        sweep.finish()
     claims = [claim for outcome in outcomes for claim in outcome.claims]
     ok = all(claim.as_expected for claim in claims) and all(step["expected"] for step in steps)
     if whole:

@@ -118,10 +118,15 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     if len({claim.id for claim in claims}) < len(claims):
         raise ValueError(f"{name} has two claims of one id")
     outcome = Outcome(name, module.TITLE, module.CAPTION, claims)
-    with _style.style():
-        save_figure(out / name, module.draw(arrays))
+    sweep.later(save_drawing, name, arrays, out)
     save_json(out / f"{name}.json", {"schema": 1, **wanted, "claims": outcome.to_json()})
     return outcome
+
+
+def save_drawing(name: str, arrays: Arrays, out: Path) -> None:
+    """Draw a figure and write its pictures."""
+    with _style.style():
+        save_figure(out / name, figure_module(name).draw(arrays))
 
 
 def _saved(path: Path, wanted: dict[str, Any]) -> Arrays:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -50,11 +50,24 @@ class Sweep:
     executor: Executor | None = None
     cache: Path | None = None
     progress: bool = False
+    _later: list[Future[None]] = field(default_factory=list, repr=False)
 
     def generator(self, name: str, cell: Cell | None = None) -> np.random.Generator:
         """Generator of an experiment, or of one of its cells."""
         key = (zlib.crc32(name.encode()), zlib.crc32(_canonical(cell or {})))
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+    def later(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Do work that nobody waits for until `finish`: in a worker if there is one, else at once."""
+        if self.executor is None:
+            work(*arguments)
+        else:
+            self._later.append(self.executor.submit(work, *arguments))
+
+    def finish(self) -> None:
+        """Wait for all that was put off; an error there is raised here."""
+        for future in self._later:
+            future.result()
 
     def run(self, name: str, function: CellFunction, cells: Sequence[Cell]) -> list[Arrays]:
         """Compute every cell, or find it in the cache.
