@@ -88,7 +88,8 @@ class Demonstrations:
             raise ValueError(f"length must be at most the longest episode, {longest} steps; got {length}")
         last = self.episode_ends[self.episode_of] - 1
         rows = np.minimum(np.arange(len(self.actions))[:, None] + np.arange(length), last[:, None])
-        return self.actions[rows].reshape(len(self.actions), -1)
+        cut: FloatArray = self.actions[rows].reshape(len(self.actions), -1)
+        return cut
 
 
 @dataclass(frozen=True, eq=False)
