@@ -206,3 +206,15 @@ REFUSED = [
 def test_a_bad_argument_is_refused_with_its_name_its_value_and_the_rule(check, arguments, options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         check("x", *arguments, **options)
+
+
+@given(
+    hnp.arrays(np.float64, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5), elements=st.floats(-1, 1))
+)
+def test_a_copy_begins_at_a_cache_line_and_shares_nothing_with_its_original(values):
+    copy = validate.array("values", values)
+    assert copy.ctypes.data % validate.CACHE_LINE == 0 or copy.size == 0
+    assert copy.flags.c_contiguous
+    assert copy.shape == values.shape
+    assert (copy == values).all()
+    assert not np.shares_memory(copy, values)
