@@ -142,7 +142,7 @@ def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> 
         colour = _style.COLOURS[name] if rare else greys[a]
         axes.axhline(p, color=colour, lw=0.8, ls=":")
         axes.plot(arrays["n"], arrays["probability"][i, :, a], color=colour, lw=1.6 if rare else 1.0)
-    axes.set(xscale="log", ylim=(0, 1), xlabel="draws n")
+    axes.set(xscale="log", xlim=(0.8, 1.3 * arrays["n"][-1]), ylim=(0, 1), xlabel="draws n")
     if i == 0:
         axes.set_ylabel("probability of an action")
         axes.text(
@@ -171,6 +171,6 @@ def _draw_covered(axes: Axes, arrays: Arrays) -> None:
         axes.plot(arrays["curve_n"], arrays["covered"][i], color=_style.COLOURS[name])
     axes.text(12, 0.36, "BC", color=_style.COLOURS["BC"], fontsize=7)
     axes.text(34, 0.84, "PostBC", color=_style.COLOURS["PostBC"], fontsize=7, ha="right")
-    axes.text(1.1, 0.93, "posterior, uniform noise: (nearly) 1", color=_style.COLOURS["demonstrator"], fontsize=7)
-    axes.set(xscale="log", ylim=(0, 1.03), xlabel="draws n", ylabel="probability")
+    axes.text(1.1, 1.04, "posterior, uniform noise: (nearly) 1", color=_style.COLOURS["demonstrator"], fontsize=7)
+    axes.set(xscale="log", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), xlabel="draws n", ylabel="probability")
     _style.panel_letter(axes, "f", f"rarest action covered, $\\gamma$ = {GAMMA:g}")
