@@ -1,0 +1,1 @@
+"""Short lessons: notebooks in the percent format that also run as scripts."""

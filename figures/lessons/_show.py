@@ -1,0 +1,28 @@
+"""Pictures of the lessons: saved as PNG, and shown where the lesson runs as a notebook."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from figures import _style
+from figures._artifacts import PNG_DPI, atomic
+
+FOLDER = Path("out") / "lessons"
+"""Where pictures go, below the folder in which the lesson is run."""
+
+
+def show(name: str, draw: Callable[[Figure], None], *, width: float = 5.0, height: float = 2.6) -> None:
+    """Let `draw` fill an empty figure of this size in inches; save it as ``out/lessons/NAME.png``, and show it."""
+    path = FOLDER / f"{name}.png"
+    with _style.style():
+        figure = _style.new_figure(width, height)
+        draw(figure)
+        with atomic(path) as file:
+            figure.savefig(file, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    if "IPython" in sys.modules:
+        display = sys.modules["IPython.display"]
+        display.display(display.Image(filename=str(path), width=int(96 * width)))
+    else:
+        print(f"(picture: {path})")
