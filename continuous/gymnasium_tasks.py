@@ -94,9 +94,9 @@ def task_of(
     """Any Gymnasium environment with Box spaces as a task.
 
     An environment keeps its state to itself: a row of `states` holds which environment it belongs to, the time and what
-    was observed, and only the latest rows can be stepped. So one reset is used up before the next. Actions in [-1, 1] are mapped to the
-    environment's bounds, first states are drawn from seeds made of the uniform number, and an ended environment is
-    not stepped again.
+    was observed, and only the latest rows can be stepped. So one reset is used up before the next. Actions in [-1, 1]
+    are mapped to the environment's bounds, first states are drawn from seeds made of the uniform number, and an ended
+    environment is not stepped again.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ task      columns                                observed
 ========  =====================================  ======================================================
 reach     q1, q2, plate's height, slot's centre  q1, q2, tip relative to the slot (2), plate, slot
 corridor  x, y, gate's centre                    x, y, gate
-lift      x, z, opening; object's x, z, held     x, z, opening; the object relative to them (2), held
+lift      x, z, opening; object's x, z, held     the same
 push      disc (2), block (2), goal (2)          disc and goal relative to the block (4), block (2)
 stick     x, y, context, opening's centre        x, y, context; y/0.05 and (x-0.1)/0.1 clipped to [-1, 1]
 ========  =====================================  ======================================================
@@ -242,7 +242,7 @@ def _start_lift(u: FloatArray, rare: float) -> FloatArray:
 
 
 def _look_lift(s: FloatArray) -> FloatArray:
-    return np.column_stack([s[:, 2:5], s[:, 5] - s[:, 2], s[:, 6] - s[:, 3], s[:, 7]])
+    return s[:, 2:8].copy()
 
 
 def _start_push(u: FloatArray, rare: float) -> FloatArray:
