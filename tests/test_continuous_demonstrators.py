@@ -133,7 +133,7 @@ def test_the_noise_is_an_ornstein_uhlenbeck_process_of_the_stated_size(quality):
 
 def test_success_that_is_too_rare_is_an_error_that_says_so():
     asleep = Script(lambda states, style: np.zeros((len(states), 2)), 0.01)
-    with pytest.raises(RuntimeError, match=r"reach: only 0 of 128 attempts succeeded at quality 1; 1 were to be kept"):
+    with pytest.raises(RuntimeError, match=r"reach: only 0 of 400 attempts succeeded at quality 1; 1 were to be kept"):
         demonstrate(TASKS["reach"], 1, np.random.default_rng(0), script=asleep)
 
 
