@@ -129,6 +129,7 @@ def test_the_optimal_policy_earns_exactly_the_optimal_value_and_never_clips():
     assert 0.5 < largest <= 1
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("factor", "fits"), [(1.0, True), (0.5, False)])
 def test_the_mean_return_is_the_expected_value(factor, fits):
     """Returns lie in [-most, 0], so Hoeffding's inequality bounds a false alarm of the optimal policy by 1e-6."""
