@@ -29,10 +29,10 @@ OPENING, UNSTUCK = 0.05, 0.5
 """stick: half-width of the opening, smallest sideways action that moves a mass which touches the wall."""
 
 GRIP_STRIDE, TALL, ALIGNED, WIDE = 0.25, 0.08, 0.05, 0.13
-CLOSED, OPEN, SPILL, LIFTED, TABLE = 0.4, 0.6, 0.05, 0.35, 0.9
+CLOSED, OPEN, SPILL, CRUSH, LIFTED, TABLE = 0.4, 0.6, 0.05, 0.03, 0.35, 0.9
 """lift: change of the opening, the object's height, the misalignment that a grasp allows, the one from which the
-gripper passes beside the object; when the fingers hold and let go, from which height a fall ends the episode, the
-height that succeeds, half-length of the table."""
+gripper passes beside the object; when the fingers hold and let go, from which height a fall ends the episode, from
+which stroke down onto the object, the height that succeeds, half-length of the table."""
 
 CONTACT, HOME = 0.17, 0.06
 """push: distance of the centres at contact, distance to the goal that succeeds."""
@@ -153,7 +153,7 @@ def _carry(row, x, z):
 
 @_jit
 def _approach(row, x, z):
-    """Move the gripper without the object: beside it, around it, against it, or not at all."""
+    """Move the gripper that holds nothing: beside the object, around it, against it; onto it is refused, or crushes."""
     side = row[2] - row[5]
     offset = x - row[5]
     inside = row[3] < TALL and abs(side) <= ALIGNED
@@ -162,7 +162,7 @@ def _approach(row, x, z):
             row[5] += offset - min(max(offset, -ALIGNED), ALIGNED)
         elif row[3] >= TALL:  # coming down
             if abs(offset) < WIDE and (abs(offset) > ALIGNED or row[4] < OPEN):
-                return
+                return FAILED if row[3] - z > CRUSH else RUNNING
             inside = abs(offset) <= ALIGNED
         elif side > 0.0:  # pushing from outside
             row[5] = min(row[5], x - WIDE)
@@ -172,6 +172,7 @@ def _approach(row, x, z):
             row[7] = 1.0
     row[2] = x
     row[3] = z
+    return FAILED if abs(row[5]) > TABLE else RUNNING
 
 
 @_jit
@@ -181,8 +182,7 @@ def _lift(row, action):
     z = max(row[3] + STRIDE * action[1], 0.0)
     if row[7] == 1.0:
         return _carry(row, x, z)
-    _approach(row, x, z)
-    return FAILED if abs(row[5]) > TABLE else RUNNING
+    return _approach(row, x, z)
 
 
 @_jit

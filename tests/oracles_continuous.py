@@ -89,7 +89,7 @@ def lift(state, action):
             around = off <= 0.05
             blocked = (around and opening < 0.6) or 0.05 < off < 0.13
             if blocked:
-                return [x, z, opening, ox, oz, 0.0], "failure" if abs(ox) > 0.9 else ""
+                return [x, z, opening, ox, oz, 0.0], "failure" if z - to_z > 0.03 else ""
     grasped = 1.0 if around and opening <= 0.4 else 0.0
     return [to_x, to_z, opening, ox, oz, grasped], "failure" if abs(ox) > 0.9 else ""
 

@@ -210,11 +210,12 @@ def test_an_object_moves_with_the_gripper_that_holds_it_and_is_on_the_table_othe
     assert (states[:, 0] == SUCCEEDED).any()
 
 
-def test_a_descent_onto_the_object_is_refused():
+@pytest.mark.parametrize(("down", "status"), [(-0.4, RUNNING), (-0.6, FAILED)])
+def test_a_descent_onto_the_object_is_refused_and_ends_the_episode_when_it_is_hard(down, status):
     """Of the gripper, everything but the opening stays where it was."""
     state = np.array([[RUNNING, 0.0, 0.1, 0.1, 1.0, 0.0, 0.0, 0.0]])
-    after = TASKS["lift"].step(state, [[0.0, -1.0, -0.5]]).states
-    assert after.tolist() == [[RUNNING, 1.0, 0.1, 0.1, 0.875, 0.0, 0.0, 0.0]]
+    after = TASKS["lift"].step(state, [[0.0, down, -0.5]]).states
+    assert after.tolist() == [[status, 1.0, 0.1, 0.1, 0.875, 0.0, 0.0, 0.0]]
 
 
 @each(EVERY)
