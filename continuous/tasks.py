@@ -282,7 +282,7 @@ CORRIDOR = Task("corridor", 3, 2, 5, 60, 3, _start_corridor, _look_corridor, dyn
 """A point mass keeps to a narrow lane, whose sides end the episode, and then finds a gate in a wall that forgives."""
 
 LIFT = Task("lift", 6, 3, 8, 60, 4, _start_lift, _look_lift, dynamics.lift)
-"""A planar gripper lines up over an object, grasps and lifts it; misaligned it pushes, is blocked or, if hard, fails."""
+"""A gripper lines up over an object, grasps and lifts it; misaligned it pushes, is blocked or, if fast, fails."""
 
 PUSH = Task("push", 6, 2, 8, 80, 6, _start_push, _look_push, dynamics.push)
 """A disc goes round a block and pushes it home; both ways round are right."""

@@ -92,6 +92,18 @@ def test_contexts_depend_on_the_seed_and_the_episode_alone(n, extra):
     assert np.array_equal(few.starts, many.starts[:n])
 
 
+def test_the_policys_chance_depends_neither_on_the_contexts_nor_on_their_number():
+    drawn = {}
+    for n in (1, 2, 50):
+
+        def policy(seen, rng, n=n):
+            drawn.setdefault(n, rng.random())
+            return steer(seen)
+
+        evaluate(CORRIDOR, policy, n, np.random.SeedSequence(11))
+    assert drawn[1] == drawn[2] == drawn[50]
+
+
 def test_a_chunk_counts_only_up_to_the_end_of_its_episode():
     seed = np.random.SeedSequence(0)
     still = evaluate(CORRIDOR, lambda seen, rng: np.zeros((len(seen), 7, 2)), 3, seed)
@@ -157,6 +169,14 @@ def test_the_paired_interval_covers_the_difference_as_often_as_it_says(up, down)
     assert covered >= 0.9
     if (up, down) == (0.02, 0.0):
         assert students < 0.9
+
+
+def test_the_paired_interval_leaves_half_of_the_doubt_to_each_side():
+    """With 5 of 20 pairs won and none lost, in closed form: each of the four tails has probability 0.1/4."""
+    found = compare(*pair_of(20, 5, 0), confidence=0.9).interval
+    lost = 1 - 0.025 ** (1 / 20)
+    assert found.low == pytest.approx(stats.beta.ppf(0.025, 5, 16) - lost)
+    assert found.high == pytest.approx(stats.beta.ppf(0.975, 6, 15))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.floats(0.5, 0.99))
