@@ -26,6 +26,7 @@ OURS = {*PACKAGES, "paper_repro", "benchmarks", "tests"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("**/*.py"))
 TESTS = sorted((ROOT / "tests").glob("**/*.py"))
 SCRIPTS = sorted([*ROOT.glob("*.py"), *(ROOT / "benchmarks").glob("**/*.py")])
+COMPILED = [path for path in MODULES if path.name in ("_kernels.py", "_dynamics.py")]
 NOT_OURS = {".git", ".venv", "out", "build", "__pycache__"}
 TEXTS = sorted(
     path
@@ -97,17 +98,17 @@ def test_matplotlib_is_imported_by_figures_alone_and_pyplot_by_nobody(path):
 
 @each(MODULES)
 def test_compiled_code_lives_in_the_kernels_alone(path):
-    if path.name != "_kernels.py":
+    if path not in COMPILED:
         assert not {"numba", "llvmlite"} & roots(parsed(path))
 
 
-@each([path for path in MODULES if path.name == "_kernels.py"])
+@each(COMPILED)
 def test_kernels_import_no_other_module_of_ours(path):
     """A compiled callee in another file would go stale in numba's cache without notice."""
     assert not OURS & roots(parsed(path))
 
 
-@each([path for path in MODULES if path.name == "_kernels.py"])
+@each(COMPILED)
 def test_kernels_keep_nan_and_infinity_and_one_thread(path):
     calls = [
         node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call) and dotted(node.func).endswith("jit")
@@ -126,8 +127,9 @@ def test_a_package_opens_with_a_docstring_and_nothing_else(path):
     assert len(tree.body) == 1
 
 
-def test_oracles_stand_on_the_standard_library_alone():
-    assert roots(parsed(ROOT / "tests" / "oracles.py")) <= sys.stdlib_module_names
+@each([path for path in TESTS if path.stem.startswith("oracles")])
+def test_oracles_stand_on_the_standard_library_alone(path):
+    assert roots(parsed(path)) <= sys.stdlib_module_names
 
 
 # --- chance -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,273 @@
+"""Scripted demonstrators: a plan that looks at the state, a style drawn once an episode, and noise that lingers.
+
+The noise is an Ornstein-Uhlenbeck process, m <- 0.7 m + s N(0, 1), added to what the plan says. The style is a factor
+of speed, and which way round an obstacle. Only episodes that succeed are kept, as people keep them; how many were
+thrown away is part of the answer, because what is kept is not a sample of what the demonstrator does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from continuous import _dynamics as dynamics
+from continuous.demonstrations import Demonstrations
+from continuous.tasks import RUNNING, Task, tip
+from theory import validate
+
+FloatArray = NDArray[np.float64]
+
+MEMORY = 0.7
+"""Share of the noise that lasts from step to step."""
+
+FORWARD = 0.85
+"""Action along a lane at speed 1."""
+
+_BATCH = 512
+_PATIENCE = 400
+_TRIES = 100
+
+
+class Style(NamedTuple):
+    """What is drawn once an episode.
+
+    Attributes
+    ----------
+    speed : ndarray, (n,)
+        Factor of the plan's pace, around 1.
+    side : ndarray, (n,)
+        1 for counter-clockwise, -1 for clockwise.
+    """
+
+    speed: FloatArray
+    side: FloatArray
+
+
+@dataclass(frozen=True)
+class Script:
+    """A plan and the noise of who carries it out.
+
+    Parameters
+    ----------
+    plan : callable
+        (states (n, state_dim), Style) -> actions (n, action_dim), which may leave [-1, 1].
+    noise : float
+        s of the noise at quality 1, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `noise` is no number or negative.
+    """
+
+    plan: Callable[[FloatArray, Style], FloatArray]
+    noise: float
+
+    def __post_init__(self) -> None:
+        validate.real("noise", self.noise, at_least=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ScriptedDemonstrations(Demonstrations):
+    """Successful episodes of a script, as `Demonstrations`, and how many attempts they took.
+
+    Parameters
+    ----------
+    n_attempts : int
+        Episodes up to the last one kept, at least as many as were kept.
+    """
+
+    n_attempts: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validate.integer("n_attempts", self.n_attempts, at_least=self.n_episodes)
+
+    @property
+    def rejected_share(self) -> float:
+        """Share of the attempts that failed and were thrown away, in [0, 1)."""
+        return 1.0 - self.n_episodes / self.n_attempts
+
+
+def _limited(vectors: FloatArray, length: FloatArray) -> FloatArray:
+    """Vectors (n, 2) no longer than `length` (n,), in their own direction."""
+    size = np.maximum(np.hypot(vectors[:, 0], vectors[:, 1]), 1e-12)
+    return np.asarray(vectors * np.minimum(1.0, length / size)[:, None])
+
+
+def _plan_reach(s: FloatArray, style: Style) -> FloatArray:
+    """Hover over the slot, then go down through it."""
+    q1, q2, plate, slot = s[:, 2], s[:, 3], s[:, 4], s[:, 5]
+    x, z = tip(q1, q2)
+    down = ((np.abs(x - slot) < 0.012) & (z < plate + 0.1)) | (z < plate)
+    target = np.column_stack([slot, np.where(down, plate - 0.12, plate + 0.05)])
+    way = _limited(target - np.column_stack([x, z]), 0.045 * style.speed)
+    elbow_x, elbow_z = dynamics.LINK * np.cos(q1), dynamics.LINK * np.sin(q1)
+    # The tip's velocity is (-z, x) q1' + (-(z - elbow z), x - elbow x) q2': solve for the two rates.
+    a, b = -(z - elbow_z), x - elbow_x
+    determinant = -z * b - a * x
+    safe = np.where(np.abs(determinant) < 0.02, np.copysign(0.02, determinant), determinant)
+    rates = np.column_stack([b * way[:, 0] - a * way[:, 1], -x * way[:, 0] - z * way[:, 1]]) / safe[:, None]
+    scale = np.maximum(1.0, np.abs(rates).max(axis=1) / dynamics.STRIDE)
+    return np.asarray(rates / scale[:, None] / dynamics.STRIDE)
+
+
+def _through_lane_and_wall(x: FloatArray, y: FloatArray, gate: FloatArray, speed: FloatArray) -> FloatArray:
+    """Keep to the middle of the lane up to x = 0; then line up before the wall, and enter."""
+    lined_up = (np.abs(y - gate) < 0.025) | (x > dynamics.WALL)
+    onward = np.where((x < 0.5) | lined_up, FORWARD * speed, (0.7 - x) / dynamics.STRIDE)
+    sideways = np.where(x < 0.02, -10.0 * y, np.clip(10.0 * (gate - y), -FORWARD * speed, FORWARD * speed))
+    return np.column_stack([onward, sideways])
+
+
+def _plan_corridor(s: FloatArray, style: Style) -> FloatArray:
+    return _through_lane_and_wall(s[:, 2], s[:, 3], s[:, 4], style.speed)
+
+
+def _plan_stick(s: FloatArray, style: Style) -> FloatArray:
+    actions = _through_lane_and_wall(s[:, 2], s[:, 3], s[:, 5], style.speed)
+    stuck = (s[:, 2] >= dynamics.WALL) & (np.abs(s[:, 3] - s[:, 5]) > dynamics.OPENING)
+    actions[stuck] = np.column_stack([-np.ones(stuck.sum()), np.sign(s[stuck, 5] - s[stuck, 3])])
+    return actions
+
+
+def _plan_lift(s: FloatArray, style: Style) -> FloatArray:
+    """Travel above the object, come down around it, close, and rise."""
+    x, z, opening, held = s[:, 2], s[:, 3], s[:, 4], s[:, 7] == 1.0
+    offset = s[:, 5] - x
+    pace = FORWARD * style.speed
+    low = z < dynamics.TALL
+    over = np.abs(offset) < np.where(low, dynamics.ALIGNED, 0.025)
+    grasping = over & ((z < 0.035) | (low & (opening < 0.9)))
+    height = np.where(over, 0.01, 0.14)
+    climb = np.where(held, pace, np.clip((height - z) / dynamics.STRIDE, -pace, pace))
+    across = np.where(low & ~over, 0.0, np.clip(offset / dynamics.STRIDE, -pace, pace))
+    return np.column_stack(
+        [np.where(held, 0.0, across), np.where(grasping & ~held, 0.0, climb), np.where(grasping | held, -1.0, 1.0)]
+    )
+
+
+def _plan_push(s: FloatArray, style: Style) -> FloatArray:
+    """Go round the block to the side that faces away from the goal, then push and steer."""
+    disc, goal = s[:, 2:4] - s[:, 4:6], s[:, 6:8] - s[:, 4:6]
+    radius = np.hypot(disc[:, 0], disc[:, 1])
+    outward = disc / radius[:, None]
+    tangent = np.column_stack([-outward[:, 1], outward[:, 0]])
+    wanted = np.arctan2(-goal[:, 1], -goal[:, 0]) - np.arctan2(disc[:, 1], disc[:, 0])
+    wanted = (wanted + np.pi) % (2 * np.pi) - np.pi
+    behind = np.abs(wanted) < 0.35
+    turn = np.where(np.abs(wanted) > 1.2, style.side, np.sign(wanted))
+    pace = FORWARD * style.speed
+    along = np.where(behind, np.clip(0.7 * radius * wanted / dynamics.STRIDE, -pace, pace), pace * turn)
+    away = np.where(behind, -pace, np.clip((0.25 - radius) / dynamics.STRIDE, -pace, pace))
+    return np.asarray(tangent * along[:, None] + outward * away[:, None])
+
+
+SCRIPTS = {
+    "reach": Script(_plan_reach, 0.10),
+    "corridor": Script(_plan_corridor, 0.08),
+    "lift": Script(_plan_lift, 0.08),
+    "push": Script(_plan_push, 0.08),
+    "stick": Script(_plan_stick, 0.08),
+}
+"""Demonstrators of the tasks by name."""
+
+
+def demonstrate(
+    task: Task,
+    n_episodes: int,
+    rng: np.random.Generator,
+    *,
+    quality: float = 1.0,
+    rare: float | None = None,
+    script: Script | None = None,
+) -> ScriptedDemonstrations:
+    """Record successful episodes; from one seed, fewer are the first of more.
+
+    Parameters
+    ----------
+    task : Task
+    n_episodes : int
+        Episodes to keep, at least 1.
+    rng : numpy.random.Generator
+        Each attempt draws from a generator spawned from it.
+    quality : float, optional
+        From 0 (poor: four times the noise, paces from half to one and a half) to 1 (good).
+    rare : float, optional
+        Probability of the rare range of contexts; the task's own for demonstrations if not given.
+    script : Script, optional
+        The task's own if not given.
+
+    Returns
+    -------
+    ScriptedDemonstrations
+        Actions are those done: noise included, clipped to [-1, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type or range, or the task has no script.
+    RuntimeError
+        If fewer than 1 % of the attempts succeed, and of 400 at least.
+    """
+    task = validate.instance("task", task, Task)
+    n_episodes = validate.integer("n_episodes", n_episodes, at_least=1)
+    rng = validate.generator("rng", rng)
+    quality = validate.real("quality", quality, at_least=0.0, at_most=1.0)
+    share = validate.real("rare", task.rare_in_demonstrations if rare is None else rare, at_least=0.0, at_most=1.0)
+    if script is None:
+        if task.name not in SCRIPTS:
+            raise ValueError(f"script must be given for the task {task.name!r}: it has none of its own")
+        script = SCRIPTS[task.name]
+    validate.instance("script", script, Script)
+    kept: list[tuple[FloatArray, FloatArray]] = []
+    attempts = 0
+    while len(kept) < n_episodes:
+        if attempts >= max(_PATIENCE, _TRIES * n_episodes):
+            raise RuntimeError(
+                f"{task.name}: only {len(kept)} of {attempts} attempts succeeded at quality {quality:g}; "
+                f"{n_episodes} were to be kept"
+            )
+        batch = min(_BATCH, max(8, n_episodes - len(kept)))  # its size changes nothing but the time
+        for episode in _attempts(task, script, rng.spawn(batch), quality, share):
+            attempts += 1
+            if episode is not None:
+                kept.append(episode)
+                if len(kept) == n_episodes:
+                    break
+    ends = np.cumsum([len(observed) for observed, _ in kept])
+    return ScriptedDemonstrations(
+        np.concatenate([observed for observed, _ in kept]), np.concatenate([done for _, done in kept]), ends, attempts
+    )
+
+
+def _attempts(
+    task: Task, script: Script, generators: list[np.random.Generator], quality: float, rare: float
+) -> list[tuple[FloatArray, FloatArray] | None]:
+    """Observations and actions of each attempt that succeeded, None for the others."""
+    n, shape = len(generators), (task.horizon, task.action_dim)
+    states = task.start(np.concatenate([g.random((1, task.n_uniforms)) for g in generators]), rare)
+    uniforms = np.stack([g.random(2) for g in generators])
+    spread = 0.15 + 0.35 * (1.0 - quality)
+    style = Style(1.0 + spread * (2.0 * uniforms[:, 0] - 1.0), np.where(uniforms[:, 1] < 0.5, -1.0, 1.0))
+    shocks = script.noise * (4.0 - 3.0 * quality) * np.stack([g.standard_normal(shape) for g in generators])
+    observations = np.empty((n, task.horizon, task.observation_dim))
+    actions = np.empty((n, *shape))
+    lengths = np.zeros(n, np.int64)
+    lingering = np.zeros((n, task.action_dim))
+    success = np.zeros(n, np.bool_)
+    for t in range(task.horizon):
+        running = states[:, dynamics.STATUS] == RUNNING
+        if not running.any():
+            break
+        lingering = MEMORY * lingering + shocks[:, t]
+        observations[:, t] = task.observe(states)
+        actions[:, t] = np.clip(script.plan(states, style) + lingering, -1.0, 1.0)
+        lengths += running
+        states, _, _, success = task.step(states, actions[:, t])
+    return [
+        (observations[i, :length], actions[i, :length]) if success[i] else None
+        for i, length in enumerate(lengths.tolist())
+    ]

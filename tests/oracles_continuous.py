@@ -1,0 +1,133 @@
+"""Slow and plain versions of the control tasks, written from their description. Standard library only.
+
+Each function takes one state without status and time, and one action in [-1, 1], both lists; it returns the next state
+and "", "success" or "failure".
+"""
+
+import math
+
+
+def clip(value, low, high):
+    return low if value < low else high if value > high else value
+
+
+def arm(q1, q2):
+    """Tip of two links of 0.5, by complex numbers."""
+    elbow = 0.5 * complex(math.cos(q1), math.sin(q1))
+    hand = elbow + elbow * complex(math.cos(q2), math.sin(q2))
+    return hand.real, hand.imag
+
+
+def reach(state, action):
+    q1, q2, plate, slot = state
+    new1 = q1 + 0.06 * action[0]
+    new2 = min(q2 + 0.06 * action[1], -0.05)
+    x, z = arm(new1, new2)
+    through = slot - 0.022 <= x <= slot + 0.022
+    if z < plate and not through:
+        return state, ""
+    return [new1, new2, plate, slot], "success" if z <= plate - 0.08 else ""
+
+
+def corridor(state, action):
+    x, y, gate = state
+    new = [x + 0.06 * action[0], y + 0.06 * action[1], gate]
+    if new[0] > 0.8 and not abs(new[1] - gate) <= 0.045:
+        return state, ""
+    if -0.2 < new[0] < 0 and not abs(new[1]) <= 0.045:
+        return new, "failure"
+    return new, "success" if new[0] > 0.86 else ""
+
+
+def stick(state, action):
+    x, y, context, opening = state
+    stays_in = [x + 0.06 * action[0], y + 0.06 * action[1], context, opening]
+
+    def free(height):
+        return abs(height - opening) <= 0.05
+
+    touching = x >= 0.8 and not free(y)
+    if touching and abs(action[1]) < 0.5:
+        return state, ""
+    if stays_in[0] > 0.8 and not free(stays_in[1]):
+        if x > 0.8:
+            return state, ""
+        return [0.8, *stays_in[1:]], ""
+    if stays_in[0] < 0 and abs(stays_in[1]) > 0.045:
+        return stays_in, "failure"
+    return stays_in, "success" if stays_in[0] > 0.86 else ""
+
+
+def lift(state, action):
+    x, z, opening, ox, oz, held = state
+    opening = clip(opening + 0.25 * action[2], 0.0, 1.0)
+    to_x, to_z = x + 0.06 * action[0], max(z + 0.06 * action[1], 0.0)
+    if held:
+        new_oz = max(0.0, oz + (to_z - z))
+        new_ox = ox + (to_x - x)
+        if opening >= 0.6:
+            return (
+                ([to_x, to_z, opening, new_ox, new_oz, 0.0], "failure")
+                if new_oz > 0.05
+                else ([to_x, to_z, opening, new_ox, 0.0, 0.0], "")
+            )
+        return [to_x, to_z, opening, new_ox, new_oz, 1.0], "success" if new_oz >= 0.35 else ""
+    around = False
+    if to_z < 0.08:
+        if z < 0.08:
+            around = abs(x - ox) <= 0.05
+            if around and to_x - ox > 0.05:
+                ox += (to_x - ox) - 0.05
+            elif around and to_x - ox < -0.05:
+                ox += (to_x - ox) + 0.05
+            elif not around and x > ox:
+                ox = min(ox, to_x - 0.13)
+            elif not around:
+                ox = max(ox, to_x + 0.13)
+        else:
+            off = abs(to_x - ox)
+            around = off <= 0.05
+            blocked = (around and opening < 0.6) or 0.05 < off < 0.13
+            if blocked:
+                return [x, z, opening, ox, oz, 0.0], "failure" if z - to_z > 0.03 else ""
+    grasped = 1.0 if around and opening <= 0.4 else 0.0
+    return [to_x, to_z, opening, ox, oz, grasped], "failure" if abs(ox) > 0.9 else ""
+
+
+def push(state, action):
+    disc = complex(state[0] + 0.06 * action[0], state[1] + 0.06 * action[1])
+    block, goal = complex(*state[2:4]), complex(*state[4:6])
+    gap = block - disc
+    if 0 < abs(gap) < 0.17:
+        block = disc + 0.17 * gap / abs(gap)
+    new = [disc.real, disc.imag, block.real, block.imag, goal.real, goal.imag]
+    return new, "success" if abs(block - goal) <= 0.06 else ""
+
+
+STEPS = {"reach": reach, "corridor": corridor, "lift": lift, "push": push, "stick": stick}
+
+
+def step(task, horizon, state, action):
+    """Whole step of one row with status and time: the next row, reward, ended, success."""
+    if state[0] != 0:
+        return list(state), 0.0, True, state[0] == 1
+    body, outcome = STEPS[task](list(state[2:]), [clip(a, -1.0, 1.0) for a in action])
+    time = state[1] + 1
+    status = {"success": 1.0, "failure": 2.0, "": 3.0 if time >= horizon else 0.0}[outcome]
+    return [status, time, *body], float(outcome == "success"), status != 0, outcome == "success"
+
+
+def linear_return(A, B, Q, R, state, actions):
+    """Return of these actions from x: minus the sum of x'^T Q x' + u^T R u."""
+
+    def form(matrix, v):
+        return sum(v[i] * matrix[i][j] * v[j] for i in range(len(v)) for j in range(len(v)))
+
+    total = 0.0
+    for u in actions:
+        state = [
+            sum(a * s for a, s in zip(row, state, strict=True)) + sum(b * c for b, c in zip(push_, u, strict=True))
+            for row, push_ in zip(A, B, strict=True)
+        ]
+        total -= form(Q, state) + form(R, u)
+    return total, state

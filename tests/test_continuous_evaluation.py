@@ -1,0 +1,250 @@
+"""continuous.evaluation: episodes one by one in plain Python, pairing, exact coverage of the intervals, refusals."""
+
+import itertools
+import math
+
+import numpy as np
+import oracles_continuous
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from continuous.evaluation import Evaluation, compare, evaluate
+from continuous.tasks import TASKS
+from theory.claims import Interval
+from theory.probability import clopper_pearson
+
+CORRIDOR, STICK = TASKS["corridor"], TASKS["stick"]
+
+
+def steer(observations, chunk=1):
+    """Deterministic and fair: keep to the lane, then make for the gate, but not for one far up."""
+    x, y, gate = observations[:, 0], observations[:, 1], observations[:, 2]
+    action = np.stack([np.where(x < 0, 0.9, 0.7), np.where(x < 0, -8 * y, 6 * (np.minimum(gate, 0.2) - y))], axis=1)
+    return np.repeat(action[:, None], chunk, axis=1)
+
+
+def made(success, task="made up"):
+    n = len(success)
+    return Evaluation(task, np.arange(n)[:, None], np.array(success, bool), np.zeros(n), np.ones(n, np.int64), n)
+
+
+# --- agreement --------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 4))
+@settings(max_examples=15)
+def test_episodes_are_those_of_one_loop_at_a_time(seed, n, chunk):
+    found = evaluate(CORRIDOR, lambda seen, rng: steer(seen, chunk), n, np.random.SeedSequence(seed))
+    decisions = 0
+    for i, start in enumerate(found.starts.tolist()):
+        state, ended, steps, total = start, False, 0, 0.0
+        while not ended:
+            plan = steer(np.array([state[2:]]), chunk)[0].tolist()
+            decisions += 1
+            for action in plan:
+                if not ended:
+                    state, reward, ended, success = oracles_continuous.step("corridor", 60, state, action)
+                    steps, total = steps + 1, total + reward
+        assert (found.lengths[i], found.success[i]) == (steps, success)
+        assert found.returns[i] == total
+    assert found.decisions == decisions
+    assert found.environment_steps == found.lengths.sum()
+    assert found.n_episodes == n
+
+
+def test_what_has_a_method_act_is_a_policy():
+    class Steers:
+        def act(self, observations, rng):
+            return steer(observations)
+
+    seed = np.random.SeedSequence(4)
+    first, second = (evaluate(CORRIDOR, policy, 50, seed) for policy in (Steers(), lambda seen, rng: steer(seen)))
+    assert np.array_equal(first.success, second.success)
+    assert 0 < first.success_rate < 1
+
+
+# --- laws -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_bytes_and_stays_as_it_was():
+    def stray(observations, rng):
+        return steer(observations) + 0.3 * rng.standard_normal((len(observations), 1, 2))
+
+    seed = np.random.SeedSequence(7, spawn_key=(3,))
+    first = evaluate(CORRIDOR, stray, 200, seed)
+    second = evaluate(CORRIDOR, stray, 200, seed)
+    third = evaluate(CORRIDOR, stray, 200, np.random.SeedSequence(8, spawn_key=(3,)))
+    for name in ("starts", "success", "returns", "lengths"):
+        assert getattr(first, name).tobytes() == getattr(second, name).tobytes()
+        assert not getattr(first, name).flags.writeable
+    assert not np.array_equal(first.starts, third.starts)
+    assert seed.n_children_spawned == 0
+
+
+@given(st.integers(1, 20), st.integers(0, 20))
+def test_contexts_depend_on_the_seed_and_the_episode_alone(n, extra):
+    """Neither on the policy, nor on how much chance it uses, nor on how many episodes follow."""
+    seed = np.random.SeedSequence(11)
+    few = evaluate(CORRIDOR, lambda seen, rng: steer(seen), n, seed)
+    many = evaluate(CORRIDOR, lambda seen, rng: rng.uniform(-1, 1, (len(seen), 3, 2)), n + extra, seed)
+    assert np.array_equal(few.starts, many.starts[:n])
+
+
+def test_the_policys_chance_depends_neither_on_the_contexts_nor_on_their_number():
+    drawn = {}
+    for n in (1, 2, 50):
+
+        def policy(seen, rng, n=n):
+            drawn.setdefault(n, rng.random())
+            return steer(seen)
+
+        evaluate(CORRIDOR, policy, n, np.random.SeedSequence(11))
+    assert drawn[1] == drawn[2] == drawn[50]
+
+
+def test_a_chunk_counts_only_up_to_the_end_of_its_episode():
+    seed = np.random.SeedSequence(0)
+    still = evaluate(CORRIDOR, lambda seen, rng: np.zeros((len(seen), 7, 2)), 3, seed)
+    assert still.lengths.tolist() == [60, 60, 60]
+    assert still.decisions == 3 * math.ceil(60 / 7)
+    crash = evaluate(STICK, lambda seen, rng: np.tile([0.0, 1.0], (len(seen), 50, 1)), 3, seed)
+    assert crash.lengths.tolist() == [1, 1, 1]  # |y| <= 0.02 + 0.06 leaves the passage at once, or on the way
+    assert crash.decisions == 3
+
+
+def test_the_rare_range_is_drawn_as_often_as_told():
+    def lazy(seen, rng):
+        return np.zeros((len(seen), 80, 2))
+
+    for rare, few in ((0.0, 0), (1.0, 500)):
+        found = evaluate(STICK, lazy, 500, np.random.SeedSequence(1), rare=rare)
+        assert (np.abs(found.starts[:, 4]) > 0.35).sum() == few
+
+
+# --- intervals --------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_is_clopper_and_pearsons():
+    found = made([True] * 7 + [False] * 13)
+    assert found.interval(0.9) == clopper_pearson(7, 20, 0.9)
+    assert found.success_rate == 0.35
+
+
+@pytest.mark.parametrize("p", [0.01, 0.05, 0.2, 0.5, 0.77, 0.99])
+def test_the_interval_covers_the_rate_as_often_as_it_says(p):
+    """Exactly, by summing over all outcomes; the normal approximation would not."""
+    n = 20
+    mass = stats.binom.pmf(np.arange(n + 1), n, p)
+    intervals = [made([True] * k + [False] * (n - k)).interval(0.9) for k in range(n + 1)]
+    assert sum(m for m, i in zip(mass, intervals, strict=True) if i.low <= p <= i.high) >= 0.9
+    if p in (0.01, 0.05, 0.99):
+        rates = np.arange(n + 1) / n
+        half = stats.norm.isf(0.05) * np.sqrt(rates * (1 - rates) / n)
+        assert mass[np.abs(rates - p) <= half].sum() < 0.9
+
+
+def pair_of(n, more, less):
+    first = [True] * more + [False] * less + [True] * (n - more - less)
+    second = [False] * more + [True] * less + [True] * (n - more - less)
+    return made(first), made(second)
+
+
+@pytest.mark.parametrize(("up", "down"), [(0.0, 0.0), (0.02, 0.0), (0.3, 0.1), (0.1, 0.5), (0.5, 0.5), (0.05, 0.05)])
+def test_the_paired_interval_covers_the_difference_as_often_as_it_says(up, down):
+    """Exactly, by summing over all outcomes of 12 pairs; Student's interval of the differences would not."""
+    n, covered, students = 12, 0.0, 0.0
+    for more, less in itertools.product(range(n + 1), repeat=2):
+        if more + less > n:
+            continue
+        mass = stats.multinomial.pmf([more, less, n - more - less], n, [up, down, 1 - up - down])
+        found = compare(*pair_of(n, more, less), confidence=0.9)
+        assert found.interval.low <= found.difference <= found.interval.high
+        assert found.difference == (more - less) / n
+        covered += mass * (found.interval.low <= up - down <= found.interval.high)
+        differences = np.array([1.0] * more + [-1.0] * less + [0.0] * (n - more - less))
+        half = stats.t.isf(0.05, n - 1) * differences.std(ddof=1) / math.sqrt(n)
+        students += mass * (abs(differences.mean() - (up - down)) <= half)
+    assert covered >= 0.9
+    if (up, down) == (0.02, 0.0):
+        assert students < 0.9
+
+
+def test_the_paired_interval_leaves_half_of_the_doubt_to_each_side():
+    """With 5 of 20 pairs won and none lost, in closed form: each of the four tails has probability 0.1/4."""
+    found = compare(*pair_of(20, 5, 0), confidence=0.9).interval
+    lost = 1 - 0.025 ** (1 / 20)
+    assert found.low == pytest.approx(stats.beta.ppf(0.025, 5, 16) - lost)
+    assert found.high == pytest.approx(stats.beta.ppf(0.975, 6, 15))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.floats(0.5, 0.99))
+def test_a_comparison_turns_its_sign_with_its_sides(pairs, confidence):
+    first, second = (made(list(side)) for side in zip(*pairs, strict=True))
+    one, other = compare(first, second, confidence), compare(second, first, confidence)
+    assert one.interval == Interval(-other.interval.high, -other.interval.low)
+    assert (one.only_first, one.only_second) == (other.only_second, other.only_first)
+    assert one.difference == pytest.approx(first.success_rate - second.success_rate)
+
+
+def test_pairing_finds_a_difference_that_is_small():
+    """A policy that is worse in rare contexts only loses episodes and wins none."""
+
+    def worse(seen, rng):
+        actions = steer(seen)
+        actions[seen[:, 2] < -0.5] *= 0.0
+        return actions
+
+    seed = np.random.SeedSequence(21)
+    found = compare(*(evaluate(CORRIDOR, p, 1000, seed) for p in (lambda seen, rng: steer(seen), worse)))
+    assert found.only_second == 0
+    assert found.interval.low > 0
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "message"),
+    [
+        (lambda n: np.zeros((n, 2)), ValueError, r"the policy's actions must have shape \(4, any, 2\); got \(4, 2\)"),
+        (lambda n: np.zeros((n, 1, 3)), ValueError, r"must have shape \(4, any, 2\); got \(4, 1, 3\)"),
+        (lambda n: np.zeros((1, 1, 2)), ValueError, r"must have shape \(4, any, 2\); got \(1, 1, 2\)"),
+        (lambda n: np.zeros((n, 0, 2)), ValueError, r"must hold a step; got shape \(4, 0, 2\)"),
+        (lambda n: np.full((n, 1, 2), np.nan), ValueError, "must be finite"),
+        (lambda n: np.full((n, 1, 2), np.inf), ValueError, "must be finite"),
+        (lambda n: None, TypeError, "must hold real numbers"),
+    ],
+)
+def test_bad_answers_of_a_policy_are_refused(answer, kind, message):
+    with pytest.raises(kind, match=message):
+        evaluate(CORRIDOR, lambda seen, rng: answer(len(seen)), 4, np.random.SeedSequence(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"task": "corridor"}, TypeError, "task must be of type Task; got str"),
+        ({"policy": 3}, TypeError, "policy must be callable or have a method act; got int"),
+        ({"n_episodes": 0}, ValueError, "n_episodes must be at least 1; got 0"),
+        ({"n_episodes": 2.0}, TypeError, "n_episodes must be an integer; got 2.0"),
+        ({"seed": 3}, TypeError, "seed must be of type SeedSequence; got int"),
+        ({"rare": 2.0}, ValueError, "rare must be at most 1.0; got 2.0"),
+    ],
+)
+def test_bad_arguments_are_refused(change, kind, message):
+    arguments = {"task": CORRIDOR, "policy": lambda s, r: steer(s), "n_episodes": 2, "seed": np.random.SeedSequence(0)}
+    with pytest.raises(kind, match=message):
+        evaluate(**{**arguments, **change})
+
+
+def test_unlike_evaluations_are_not_compared():
+    first, second = made([True, False]), made([True, False], "another")
+    for other in (second, made([True]), Evaluation("made up", np.zeros((2, 1)), *[np.zeros(2)] * 3, 2)):
+        with pytest.raises(ValueError, match="must have started in the same states"):
+            compare(first, other)
+    with pytest.raises(TypeError, match="second must be of type Evaluation; got bool"):
+        compare(first, True)
+    with pytest.raises(ValueError, match="confidence must be below"):
+        compare(first, first, 1.0)
