@@ -13,9 +13,9 @@ from tabular.advice import Question, plan_curve, plan_row
 from tabular.audit import audit
 from tabular.audit_data import read_tally
 from tabular.audit_page import audit_text, page, plan_text
-from tabular.files import whole_file
 from tabular.plan import ANY
 from tabular.policies import BC, Estimator, log_choice, postbc
+from theory.files import whole_file
 
 LEVELS = (0.01, 0.1, 0.5)
 

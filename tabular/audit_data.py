@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tabular.demonstrations import CSV_COLUMNS, check_suffix, npz_arrays
+from tabular.demonstrations import CSV_COLUMNS, check_suffix
 from tabular.tally import INTEGER, LARGEST, SIZE_COLUMN, Reader, Tally, plain, short
 from theory import validate
+from theory.files import npz_arrays
 
 LONGEST_LINE = 1 << 16
 """Bytes of a line; a longer one is refused without being read to its end."""

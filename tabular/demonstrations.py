@@ -3,20 +3,17 @@
 import csv
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import _kernels
 from tabular.counts import Counts, Demonstrations
-from tabular.files import whole_file
 from tabular.mdp import FiniteHorizonMDP, checked_policy
 from theory import validate
+from theory.files import npz_arrays, whole_file
 
 CSV_COLUMNS = ("episode", "step", "state", "action")
 MAX_DEMOS = 10**12
@@ -160,17 +157,6 @@ def check_suffix(path: Path) -> None:
     """Refuse a path that ends neither in .npz nor in .csv, with ValueError."""
     if path.suffix not in (".npz", ".csv"):
         raise ValueError(f"path must end in .npz or .csv; got {path.name!r}")
-
-
-def npz_arrays(path: Path) -> dict[str, Any]:
-    """All arrays of an npz; ValueError if it is not whole, or holds objects, which would need pickle."""
-    try:
-        if not zipfile.is_zipfile(path):
-            raise zipfile.BadZipFile("it is no zip archive, or only the beginning of one")
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{path.name} is not a complete npz file: {error}") from None
 
 
 def _read_npz(path: Path, n_states: int | None, n_actions: int | None) -> Demonstrations:

@@ -246,3 +246,39 @@ def table_return(table, initial, horizon, rule):
             current.append(rule(h, s, values))
         following = current
     return math.fsum(p * v for p, v in zip(initial, following, strict=True))
+
+
+# --- networks ---------------------------------------------------------------------------------------------------------
+
+
+def network_outputs(sizes, parameters, inputs):
+    """Outputs of a network with ReLUs between its layers, row by row; sums without rounding until their end."""
+    rows = []
+    for row in inputs:
+        at = 0
+        for layer, (m, n) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            weights = [parameters[at + i * n : at + (i + 1) * n] for i in range(m)]
+            biases = parameters[at + m * n : at + (m + 1) * n]
+            at += (m + 1) * n
+            row = [math.fsum([biases[j], *(row[i] * weights[i][j] for i in range(m))]) for j in range(n)]
+            if layer + 2 < len(sizes):
+                row = [max(value, 0.0) for value in row]
+        rows.append(row)
+    return rows
+
+
+def adam_path(start, gradient, rates, longest=math.inf, decay=0.0):
+    """Iterates of Adam and their moving average, from a function that gives the gradient at a list of parameters."""
+    here, first, second, average = list(start), [0.0] * len(start), [0.0] * len(start), list(start)
+    for step, rate in enumerate(rates, start=1):
+        g = gradient(here)
+        norm = math.sqrt(math.fsum(x * x for x in g))
+        g = [x * min(1.0, longest / norm) if norm else x for x in g]
+        first = [0.9 * m + 0.1 * x for m, x in zip(first, g, strict=True)]
+        second = [0.999 * v + 0.001 * x * x for v, x in zip(second, g, strict=True)]
+        here = [
+            p - rate * (m / (1 - 0.9**step)) / (math.sqrt(v / (1 - 0.999**step)) + 1e-8)
+            for p, m, v in zip(here, first, second, strict=True)
+        ]
+        average = [decay * a + (1 - decay) * p for a, p in zip(average, here, strict=True)]
+    return here, average
