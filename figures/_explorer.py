@@ -13,7 +13,7 @@ from figures._style import COLOURS
 from theory.coverage import best_prior_mass
 from theory.suboptimality import paper_parameters
 
-SCRIPTS = ("model.js", "pictures.js", "page.js")
+SCRIPTS = ("laws.js", "model.js", "pictures.js", "page.js")
 PAPERS = {"light": "#ffffff", "dark": "#16181b"}
 """Background of the page in each mode."""
 
@@ -65,7 +65,7 @@ SLIDERS = (
     Slider("p", "p", "of action ★", stops(0.005, 0.5), 0.05),
     Slider("alpha", "α", "share of noise", tuple(i / 100 for i in range(101)), 0.25),
     Slider("lambda", "λ", "mass of prior", stops(0.1, 100.0), 4.0),
-    Slider("gamma", "γ", "coverage asked", stops(0.001, 0.5), 0.02),
+    Slider("gamma", "γ", "coverage", stops(0.001, 0.5), 0.02),
     Slider("delta", "δ", "allowed to fail", stops(0.001, 0.5), 0.1),
     Slider("H", "H", "steps of chain", stops(1, 100, whole=True), 20, whole=True),
 )

@@ -1,134 +1,10 @@
-// The numbers of the page. Each function is named after the Python function that it mirrors, in camel case.
-// Letters: T demonstrations, w occupancy of the state, p probability of the action, A actions, n visits, H steps.
-// A policy is { alpha, priorMass }: priorMass Infinity is uniform noise, alpha 0 is BC, alpha 1 the posterior.
+// The numbers of the page: coverage, the plan, what the noise costs, the data drawn; letters as in laws.js.
 
 const TIE = 1e-12; // relative rounding within which a weight counts as equal to its threshold
 const ANY = 1e-300; // a level so low that every positive probability counts as covered
-const LOG_NEGLIGIBLE = 18 * Math.log(10); // tails of counts below exp(-this), 1e-18, are left out
 const MAX_VISITS = 2000000;
 const CHUNK = 1024;
 const WATCHED = 1; // place of the watched action in the demonstrator's row
-
-// --- policies (tabular/policies.py) ---
-
-/** Weight a_n of the uniform distribution after n visits. */
-function noiseWeight(n, policy) {
-  if (n === 0) return 1;
-  return policy.alpha * (policy.priorMass === Infinity ? 1 : policy.priorMass / (n + policy.priorMass));
-}
-
-/** The cloned distribution over actions, given how often each was recorded. */
-function policyRow(counts, policy) {
-  const n = counts.reduce((sum, k) => sum + k, 0);
-  const weight = noiseWeight(n, policy);
-  return counts.map((k) => (n > 0 ? (1 - weight) * (k / n) + weight / counts.length : 1 / counts.length));
-}
-
-/** The four policies of the family, by the names that they have in every figure. */
-function family(alpha, priorMass) {
-  return {
-    'BC': { alpha: 0, priorMass: 1 },
-    'uniform noise': { alpha, priorMass: Infinity },
-    'posterior': { alpha: 1, priorMass },
-    'PostBC': { alpha, priorMass },
-  };
-}
-
-/** The main theorem's alpha and lambda. */
-function paperParameters(A, H, T) {
-  const log = Math.log(H * T);
-  return { alpha: 1 / Math.max(A, H, log), priorMass: Math.max(A, 4 * log) };
-}
-
-/** Our lambda = L'/2, L' = log(2SAH/delta) (R3). */
-function bestPriorMass(S, A, H, delta) {
-  return 0.5 * Math.log((2 * S * A * H) / delta);
-}
-
-// --- laws of counts (tabular/_kernels.py) ---
-
-const LOG_FACTORIAL = [0];
-for (let n = 1; n < 16; n++) LOG_FACTORIAL.push(LOG_FACTORIAL[n - 1] + Math.log(n));
-
-/** log n! minus log(sqrt(2 pi n) (n/e)^n). */
-function stirlingError(n) {
-  if (n < 16) return LOG_FACTORIAL[n] - (n + 0.5) * Math.log(n) + n - 0.9189385332046728;
-  const square = n * n;
-  return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / 1188 / square) / square) / square) / square) / n;
-}
-
-/** x log(x/mean) + mean - x without cancellation. */
-function deviance(x, mean) {
-  if (x === 0) return mean;
-  const gap = x - mean;
-  if (Math.abs(gap) >= 0.1 * (x + mean)) return x * (Math.log(x) - Math.log(mean)) - gap;
-  const v = gap / (x + mean);
-  let total = gap * v;
-  let term = 2 * x * v;
-  for (let j = 3; ; j += 2) {
-    term *= v * v;
-    const longer = total + term / j;
-    if (longer === total) return total;
-    total = longer;
-  }
-}
-
-/** P[Bin(n, p) = k], by Loader's saddle-point form. */
-function binomialMass(k, n, p) {
-  if (k < 0 || k > n) return 0;
-  if (p <= 0 || p >= 1) return k === (p <= 0 ? 0 : n) ? 1 : 0;
-  if (k === 0) return Math.exp(n * Math.log1p(-p));
-  if (k === n) return Math.exp(n * Math.log(p));
-  const exponent = stirlingError(n) - stirlingError(k) - stirlingError(n - k)
-    - deviance(k, n * p) - deviance(n - k, n * (1 - p));
-  return Math.exp(exponent) * Math.sqrt(n / (2 * Math.PI * k * (n - k)));
-}
-
-/** P[Bin(n, p) <= k], by adding up the shorter side until nothing more is seen. */
-function binomialAtMost(k, n, p) {
-  if (k < 0) return 0;
-  if (k >= n) return 1;
-  const odds = p / (1 - p);
-  if (k < n * p) {
-    let term = binomialMass(k, n, p);
-    let total = term;
-    for (let j = k; j > 0 && term > 1e-17 * total; j--) {
-      term *= j / ((n - j + 1) * odds);
-      total += term;
-    }
-    return Math.min(1, total);
-  }
-  let term = binomialMass(k + 1, n, p);
-  let total = term;
-  for (let j = k + 1; j < n && term > 1e-17 * total; j++) {
-    term *= ((n - j) * odds) / (j + 1);
-    total += term;
-  }
-  return Math.max(0, 1 - total);
-}
-
-/** The numbers of visits that matter, from `first` on, and their probabilities: all but 2e-18 of Bin(T, w). */
-function visitLaw(T, w) {
-  const reach = Math.sqrt(2 * T * w * (1 - w) * LOG_NEGLIGIBLE) + (2 / 3) * LOG_NEGLIGIBLE;
-  const first = Math.max(0, Math.floor(T * w - reach));
-  const mass = new Float64Array(Math.min(T, Math.ceil(T * w + reach)) + 1 - first);
-  const peak = Math.min(Math.max(Math.floor((T + 1) * w) - first, 0), mass.length - 1);
-  const odds = w < 1 ? w / (1 - w) : 0;
-  mass[peak] = binomialMass(first + peak, T, w);
-  for (let i = peak + 1; i < mass.length; i++) mass[i] = ((mass[i - 1] * (T - first - i + 1)) / (first + i)) * odds;
-  for (let i = peak - 1; i >= 0; i--) {
-    mass[i] = odds > 0 ? (mass[i + 1] * (first + i + 1)) / (T - first - i) / odds : 0;
-  }
-  return { first, mass };
-}
-
-/** E[f(N)], N ~ Bin(T, w). */
-function binomialExpectation(f, T, w) {
-  const { first, mass } = visitLaw(T, w);
-  let total = 0;
-  for (let i = 0; i < mass.length; i++) total += mass[i] * f(first + i);
-  return total;
-}
 
 // --- coverage of one action, and the plan (tabular/exact_coverage.py, tabular/plan.py) ---
 // A plan is { w, p, A, policy, level, visits, recorded }; level is gamma, the last two are what was seen so far.
@@ -157,7 +33,7 @@ function missTable(plan) {
   const key = [p, A, policy.alpha, policy.priorMass, level, visits, recorded].join();
   if (!missTables.has(key)) {
     if (missTables.size > 40) missTables.clear();
-    missTables.set(key, { known: 0, values: new Float64Array(CHUNK) });
+    missTables.set(key, { known: 0, values: new Float64Array(CHUNK), below: lowerTail(p) });
   }
   return missTables.get(key);
 }
@@ -172,7 +48,7 @@ function misses(plan, size) {
   }
   for (; table.known < size; table.known++) {
     const needed = requiredCount(plan.visits + table.known, plan) - plan.recorded;
-    table.values[table.known] = binomialAtMost(needed - 1, table.known, plan.p);
+    table.values[table.known] = table.below(needed - 1, table.known);
   }
   return table.values;
 }
@@ -191,16 +67,26 @@ function demonstrationsNeeded(plan, delta) {
   const later = laterMisses(plan, delta);
   if (later === null) return null;
   const { values, envelope, tail } = later;
-  let high = firstBelow(envelope, tail, plan.w, delta);
-  let fall = Math.max(tail, 1e-300);
-  for (let n = 0; n + 1 < values.length; n++) fall = Math.max(fall, values[n] - values[n + 1]);
-  fall *= plan.w;
-  while (high > 0) {
-    const slack = delta - expected(values, tail, plan.w, high - 1);
-    if (slack < 0) return high;
-    high -= 1 + Math.min(high - 1, Math.floor(slack / fall));
+  const falls = laterFalls(values, tail);
+  let T = firstBelow(envelope, tail, plan.w, delta) - 1;
+  // From T to T - 1 the probability changes by at most w times the largest fall of g where it matters. This tells how
+  // far one may step without passing a failure; down to T/2, so that few visits do not matter.
+  while (T >= 0) {
+    const slack = delta - expected(values, tail, plan.w, T);
+    if (slack < 0) return T + 1;
+    const half = Math.floor(T / 2);
+    const [least] = visitRange(half, plan.w);
+    const fall = plan.w * (falls[Math.min(least, falls.length - 1)] + 1e-18);
+    T -= 1 + Math.min(T - half, Math.floor(slack / fall));
   }
   return 0;
+}
+
+/** For each n the largest fall g(m) - g(m + 1) over m >= n; not below `tail`. */
+function laterFalls(values, tail) {
+  const falls = new Float64Array(values.length).fill(tail);
+  for (let n = values.length - 2; n >= 0; n--) falls[n] = Math.max(falls[n + 1], values[n] - values[n + 1]);
+  return falls;
 }
 
 /** g up to where all that follows is far below delta, the largest of its later values, and a bound on what follows. */
@@ -226,6 +112,7 @@ function chernoffTail(plan, n) {
     if (missing > 0) share = Math.max(share, weight < 1 ? missing / (1 - weight) : Infinity);
   }
   if (share === 0) return 0;
+  if (share >= p) return 1;
   share += Math.max(0, visits * share - recorded) / n;
   if (share >= p) return 1;
   const rest = p < 1 ? (1 - share) * (Math.log1p(-share) - Math.log1p(-p)) : Infinity;

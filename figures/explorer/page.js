@@ -1,8 +1,10 @@
 // The page: settings, sliders, sentences. The settings are the one state; everything else is drawn from them.
 
 const { sliders: SLIDERS, presets: PRESETS } = JSON.parse(document.getElementById('settings').textContent);
+const T_STOPS = SLIDERS.find(({ key }) => key === 'T').stops;
 const settings = { seed: 1 };
-const byKey = Object.fromEntries(SLIDERS.map((slider) => [slider.key, slider]));
+// Fine enough to show the teeth of the probability, where one more record is asked for.
+const GRID = logarithmicGrid(T_STOPS[0], T_STOPS[T_STOPS.length - 1], 75);
 let settling = 0;
 
 function picture(id) {
@@ -32,6 +34,13 @@ function plan(policy, level = settings.gamma) {
   return { w, p, A, policy, level, visits: 0, recorded: 0 };
 }
 
+/** Whole numbers, evenly spaced on a logarithmic scale as far as they can be. */
+function logarithmicGrid(low, high, perDecade) {
+  const found = new Set();
+  for (let i = 0; i <= perDecade * Math.log10(high / low); i++) found.add(Math.round(low * 10 ** (i / perDecade)));
+  return [...found];
+}
+
 /** One value a policy of the family, by name. */
 function each(value) {
   const policies = Object.entries(family(settings.alpha, settings.lambda));
@@ -52,7 +61,7 @@ function renderPolicies() {
     say('policies',
       `The demonstrations met the state ${times(n)} and recorded the watched action (★) ${times(counts[WATCHED])}.`,
       `BC gives probability 0 to ${missed === 0 ? 'none' : missed} of the demonstrator’s ${A} actions;`,
-      `PostBC gives each at least ${shown(Math.min(...rows.PostBC))}.`);
+      `the least that PostBC gives any is ${shown(Math.min(...rows.PostBC))}.`);
   }
   drawPolicies(picture('policies'), { demonstrator: pi, BC: rows.BC, PostBC: rows.PostBC });
   list('policies', { demonstrator: pi[WATCHED], BC: rows.BC[WATCHED], PostBC: rows.PostBC[WATCHED] });
@@ -60,23 +69,21 @@ function renderPolicies() {
 
 function renderCoverage() {
   const { T, w, p, gamma, delta, alpha, lambda } = settings;
-  const { stops } = byKey.T;
   const now = each((policy) => coverageProbability(plan(policy), T));
   const unseen = Math.exp(T * Math.log1p(-w));
   const alone = noiseSuffices(plan(family(alpha, lambda).PostBC));
   say('coverage',
-    `After ${grouped(T)} demonstrations, BC gives the watched action at least ${shown(gamma * p)} (γ p) with`,
+    `After ${grouped(T)} demonstrations, BC gives the watched action at least ${shown(gamma * p)} (γ p) with`,
     `probability ${shown(now.BC)}, and PostBC with ${shown(now.PostBC)}.`,
     alone > 0 ? `PostBC’s noise alone is enough up to ${grouped(alone)} visits.` : 'PostBC’s noise alone is never enough.',
     unseen > 0.01 && `Nobody has met the state with probability ${shown(unseen)}; every policy is uniform then.`);
-  const curves = each((policy) => stops.map((t) => coverageProbability(plan(policy), t)));
-  drawCoverage(picture('coverage'), stops, curves, T, delta);
+  const curves = each((policy) => GRID.map((t) => coverageProbability(plan(policy), t)));
+  drawCoverage(picture('coverage'), GRID, curves, T, delta);
   list('coverage', now);
 }
 
 function renderLoss() {
   const { T, A, H, alpha, lambda } = settings;
-  const { stops } = byKey.T;
   const always = new Array(H).fill([1]);
   const bound = (t) => r1Bound(always, A, t, family(alpha, lambda).PostBC);
   const now = { ...each((policy) => chainLoss(A, H, T, policy)), 'our bound': bound(T) };
@@ -84,8 +91,8 @@ function renderLoss() {
     `A chain of ${H === 1 ? 'one step' : `${H} steps`} pays 1 at the end; one wrong action ends it, and the`,
     `demonstrator never errs. After ${grouped(T)} demonstrations PostBC’s noise costs ${shown(now.PostBC)}.`,
     `Uniform noise costs ${shown(now['uniform noise'])}, however many there are.`);
-  const curves = { ...each((policy) => stops.map((t) => chainLoss(A, H, t, policy))), 'our bound': stops.map(bound) };
-  drawLoss(picture('loss'), stops, curves, T);
+  const curves = { ...each((policy) => GRID.map((t) => chainLoss(A, H, t, policy))), 'our bound': GRID.map(bound) };
+  drawLoss(picture('loss'), GRID, curves, T);
   list('loss', now);
 }
 

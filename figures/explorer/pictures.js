@@ -137,32 +137,32 @@ function drawPolicies(svg, rows) {
 }
 
 /** Probability that the watched action is covered, against T. */
-function drawCoverage(svg, stops, curves, T, delta) {
+function drawCoverage(svg, grid, curves, T, delta) {
   const width = clear(svg);
   const right = width - BOX.right;
-  const last = stops[stops.length - 1];
-  const x = scale(stops[0], last, BOX.left, right, true);
+  const last = grid[grid.length - 1];
+  const x = scale(grid[0], last, BOX.left, right, true);
   const y = scale(0, 1, FOOT, BOX.top + 14, false);
   yAxis(svg, width, y, [0, 0.25, 0.5, 0.75, 1], 'probability');
-  xAxis(svg, BOX.left, right, x, decades(stops[0], last), 'demonstrations T');
+  xAxis(svg, BOX.left, right, x, decades(grid[0], last), 'demonstrations T');
   line(svg, 'aim', `M${BOX.left},${y(1 - delta)}H${right}`);
   standing(svg, x(T), T);
-  for (const name of ORDER) if (name in curves) curve(svg, name, stops, curves[name], x, y);
+  for (const name of ORDER) if (name in curves) curve(svg, name, grid, curves[name], x, y);
   text(svg, right - 4, y(1 - delta) + 15, `1 − δ = ${shown(1 - delta)}`, 'end', 'halo');
 }
 
 /** Loss on the chain against T, both on logarithmic scales; BC's loss of 0 lies below the picture and is named. */
-function drawLoss(svg, stops, curves, T) {
+function drawLoss(svg, grid, curves, T) {
   const width = clear(svg);
   const right = width - BOX.right;
-  const last = stops[stops.length - 1];
+  const last = grid[grid.length - 1];
   const least = leastDecade(Object.values(curves).flat(), 1e-8, 1e-3);
-  const x = scale(stops[0], last, BOX.left, right, true);
+  const x = scale(grid[0], last, BOX.left, right, true);
   const y = scale(least, 1, FOOT, BOX.top + 14, true);
   yAxis(svg, width, y, decades(least, 1), 'loss of return');
-  xAxis(svg, BOX.left, right, x, decades(stops[0], last), 'demonstrations T');
+  xAxis(svg, BOX.left, right, x, decades(grid[0], last), 'demonstrations T');
   standing(svg, x(T), T);
-  for (const name of ORDER.slice(1)) curve(svg, name, stops, curves[name], x, y);
+  for (const name of ORDER.slice(1)) curve(svg, name, grid, curves[name], x, y);
   line(svg, 'curve', `M${BOX.left},${FOOT}H${right}`, 'BC');
   text(svg, BOX.left + 6, FOOT - 6, 'BC: 0', 'start', 'halo');
 }
