@@ -19,19 +19,12 @@ _BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError,
 
 
 class Column:
-    """One array of an npz, read from its beginning on.
+    """One array of an npz, read from its beginning on: its `dtype`, its `shape`, whether it is stored `in_order` (of C).
 
     Parameters
     ----------
     stream : file of bytes
         The array's ``.npy`` file.
-
-    Attributes
-    ----------
-    dtype : numpy.dtype
-    shape : tuple of int
-    in_order : bool
-        Whether its entries are stored in C order.
 
     Raises
     ------
