@@ -19,7 +19,7 @@ _BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError,
 
 
 class Column:
-    """One array of an npz, read from its beginning on: its `dtype`, its `shape`, whether it is stored `in_order` (of C).
+    """One array of an npz, read from its beginning on: its `dtype`, its `shape`, and whether it is stored `in_order`.
 
     Parameters
     ----------
