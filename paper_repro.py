@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent
 
-WHOLE_RUN_FILES = ("verdicts.json", "errata.md", "report.html", "provenance.json")
+WHOLE_RUN_FILES = ("verdicts.json", "errata.md", "report.html", "explorer.html", "provenance.json")
 
 # One thread a worker, decided before numpy is imported: cells are the unit of parallel work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -219,6 +219,7 @@ def _finish(
     seconds: float,
 ) -> None:
     from figures._artifacts import save_json, save_text
+    from figures._explorer import write_explorer
     from figures._provenance import provenance
     from figures._report import write_report
     from theory.errata import errata_markdown
@@ -237,6 +238,7 @@ def _finish(
     save_json(options.out / "verdicts.json", verdicts)
     save_text(options.out / "errata.md", errata_markdown(all_results(), steps))
     write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out)
+    write_explorer(options.out / "explorer.html")
     save_json(options.out / "provenance.json", provenance(ROOT, options.out, seconds))
 
 

@@ -86,6 +86,9 @@ class Optimiser:
         Steps made so far.
     """
 
+    parameters: Floats
+    done: int
+
     def __init__(
         self,
         network: Network,

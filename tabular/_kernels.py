@@ -388,6 +388,73 @@ def _merge(successors, probabilities, k, s, shares, total, following, weights):
     return n
 
 
+_CACHED_VISITS = 1024  # noise weights are kept for fewer visits than this: divisions cost as much as the backups
+
+
+@_jit
+def _noise(n, alpha, inverse_mass, kept, known):
+    """Noise weights (L,) after n visits; a row of `kept`, filled when first asked for."""
+    row = kept[min(n, known.size - 1)]
+    if n >= known.size - 1 or not known[n]:
+        for m in range(alpha.size):
+            row[m] = alpha[m] / (1.0 + n * inverse_mass[m]) if n > 0 else 1.0
+        known[min(n, known.size - 1)] = True
+    return row
+
+
+@_jit
+def _family_values_dense(probabilities, reward, counts, visits, alpha, inverse_mass, value):
+    """As `family_values`, for a full table: two products of matrices a step."""
+    K, S, A, _ = probabilities.shape
+    H, L = counts.shape[0], alpha.size
+    kept, known = np.empty((_CACHED_VISITS + 1, L)), np.zeros(_CACHED_VISITS + 1, np.bool_)
+    after = np.zeros((S, L))
+    even_rows, seen_rows, seen = np.zeros((S, S)), np.empty((S, S)), np.empty(S, np.int64)
+    even, empirical = np.empty((S, L)), np.empty((S, L))
+    for h in range(H - 1, -1, -1):
+        k = h if K > 1 else 0
+        j = h if reward.shape[0] > 1 else 0
+        if K > 1 or h == H - 1:
+            even_rows[:] = 0.0
+            for s in range(S):
+                for a in range(A):
+                    _add(1.0 / A, probabilities[k, s, a], even_rows[s])
+        n_seen = 0
+        for s in range(S):
+            if visits[h, s] > 0:
+                row = seen_rows[n_seen]
+                row[:] = 0.0
+                for a in range(A):
+                    if counts[h, s, a] > 0:
+                        _add(counts[h, s, a] / visits[h, s], probabilities[k, s, a], row)
+                seen[n_seen] = s
+                n_seen += 1
+        np.dot(even_rows, after, even)
+        np.dot(seen_rows[:n_seen], after, empirical[:n_seen])
+        for s in range(S):
+            mean = 0.0
+            for a in range(A):
+                mean += reward[j, s, a] / A
+            for m in range(L):
+                after[s, m] = even[s, m] + mean
+        for i in range(n_seen):
+            s = seen[i]
+            n = visits[h, s]
+            mean = 0.0
+            for a in range(A):
+                mean += reward[j, s, a] * (counts[h, s, a] / n)
+            noise = _noise(n, alpha, inverse_mass, kept, known)
+            for m in range(L):
+                after[s, m] = after[s, m] + (1.0 - noise[m]) * (empirical[i, m] + mean - after[s, m])
+    value[:] = after
+
+
+@_sum_in_any_order
+def _add(weight, row, out):
+    for i in range(out.size):
+        out[i] += weight * row[i]
+
+
 @_jit
 def family_values(successors, probabilities, reward, counts, visits, alpha, inverse_mass, value):
     """Fill V_1 (S,L) of the L policies with noise weight alpha/(1 + n inverse_mass), all cloned from one data set.
@@ -395,25 +462,30 @@ def family_values(successors, probabilities, reward, counts, visits, alpha, inve
     A policy's backup mixes two that all share, that of the empirical and that of the uniform actions. So transitions
     are merged once for each (h,s), and what is left for each policy runs over neighbouring memory.
     """
+    if successors.size == 0:
+        _family_values_dense(probabilities, reward, counts, visits, alpha, inverse_mass, value)
+        return
     K, S, A, D = probabilities.shape
     H, L = counts.shape[0], alpha.size
+    kept, known = np.empty((_CACHED_VISITS + 1, L)), np.zeros(_CACHED_VISITS + 1, np.bool_)
     here, after = np.empty((S, L)), np.zeros((S, L))
     width = min(S, A * D)
     even_next, even_weights, n_even = np.empty((S, width), np.uint32), np.empty((S, width)), np.zeros(S, np.int64)
     next_states, weights, total = np.empty(width, np.uint32), np.empty(width), np.zeros(S)
     shares, uniform = np.empty(A), np.full(A, 1.0 / A)
-    empirical, even = np.empty(L), np.empty(L)
+    empirical = np.empty(L)
     for h in range(H - 1, -1, -1):
         k = h if K > 1 else 0
         j = h if reward.shape[0] > 1 else 0
         for s in range(S):
             if K > 1 or h == H - 1:  # where the table never changes, the uniform actions lead to the same at each step
                 n_even[s] = _merge(successors, probabilities, k, s, uniform, total, even_next[s], even_weights[s])
+            even = here[s]
             even[:] = _inner_product(uniform, reward[j, s])
-            _add_rows(even_weights[s], after, even_next[s], n_even[s], even)
+            if h < H - 1:
+                _add_rows(even_weights[s], after, even_next[s], n_even[s], even)
             n = visits[h, s]
             if n == 0:
-                here[s] = even
                 continue
             for a in range(A):
                 shares[a] = counts[h, s, a] / n
@@ -421,8 +493,9 @@ def family_values(successors, probabilities, reward, counts, visits, alpha, inve
             if h < H - 1:
                 n_next = _merge(successors, probabilities, k, s, shares, total, next_states, weights)
                 _add_rows(weights, after, next_states, n_next, empirical)
+            noise = _noise(n, alpha, inverse_mass, kept, known)
             for m in range(L):
-                here[s, m] = even[m] + (1.0 - alpha[m] / (1.0 + n * inverse_mass[m])) * (empirical[m] - even[m])
+                even[m] = even[m] + (1.0 - noise[m]) * (empirical[m] - even[m])
         here, after = after, here
     value[:] = after
 
@@ -431,16 +504,16 @@ def family_values(successors, probabilities, reward, counts, visits, alpha, inve
 def family_coverages(counts, visits, demonstrator, included, alpha, inverse_mass, out):
     """Fill the coverage (L,) of the same policies over the (h,s) that are included; at most 1."""
     H, S, A = counts.shape
-    weight = np.empty(alpha.size)
+    L = alpha.size
+    kept, known = np.empty((_CACHED_VISITS + 1, L)), np.zeros(_CACHED_VISITS + 1, np.bool_)
+    likeliest = np.zeros(_CACHED_VISITS)  # of the actions that were not recorded, by visits: the likeliest decides
     out[:] = 1.0
     for h in range(H):
         for s in range(S):
             if not included[h, s]:
                 continue
             n = visits[h, s]
-            for m in range(weight.size):
-                weight[m] = alpha[m] / (1.0 + n * inverse_mass[m]) if n > 0 else 1.0
-            missed = 0.0  # of the actions that were not recorded, the likeliest decides
+            missed = 0.0
             for a in range(A):
                 p = demonstrator[h, s, a]
                 if counts[h, s, a] == 0:
@@ -448,12 +521,22 @@ def family_coverages(counts, visits, demonstrator, included, alpha, inverse_mass
                 elif p > 0.0:
                     cloned, even = counts[h, s, a] / n / p, 1.0 / (A * p)
                     if cloned < 1.0 or even < 1.0:
-                        for m in range(weight.size):
+                        weight = _noise(n, alpha, inverse_mass, kept, known)
+                        for m in range(L):
                             out[m] = min(out[m], cloned + weight[m] * (even - cloned))
-            if missed > 0.0:
-                even = 1.0 / (A * missed)
-                for m in range(weight.size):
-                    out[m] = min(out[m], weight[m] * even)
+            if n < _CACHED_VISITS:
+                likeliest[n] = max(likeliest[n], missed)
+            elif missed > 0.0:
+                _lower(out, _noise(n, alpha, inverse_mass, kept, known), 1.0 / (A * missed))
+    for n in range(_CACHED_VISITS):
+        if likeliest[n] > 0.0:
+            _lower(out, _noise(n, alpha, inverse_mass, kept, known), 1.0 / (A * likeliest[n]))
+
+
+@_jit
+def _lower(out, weight, factor):
+    for m in range(out.size):
+        out[m] = min(out[m], weight[m] * factor)
 
 
 # --- exact laws of counts ---------------------------------------------------------------------------------------------

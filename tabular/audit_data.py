@@ -7,15 +7,17 @@ episodes. Rows of one episode stand together. Bad data are refused with the line
 import csv
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular.demonstrations import CSV_COLUMNS, check_suffix
+from tabular.npz_blocks import Column, blocks, npz_columns
 from tabular.tally import INTEGER, LARGEST, SIZE_COLUMN, Reader, Tally, plain, short
 from theory import validate
-from theory.files import npz_arrays
 
 LONGEST_LINE = 1 << 16
 """Bytes of a line; a longer one is refused without being read to its end."""
@@ -131,33 +133,44 @@ def _count_csv(path: Path, reader: Reader) -> None:
 
 
 def _count_npz(path: Path, reader: Reader) -> None:
-    columns = _npz_columns(path, npz_arrays(path))
-    for begin in range(0, len(columns[0]), 65536):  # as text, a part at a time
-        parts = [column[begin : begin + 65536].astype(str).tolist() for column in columns]
-        for row, fields in enumerate(zip(*parts, strict=True), begin):
-            try:
-                reader.row(fields[0], fields[1], fields[2], fields[3], fields[4] if len(fields) > 4 else None)
-            except ValueError as error:
-                raise ValueError(f"{path.name}, row {row}: {error}") from None
+    row = 0
+    with ExitStack() as stack:
+        for parts in _npz_blocks(path, npz_columns(path, stack)):
+            for fields in zip(*(part.astype(str).tolist() for part in parts), strict=True):
+                try:
+                    reader.row(fields[0], fields[1], fields[2], fields[3], fields[4] if len(fields) > 4 else None)
+                except ValueError as error:
+                    raise ValueError(f"{path.name}, row {row}: {error}") from None
+                row += 1
 
 
-def _npz_columns(path: Path, arrays: dict[str, Any]) -> list[Any]:
+def _npz_blocks(path: Path, arrays: dict[str, Column]) -> Iterator[list[NDArray[Any]]]:
+    """Episode, step, state, action and perhaps the number of actions of a part of the rows at a time."""
     if {"states", "actions"} <= arrays.keys():
         states, actions = arrays["states"], arrays["actions"]
-        if states.ndim != 2 or states.shape != actions.shape:
+        if len(states.shape) != 2 or states.shape != actions.shape:
             raise ValueError(f"{path.name}: states and actions must be of one shape (T, H)")
-        episode, step = np.divmod(np.arange(states.size), max(1, states.shape[1]))
-        arrays = {"episode": episode, "step": step, "state": states.ravel(), "action": actions.ravel()}
+        for name in ("states", "actions"):
+            if arrays[name].dtype.kind not in "iuU":
+                raise ValueError(f"{path.name}: {name} must hold integers or text; its dtype is {arrays[name].dtype}")
+        if not (states.in_order and actions.in_order):
+            raise ValueError(f"{path.name}: states and actions must be stored in C order (numpy.ascontiguousarray)")
+        begin = 0
+        for part in blocks(path, [states, actions]):
+            episode, step = np.divmod(np.arange(begin, begin + part[0].size), max(1, states.shape[1]))
+            begin += part[0].size
+            yield [episode, step, *part]
+        return
     for name in CSV_COLUMNS:
         if name not in arrays:
             raise ValueError(f"{path.name} has no array {name!r}; found {short(', '.join(arrays)) or 'nothing'}")
     columns = [arrays[name] for name in (*CSV_COLUMNS, SIZE_COLUMN) if name in arrays]
     for name, column in zip((*CSV_COLUMNS, SIZE_COLUMN), columns, strict=False):
-        if column.ndim != 1 or column.shape != columns[0].shape:
+        if len(column.shape) != 1 or column.shape != columns[0].shape:
             raise ValueError(f"{path.name}: {name} must have one entry a row; its shape is {column.shape}")
         if column.dtype.kind not in "iuU":
             raise ValueError(f"{path.name}: {name} must hold integers or text; its dtype is {column.dtype}")
-    return columns
+    yield from blocks(path, columns)
 
 
 def _read_sizes(path: Path) -> dict[str, int]:

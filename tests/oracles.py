@@ -256,7 +256,7 @@ def network_outputs(sizes, parameters, inputs):
     rows = []
     for row in inputs:
         at = 0
-        for layer, (m, n) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for layer, (m, n) in enumerate(itertools.pairwise(sizes)):
             weights = [parameters[at + i * n : at + (i + 1) * n] for i in range(m)]
             biases = parameters[at + m * n : at + (m + 1) * n]
             at += (m + 1) * n

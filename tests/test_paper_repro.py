@@ -185,6 +185,7 @@ def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path,
     page = (tmp_path / "report.html").read_text()
     assert all(entry["id"] in page for entry in verdicts["claims"])
     assert "http" not in page.replace("http://www.w3.org", "")
+    assert (tmp_path / "explorer.html").exists()
     provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert {"commit", "packages", "python", "seconds", "sha256"} <= set(provenance)
 

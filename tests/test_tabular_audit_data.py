@@ -1,5 +1,8 @@
 """Reading data to audit: what is counted, and what is refused with its line."""
 
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -148,6 +151,85 @@ def test_a_bad_npz_is_refused(tmp_path):
     path.write_bytes(b"PK\x03\x04")
     with pytest.raises(ValueError, match="not a complete npz file"):
         read(path)
+
+
+def test_a_bad_npz_of_trajectories_is_refused(tmp_path):
+    table, path = np.zeros((3, 2), int), tmp_path / "data.npz"
+    for states, message in (
+        (table[0], "must be of one shape"),
+        (table[:2], "must be of one shape"),
+        (table.astype(float), "states must hold integers or text; its dtype is float64"),
+        (np.asfortranarray(table), "must be stored in C order"),
+    ):
+        np.savez(path, states=states, actions=table)
+        with pytest.raises(ValueError, match=message):
+            read(path)
+
+
+def npy(header, body):
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2,)}", bytes(15)),  # too short
+        npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2,)}", bytes(17)),  # too long
+        npy("{'descr': '|O', 'fortran_order': False, 'shape': (2,)}", bytes(16)),  # would need pickle
+        b"\x93NUMPY\x09\x00" + bytes(40),  # a version of the future
+        b"no array",
+    ],
+)
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_array_is_refused(tmp_path, member, method):
+    path = tmp_path / "data.npz"
+    good = npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2,)}", bytes(8) + (1).to_bytes(8, "little"))
+    for broken in (None, "state"):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name in ("episode", "step", "state", "action"):
+                archive.writestr(f"{name}.npy", member if name == broken else good)
+        if broken is None:
+            assert read(path).n_episodes == 2
+        else:
+            with pytest.raises(ValueError, match="not a complete npz file"):
+                read(path)
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, **{name: np.arange(1000) for name in ("episode", "step", "state", "action")})
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 3] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match=r"data\.npz"):
+        read(path)
+
+
+def peak_memory(path):
+    tracemalloc.start()
+    try:
+        read(path, n_actions=3)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_memory_grows_with_the_episodes_names_and_not_with_the_rows(tmp_path, suffix):
+    peaks = []
+    for n_steps in (6000, 200_000):  # the same steps, state and action, from 3 and from 100 episodes
+        n = np.arange(n_steps)
+        columns = {"episode": n // 2000, "step": n % 2000, "state": n * 0, "action": n * 0}
+        path = tmp_path / f"{n_steps}.{suffix}"
+        if suffix == "npz":
+            np.savez_compressed(path, **columns)
+        else:
+            rows = "".join(f"{e},{h},0,0\n" for e, h in zip(columns["episode"], columns["step"], strict=True))
+            path.write_text("episode,step,state,action\n" + rows)
+        peaks.append(peak_memory(path))
+    columns_in_one_piece = 4 * 8 * 194_000
+    assert peaks[1] - peaks[0] < columns_in_one_piece / 4
 
 
 def test_bad_arguments_are_refused(tmp_path):

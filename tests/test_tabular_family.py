@@ -42,7 +42,7 @@ def test_members_together_are_the_members_one_by_one(data):
     agree(instance, recorded, data.draw(st.lists(estimators(), min_size=1, max_size=6)))
 
 
-@pytest.mark.parametrize("n_demos", [3, 100])
+@pytest.mark.parametrize("n_demos", [3, 100, 1023, 1024, 5000])  # about where noise weights are no longer kept
 @pytest.mark.parametrize(
     "build", [lambda: chain_lock(6, 3, 0.9, 0.1), lambda: deep_sea(6, 0.9, 0.1), lambda: funnel(8, 3, 4)]
 )
@@ -55,7 +55,8 @@ def test_they_agree_on_dense_and_step_dependent_tables(rng):
     p = rng.dirichlet(np.ones(7), size=(4, 7, 3))
     dense = FiniteHorizonMDP.from_dense(p, rng.random((4, 7, 3)), np.eye(7)[0], 4)
     for instance in (Instance("dense", dense, softmax(dense, 0.1)), garnet(12, 3, 5, 6, rng)):
-        agree(instance, sample_counts(instance.mdp, instance.demonstrator, 20, rng), MEMBERS)
+        for n_demos in (2, 20, 3000):
+            agree(instance, sample_counts(instance.mdp, instance.demonstrator, n_demos, rng), MEMBERS)
 
 
 def test_bc_covers_nothing_where_an_action_is_missing(rng):
