@@ -175,13 +175,18 @@ def section(docstring, title):
     return [name.strip().lstrip("*") for head in heads for name in head.partition(" :")[0].split(",")]
 
 
+def annotated(node):
+    """Names of a class's annotated fields."""
+    return {field.target.id for field in node.body if isinstance(field, ast.AnnAssign)}
+
+
 def signature(node):
     """Names of arguments; of a class, those of its constructor, or its annotated fields."""
     if isinstance(node, ast.ClassDef):
         for member in node.body:
             if isinstance(member, ast.FunctionDef) and member.name == "__init__":
                 return signature(member)
-        return {field.target.id for field in node.body if isinstance(field, ast.AnnAssign)}
+        return annotated(node)
     arguments = node.args
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     return {argument.arg for argument in named if argument}
@@ -205,7 +210,7 @@ def test_what_is_public_is_documented_and_documented_arguments_exist(node):
     assert docstring
     assert set(section(docstring, "Parameters")) <= signature(node)
     if isinstance(node, ast.ClassDef):
-        assert set(section(docstring, "Attributes")) <= signature(node)
+        assert set(section(docstring, "Attributes")) <= signature(node) | annotated(node)
 
 
 def test_the_reader_of_docstrings_reads_them():
