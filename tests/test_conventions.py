@@ -26,7 +26,7 @@ OURS = {*PACKAGES, "paper_repro", "benchmarks", "tests"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("**/*.py"))
 TESTS = sorted((ROOT / "tests").glob("**/*.py"))
 SCRIPTS = sorted([*ROOT.glob("*.py"), *(ROOT / "benchmarks").glob("**/*.py")])
-COMPILED = [path for path in MODULES if path.name in ("_kernels.py", "_dynamics.py")]
+COMPILED = [path for path in MODULES if path.name in ("_kernels.py", "_dynamics.py", "_finetune_kernels.py")]
 NOT_OURS = {".git", ".venv", "out", "build", "__pycache__"}
 TEXTS = sorted(
     path
