@@ -213,6 +213,8 @@ def fit(
 ) -> Fitted:
     """Train on batches drawn from `rows` with replacement, for as many steps as the optimiser's settings say.
 
+    Where a batch is not smaller than `rows`, each step takes all of them once.
+
     Parameters
     ----------
     optimiser : Optimiser
@@ -243,6 +245,9 @@ def fit(
     losses = []
     for begin in range(0, optimiser.training.n_steps, _BLOCK):
         steps = min(_BLOCK, optimiser.training.n_steps - begin)
-        drawn = rows[rng.integers(rows.size, size=(steps, optimiser.training.batch))]
+        if optimiser.training.batch < rows.size:
+            drawn = rows[rng.integers(rows.size, size=(steps, optimiser.training.batch))]
+        else:
+            drawn = np.tile(rows, (steps, 1))
         losses.append(optimiser.train(x, y, drawn, w))
     return Fitted(optimiser.result, np.concatenate(losses))
