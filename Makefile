@@ -15,7 +15,8 @@ repro: $(BUILT)
 full: $(BUILT)
 	$(BIN)/python paper_repro.py --full
 
-test slow: export OPENBLAS_NUM_THREADS := 1  # threads that wait for each other slow small products by up to 100 times
+# Threads that wait for each other slow small products by up to 100 times.
+test slow: export OPENBLAS_NUM_THREADS := 1
 
 test: $(BUILT)
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
