@@ -15,7 +15,7 @@ repro: $(BUILT)
 full: $(BUILT)
 	$(BIN)/python paper_repro.py --full
 
-# Threads that wait for each other slow small products by up to 100 times.
+# Small products are slowed by threads that wait for each other.
 test slow: export OPENBLAS_NUM_THREADS := 1
 
 test: $(BUILT)

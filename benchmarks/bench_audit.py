@@ -43,7 +43,7 @@ def peak(path: Path) -> float:
 
 
 def audit_of_a_million_rows() -> list[Row]:
-    """Seconds against ten, and memory against that for a tenth of the rows (all cells are met by then)."""
+    """Seconds against ten, and memory against that for a fifth of the rows (all cells are met by then)."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("csv", "npz"):

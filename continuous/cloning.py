@@ -48,8 +48,9 @@ class ClonedPolicy:
 
     def act(self, observations: Any, rng: np.random.Generator) -> FloatArray:
         """Draw a chunk at each observation: (N, observation_dim) -> (N, chunk, action_dim)."""
-        n = len(observations)
-        return self.decode(observations, validate.generator("rng", rng).standard_normal((n, self.added.size)))
+        seen = validate.array("observations", observations, shape=(None, self.observation_scale.mean.size))
+        latents = validate.generator("rng", rng).standard_normal((len(seen), self.added.size))
+        return self.decode(seen, latents)
 
     def decode(self, observations: Any, latents: Any) -> FloatArray:
         """Chunks that latents (N, D) are carried to, (N, chunk, action_dim), clipped to [-1, 1].

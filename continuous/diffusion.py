@@ -119,6 +119,8 @@ def chain_log_likelihood(denoise: Denoiser, chain: Any, *, floor: float) -> Floa
         If an argument is out of range.
     """
     path = validate.array("chain", chain, shape=(None, None, None))
+    if len(path) < 2:
+        raise ValueError(f"chain must hold a step; got shape {path.shape}")
     floor = validate.real("floor", floor, above=0.0)
     sigma = levels(len(path) - 1)
     out = np.empty((len(path) - 1, path.shape[1]))

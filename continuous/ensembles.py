@@ -15,6 +15,7 @@ from continuous.demonstrations import Demonstrations, Scale
 from continuous.networks import Floats, IntArray, Network
 from continuous.training import Optimiser, Training, fit
 from theory import validate
+from theory.streams import stream
 
 FloatArray = NDArray[np.float64]
 
@@ -84,11 +85,14 @@ def resampled_rows(version: str, episode_ends: IntArray, rng: np.random.Generato
 
     Raises
     ------
-    ValueError
-        If there is one episode only, whose trajectory bootstrap has no spread.
+    TypeError, ValueError
+        If an argument has the wrong type, the ends do not increase, or there is one episode only, whose trajectory
+        bootstrap has no spread.
     """
     validate.choice("version", version, VERSIONS)
     ends = validate.integers("episode_ends", episode_ends, shape=(None,))
+    if ends.size == 0 or ends[0] <= 0 or (np.diff(ends) <= 0).any():
+        raise ValueError(f"episode_ends must increase from above 0; got {ends.tolist()}")
     validate.generator("rng", rng)
     n = int(ends[-1])
     if version == "noise":
@@ -130,14 +134,15 @@ def fit_members(
     x = validate.array("inputs", inputs, shape=(None, None))
     y = validate.array("targets", targets, shape=(len(x), None))
     validate.instance("recipe", recipe, Recipe)
-    validate.instance("seed", seed, np.random.SeedSequence)
+    ends = validate.integers("episode_ends", episode_ends, shape=(None,))
+    if ends.size == 0 or ends[-1] != len(x):
+        raise ValueError(f"episode_ends must end with the number of rows, {len(x)}; got {ends.tolist()}")
     n_out = y.shape[1] * (2 if recipe.predictor == "gaussian" else 1)
     network = Network((x.shape[1], *recipe.hidden, n_out))
     members = np.empty((recipe.n_members, network.n_parameters), np.float32)
     for k in range(recipe.n_members):
-        stream = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k), pool_size=seed.pool_size)
-        rng = np.random.default_rng(stream)
-        rows = resampled_rows(recipe.version, episode_ends, rng)
+        rng = stream(seed, k)
+        rows = resampled_rows(recipe.version, ends, rng)
         members[k] = _member(network, x, y, rows, recipe, rng)
     return network, members
 

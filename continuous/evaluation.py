@@ -16,6 +16,7 @@ from continuous.tasks import Task
 from theory import validate
 from theory.claims import Interval
 from theory.probability import clopper_pearson
+from theory.streams import stream
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -144,7 +145,7 @@ def evaluate(
     act = getattr(policy, "act", policy)
     if not callable(act):
         raise TypeError(f"policy must be callable or have a method act; got {type(policy).__name__}")
-    contexts, chance = (_stream(seed, k) for k in range(2))
+    contexts, chance = (stream(seed, k) for k in range(2))
     starts = task.reset(contexts, n_episodes, rare=rare)
     success = np.zeros(n_episodes, np.bool_)
     returns = np.zeros(n_episodes)
@@ -204,13 +205,6 @@ def compare(first: Evaluation, second: Evaluation, confidence: float = 0.95) -> 
     less = int((second.success & ~first.success).sum())
     up, down = (clopper_pearson(k, n, 1 - (1 - confidence) / 2) for k in (more, less))
     return Comparison(more, less, n, Interval(up.low - down.high, up.high - down.low))
-
-
-def _stream(seed: np.random.SeedSequence, k: int) -> np.random.Generator:
-    """Stream k of a seed; unlike `spawn`, this leaves the seed as it was."""
-    return np.random.default_rng(
-        np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k), pool_size=seed.pool_size)
-    )
 
 
 def _checked_chunk(answer: Any, n: int, action_dim: int) -> FloatArray:

@@ -103,6 +103,15 @@ def _episode(successors, probabilities, reward, initial, policy, rng, states, ac
         returns[h] += returns[h + 1]
 
 
+@_jit
+def _report(checkpoints, c, end, J, out):
+    """Fill J at the checkpoints before `end`; return the next one."""
+    while c < checkpoints.size and checkpoints[c] < end:
+        out[c] = J
+        c += 1
+    return c
+
+
 # --- softmax policies -------------------------------------------------------------------------------------------------
 
 
@@ -199,9 +208,7 @@ def improve_softmax(
     while c < checkpoints.size:
         if checkpoints[c] < done + batch:
             J = expected_return(successors, probabilities, reward, initial, policy)
-            while c < checkpoints.size and checkpoints[c] < done + batch:
-                out[c] = J
-                c += 1
+            c = _report(checkpoints, c, done + batch, J, out)
             continue
         for i in range(batch):
             _episode(successors, probabilities, reward, initial, policy, rng,
@@ -336,9 +343,7 @@ def improve_optimistic(
     while c < checkpoints.size:
         if checkpoints[c] < done + batch:
             J = expected_return(successors, probabilities, reward, initial, policy)
-            while c < checkpoints.size and checkpoints[c] < done + batch:
-                out[c] = J
-                c += 1
+            c = _report(checkpoints, c, done + batch, J, out)
             continue
         for _ in range(batch):
             _episode(successors, probabilities, reward, initial, policy, rng,

@@ -58,15 +58,17 @@ def test_trajectories_are_drawn_whole_and_pairs_singly(lengths, number):
 @pytest.mark.compiled
 @pytest.mark.parametrize(("version", "n_units"), [("trajectory", 12), ("state-action", 60)])
 def test_at_one_state_the_spread_is_the_variance_over_the_number_of_units(version, n_units):
-    """Episodes of 5 equal actions: whole trajectories vary as 1/12, pairs as 1/60. False alarm below 1e-6 (z = 5)."""
+    """Episodes of 5 equal actions: whole trajectories vary as 1/12, pairs as 1/60. False alarm below 1e-6: z = 5.5 on
+    the mean and on the variance, whose own variance is at most 2.5/K of its square for sums that are nearly normal.
+    """
     K, values = 600, np.random.default_rng(2).normal(size=12)
     targets = np.repeat(values, 5)[:, None]
     recipe = Recipe(K, version, **LINEAR)
     network, members = fit_members(np.ones((60, 1)), targets, np.arange(5, 61, 5), recipe, seed(3))
     found = outputs(network, members, np.ones((1, 1)))[:, 0, 0]
     truth = values.var() / n_units
-    assert abs(found.mean() - values.mean()) <= 5 * np.sqrt(truth / K)
-    assert abs(found.var(ddof=1) / truth - 1) <= 5 * np.sqrt(2.5 / K)
+    assert abs(found.mean() - values.mean()) <= 5.5 * np.sqrt(truth / K)
+    assert abs(found.var(ddof=1) / truth - 1) <= 5.5 * np.sqrt(2.5 / K)
 
 
 # --- Lemma 7 ----------------------------------------------------------------------------------------------------------
@@ -189,6 +191,9 @@ def test_other_arguments_are_checked_as_everywhere():
         sample_covariance(np.zeros((1, 2, 2)))
     with pytest.raises(ValueError, match="targets"):
         fit_members(np.zeros((3, 1)), np.zeros((2, 1)), np.array([3]), Recipe(2, "noise"), seed())
+    for ends in ([], [2], [4], [3, 3], [0, 3]):
+        with pytest.raises(ValueError, match="episode_ends"):
+            fit_members(np.zeros((3, 1)), np.zeros((3, 1)), np.array(ends, int), Recipe(2, "noise"), seed())
     with pytest.raises(TypeError, match="seed"):
         fit_ensemble(shown(), 1, Recipe(2), 0)
     ensemble = fit_ensemble(shown(), 1, Recipe(2, hidden=(), training=Training(n_steps=1)), seed())
