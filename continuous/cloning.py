@@ -42,6 +42,11 @@ class ClonedPolicy:
     added: FloatArray
 
     @property
+    def latent_dim(self) -> int:
+        """Entries D of a latent, as of a chunk."""
+        return int(self.added.size)
+
+    @property
     def added_noise(self) -> float:
         """Root mean square over entries of the noise that was added."""
         return float(np.sqrt(np.mean(self.added**2)))
