@@ -391,3 +391,139 @@ def train_sac(
 def sac_temperature_slope(log_density, target_entropy):
     """Derivative in the temperature's logarithm L of -L * (mean log-density + target entropy)."""
     return -(log_density + target_entropy)
+
+
+@_jit
+def expectile_gradient(value, sizes, states, goals, expectile, to_value):
+    """Return mean |expectile - 1(goal < V)| (goal - V)^2 over states (N, width); fill its gradient (P,)."""
+    N, dtype = states.shape[0], value.dtype
+    hidden = np.empty(N * np.sum(sizes[1:-1]), dtype)
+    outputs, upstream = np.empty((N, 1), dtype), np.empty((N, 1), dtype)
+    buffer, ones = np.empty((2, N * np.max(sizes)), dtype), np.ones(N, dtype)
+    _forward(value, sizes, states, hidden, outputs)
+    loss = 0.0
+    for i in range(N):
+        gap = goals[i] - outputs[i, 0]
+        weight = (expectile if gap >= 0 else 1.0 - expectile) / N
+        loss += weight * gap * gap
+        upstream[i, 0] = -2.0 * weight * gap
+    _backward(value, sizes, states, hidden, upstream, buffer, ones, to_value, states[:0])
+    return loss
+
+
+@_jit
+def train_iql(
+    value, value_moments, value_sizes, critics, first, second, followers, sizes, states, actions, rewards, keeps,
+    nexts, batches, expectile, done, rates, options, losses,
+):  # fmt: skip
+    """Implicit Q-learning: for each batch a step of V towards the targets' smaller Q, then one of both Q towards r + V.
+
+    The table is that of `train_sac`; `rates` (n_steps,); `losses` (n_steps, 2): V's and the mean of both Q's.
+    """
+    n_steps, N = batches.shape
+    width, D = states.shape[1], actions.shape[1]
+    dtype = value.dtype
+    x, y, u = np.empty((N, width), dtype), np.empty((N, width), dtype), np.empty((N, D), dtype)
+    r, keep, target = np.empty((N, 1), dtype), np.empty((N, 1), dtype), np.empty((N, 1), dtype)
+    inputs, least = np.empty((N, width + D), dtype), np.empty(N, dtype)
+    hidden, outputs = np.empty((2, N * np.sum(sizes[1:-1])), dtype), np.empty((2, N, 1), dtype)
+    value_hidden = np.empty(N * np.sum(value_sizes[1:-1]), dtype)
+    to_critic, to_value = np.empty(critics.shape[1], dtype), np.empty(value.size, dtype)
+    nothing, none = np.empty(0, dtype), np.empty((0, 1), dtype)
+    for step in range(n_steps):
+        rows = batches[step]
+        _gather(states, rows, x)
+        _gather(nexts, rows, y)
+        _gather(actions, rows, u)
+        _gather(rewards, rows, r)
+        _gather(keeps, rows, keep)
+        _join(x, u, inputs)
+        _smaller(followers, sizes, inputs, hidden, outputs, least)
+        losses[step, 0] = expectile_gradient(value, value_sizes, x, least, expectile, to_value)
+        adam(value, value_moments[0], value_moments[1], nothing, to_value, done + step, rates[step], options)
+        _forward(value, value_sizes, y, value_hidden, target)
+        for i in range(N):
+            target[i, 0] = r[i, 0] + keep[i, 0] * target[i, 0]
+        losses[step, 1] = _fit_critics(
+            critics, first, second, followers, sizes, inputs, target, none, done + step, rates[step], options, to_critic
+        )
+
+
+@_jit
+def step_log_densities(parameters, sizes, inputs, offsets, nexts, slopes, deviations, out):
+    """Log-density of each next (N, D): normal, with mean offset + slope * network and deviation (N,) a row."""
+    N, D = nexts.shape
+    outputs = np.empty((N, D), parameters.dtype)
+    forward(parameters, sizes, inputs, outputs)
+    _normal(outputs, offsets, nexts, slopes, deviations, out)
+
+
+@_jit
+def _normal(outputs, offsets, nexts, slopes, deviations, out):
+    N, D = nexts.shape
+    for i in range(N):
+        total = 0.0
+        for j in range(D):
+            z = (nexts[i, j] - offsets[i, j] - slopes[i] * outputs[i, j]) / deviations[i]
+            total -= 0.5 * (z * z + np.log(2.0 * np.pi)) + np.log(deviations[i])
+        out[i] = total
+
+
+@_jit
+def ppo_gradient(
+    parameters, sizes, inputs, offsets, nexts, slopes, deviations, old, advantages, clip, to_parameters
+):  # fmt: skip
+    """Return minus the clipped objective, the mean ratio and the clipped share; fill the loss's gradient (P,).
+
+    `old` (N,) are the log-densities when the steps were drawn. A ratio that is clipped has no gradient.
+    """
+    N, D = nexts.shape
+    dtype = parameters.dtype
+    hidden = np.empty(N * np.sum(sizes[1:-1]), dtype)
+    outputs, upstream, density = np.empty((N, D), dtype), np.empty((N, D), dtype), np.empty(N, dtype)
+    buffer, ones = np.empty((2, N * np.max(sizes)), dtype), np.ones(N, dtype)
+    _forward(parameters, sizes, inputs, hidden, outputs)
+    _normal(outputs, offsets, nexts, slopes, deviations, density)
+    loss = 0.0
+    mean_ratio = 0.0
+    clipped = 0.0
+    for i in range(N):
+        ratio = np.exp(density[i] - old[i])
+        held = min(max(ratio, 1.0 - clip), 1.0 + clip)
+        gain = ratio * advantages[i]
+        free = gain <= held * advantages[i]
+        loss -= (gain if free else held * advantages[i]) / N
+        mean_ratio += ratio / N
+        clipped += 0.0 if free else 1.0 / N
+        for j in range(D):
+            gap = nexts[i, j] - offsets[i, j] - slopes[i] * outputs[i, j]
+            pull = gap * slopes[i] / (deviations[i] * deviations[i])
+            upstream[i, j] = -gain * pull / N if free else 0.0
+    _backward(parameters, sizes, inputs, hidden, upstream, buffer, ones, to_parameters, inputs[:0])
+    return loss, mean_ratio, clipped
+
+
+@_jit
+def train_ppo(
+    parameters, first, second, sizes, inputs, offsets, nexts, scalars, batches, clip, done, rate, options, losses
+):  # fmt: skip
+    """Adam on the clipped objective of each batch; `scalars` (M, 4): slope, deviation, old log-density, advantage.
+
+    `losses` (n_steps, 3) are what `ppo_gradient` returns, before each step.
+    """
+    n_steps, N = batches.shape
+    D, dtype = nexts.shape[1], parameters.dtype
+    x, offset, after = np.empty((N, inputs.shape[1]), dtype), np.empty((N, D), dtype), np.empty((N, D), dtype)
+    columns, scalar = np.empty((4, N), dtype), np.empty((N, 4), dtype)
+    to_parameters, nothing = np.empty(parameters.size, dtype), np.empty(0, dtype)
+    for step in range(n_steps):
+        rows = batches[step]
+        _gather(inputs, rows, x)
+        _gather(offsets, rows, offset)
+        _gather(nexts, rows, after)
+        _gather(scalars, rows, scalar)
+        columns[:] = scalar.T
+        losses[step, 0], losses[step, 1], losses[step, 2] = ppo_gradient(
+            parameters, sizes, x, offset, after, columns[0], columns[1], columns[2], columns[3], clip, to_parameters
+        )
+        adam(parameters, first, second, nothing, to_parameters, done + step, rate, options)
