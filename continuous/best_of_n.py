@@ -138,7 +138,7 @@ def fit_critic(experience: Experience, settings: BestOfN, rng: np.random.Generat
     validate.generator("rng", rng)
     n_in, D = experience.inputs.shape[1], experience.choices.shape[1]
     scale = Scale.of(experience.choices.astype(np.float64))
-    choices = scale.apply(experience.choices).astype(np.float32)
+    choices = scale.apply(experience.choices.astype(np.float64)).astype(np.float32)
     keeps = experience.keeps(settings.discount)
     value_network, critic_network = Network((n_in, *settings.hidden, 1)), Network((n_in + D, *settings.hidden, 1))
     value, critics = value_network.initial(rng), np.stack([critic_network.initial(rng) for _ in range(2)])

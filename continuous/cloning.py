@@ -71,11 +71,6 @@ class ClonedPolicy:
         return self.denoiser.n_out
 
     @property
-    def latent_dim(self) -> int:
-        """Entries D of a latent, as of a chunk."""
-        return int(self.added.size)
-
-    @property
     def added_noise(self) -> float:
         """Root mean square over entries of the noise that was added."""
         return float(np.sqrt(np.mean(self.added**2)))

@@ -72,9 +72,9 @@ class DSRL:
     rounds: int = 12
     episodes: int = 25
     updates: int = 300
-    batch: int = 256
-    hidden: tuple[int, ...] = (128, 128)
-    rate: float = 3e-4
+    batch: int = 128
+    hidden: tuple[int, ...] = (64, 64)
+    rate: float = 1e-3
     target_rate: float = 0.005
     entropy: float = -0.5
     temperature: float = 0.01
@@ -229,7 +229,7 @@ def finetune_dsrl(
     """
     timed = with_clock(task)
     validate.instance("settings", settings, DSRL)
-    D, bound = policy.latent_dim, settings.bound
+    D, bound = policy.chunk_size, settings.bound
     agent = SoftActorCritic(timed.observation_dim, D, settings, stream(seed, 0))
     steered = SteeredPolicy(policy, agent, bound)
     checkpoints = Checkpoints(timed, policy, settings.evaluation_episodes, evaluation_seed)

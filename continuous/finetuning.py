@@ -32,8 +32,8 @@ class Pretrained(Protocol):
         """Scale of what it observes."""
 
     @property
-    def latent_dim(self) -> int:
-        """Entries D of a latent."""
+    def chunk_size(self) -> int:
+        """Entries D of a chunk, and of its latent."""
 
     def act(self, observations: Any, rng: np.random.Generator, /) -> FloatArray:
         """Draw a chunk at each observation."""
