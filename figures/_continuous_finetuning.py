@@ -9,7 +9,7 @@ import csv
 import io
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of a grid: tasks, numbers of demonstrations, how many seeds from which on, strengths, finetuners."""
+    """Settings of a grid: tasks, numbers of demonstrations, how many seeds, strengths, finetuners."""
 
     tasks: tuple[str, ...]
-    n_demos: int
+    n_demos: tuple[int, ...]
     n_seeds: int
     sigmas: tuple[float, ...] = SIGMAS
     alphas: tuple[float, ...] = ALPHAS
@@ -73,8 +73,10 @@ class Config:
     settings: Settings = Settings()
 
 
-FULL = Config(("reach", "stick"), 10, 20)
-QUICK = Config(("reach", "stick"), 10, 3, (0.2, 0.4), (1.0, 2.0), settings=Settings(rounds=6, evaluation_episodes=100))
+FULL = Config(("reach", "stick"), (10,), 20)
+QUICK = Config(
+    ("reach", "stick"), (10,), 5, (0.2, 0.4), (1.0, 2.0), settings=Settings(rounds=6, evaluation_episodes=100)
+)
 
 
 def strengths(config: Config) -> list[tuple[str, float]]:
@@ -143,7 +145,7 @@ def cells(config: Config, entropy: int, seeds: Sequence[int]) -> list[dict[str, 
             "entropy": entropy,
             "task": task,
             "seed": seed,
-            "n_demos": config.n_demos,
+            "n_demos": n_demos,
             "family": family,
             "strength": strength,
             "finetuner": finetuner,
@@ -152,6 +154,7 @@ def cells(config: Config, entropy: int, seeds: Sequence[int]) -> list[dict[str, 
         for seed in seeds
         for finetuner in config.finetuners
         for task in config.tasks
+        for n_demos in config.n_demos
         for family, strength in strengths(config)
     ]
 
@@ -218,3 +221,61 @@ def write_table(path: Path, config: Config, sweep: Sweep, seeds: Sequence[int]) 
         save_text(path, text.getvalue())
         made = {"seed": sweep.seed, "seeds": list(seeds[: k + 1]), "settings": asdict(config), "versions": versions()}
         save_json(path.with_suffix(".json"), {"schema": 1, **made, "source": source_digest(run_cell)})
+
+
+def learner(row: Mapping[str, Any]) -> str:
+    """Name of a row's finetuner, with its number of candidates."""
+    return str(row["finetuner"]) + (f", N = {row['candidates']}" if str(row["candidates"]) else "")
+
+
+AXES = ("tasks", "n_demos", "learners", "policies", "seeds")
+
+
+def tensors(table: Sequence[Mapping[str, Any]]) -> Arrays:
+    """Arrange the rows of a table, computed or read.
+
+    Returns
+    -------
+    dict of ndarray
+        `pretrained`, `finetuned`, `noise` and `seconds` (of both parts together), over `AXES`; `curve` and
+        `curve_steps`, with checkpoints behind, as many as all have. `tasks`, `n_demos`, `learners`, `seeds`; of the
+        policies, `families` and `strengths`.
+
+    Raises
+    ------
+    ValueError
+        If a row is missing or stands twice.
+    """
+    keys: list[tuple[Any, ...]] = [
+        (
+            str(row["task"]), int(row["n_demos"]), learner(row), (str(row["family"]), float(row["strength"])),
+            int(row["seed"]),
+        )
+        for row in table
+    ]  # fmt: skip
+    names: list[list[Any]] = [list(dict.fromkeys(key[k] for key in keys)) for k in range(len(AXES))]
+    names[3].sort(key=lambda policy: (FAMILIES.index(policy[0]), policy[1]))
+    shape = tuple(map(len, names))
+    if len(set(keys)) < len(keys) or len(keys) != np.prod(shape):
+        raise ValueError(f"a grid of shape {shape} must hold each cell once; got {len(keys)} rows")
+    n_checkpoints = min(len(str(row["curve"]).split()) for row in table)
+    single, curves = np.empty((4, *shape)), np.empty((2, *shape, n_checkpoints))
+    for key, row in zip(keys, table, strict=True):
+        at = tuple(names[k].index(one) for k, one in enumerate(key))
+        seconds = float(row["pretrain_seconds"]) + float(row["finetune_seconds"])
+        single[(slice(None), *at)] = float(row["pretrained"]), float(row["finetuned"]), float(row["noise"]), seconds
+        for i, name in enumerate(("curve", "curve_steps")):
+            curves[(i, *at)] = [float(one) for one in str(row[name]).split()][:n_checkpoints]
+    return {
+        **dict(zip(("pretrained", "finetuned", "noise", "seconds"), single, strict=True)),
+        **dict(zip(("curve", "curve_steps"), curves, strict=True)),
+        **{name: np.array(names[k]) for k, name in enumerate(AXES) if name != "policies"},
+        "families": np.array([family for family, _ in names[3]]),
+        "strengths": np.array([strength for _, strength in names[3]]),
+    }
+
+
+def compute(config: Config, sweep: Sweep) -> Arrays:
+    """Run the grid and arrange it."""
+    found = zip(*run(config, sweep), strict=True)
+    return tensors([row for cell, arrays in found for row in rows(cell, arrays)])
