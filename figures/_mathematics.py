@@ -22,7 +22,15 @@ _ALPHABETS = {("double-struck", "E"): "𝔼", ("script", "N"): "𝒩"}
 _OPERATORS = {"~": "∼", "\\{": "{", "\\}": "}", ":": ":", "⌈": "⌈", "⌉": "⌉"}
 _RELATIONS = {"<=": r"\le", ">=": r"\ge", "<": "<", ">": ">", "==": "="}
 _LETTER = r"(?:[A-Za-zα-ωΑ-Ω][\u0302\u0303]?|max|min|Pr|KL|∑)"
-_MINUS = r"(?<=[ (\[{^=,≤≥])-(?=[\dA-Za-zα-ωΑ-Ω(∞])|(?<=[\w)\]}′]) - (?=\S)|^-(?=\d)|(?<![A-Za-z0-9])[A-Z]-(?=\d)"
+_MINUS = "|".join(
+    (
+        r"(?<=[ (\[{^=,≤≥])-(?=[\dA-Za-zα-ωΑ-Ω(∞])",
+        r"(?<=[\w)\]}′]) - (?=\S)",
+        r"^-(?=\d)",
+        r"(?<![A-Za-z0-9])[A-Z]-(?=\d)",
+        r"\b\d-(?=[a-z]\b)",
+    )
+)
 """Where a hyphen is a minus sign: before a number or letter that stands after a bracket or relation, or between two."""
 _BRACKETS = r"\((?:[^()]|\([^()]*\))*\)"
 
@@ -42,7 +50,7 @@ def mathml(latex: str, *, block: bool = False) -> Markup:
         element.tag = element.tag.removeprefix(f"{{{_SPACE}}}")
         _join_letters(element)
         _in_core(element)
-    return Markup(ElementTree.tostring(tree, encoding="unicode"))  # noqa: S704 (made by the two libraries alone)
+    return Markup(ElementTree.tostring(tree, encoding="unicode"))
 
 
 def _join_letters(element: ElementTree.Element) -> None:
@@ -75,7 +83,7 @@ def relation_mathml(formula: Formula) -> Markup:
     formula : Formula
     """
     parts = [f"{_latex(formula.left)} {_RELATIONS[formula.relation]} {_latex(formula.right)}"]
-    parts += [_range_latex(r) for r in formula.ranges]
+    parts += [_range_latex(r) for r in formula.ranges if r.integer or not r.low == -r.high == -sympy.oo]
     parts += [f"{_latex(condition)} \\ge 0" for condition in formula.given]
     return mathml(r",\quad ".join(parts))
 
@@ -114,7 +122,7 @@ def typeset(text: str) -> Markup:
     for sign, symbol in _SIGNS:
         text = text.replace(sign, symbol)
     text = re.sub(r"(?<![A-Za-z])sqrt(?=[ (])\s?", "√", text)
-    text = re.sub(r"(?<![A-Za-z])(?<!the )sum(?=_| [A-Zwx(|])", "∑", text)
+    text = re.sub(r"(?<![A-Za-z])(?<!the )sum(?=_| [A-Zwx(|]| min)", "∑", text)
     text = re.sub(rf"(?<![A-Za-z`])({'|'.join(_GREEK)})(?![A-Za-z`])", lambda m: _GREEK[m[1]], text)
     text = re.sub(r"(?<=[α-ω])'", "′", text)
     text = re.sub(r"(?<=[A-Za-zα-ω])_hat(?![A-Za-z])", "\u0302", text)
@@ -124,7 +132,7 @@ def typeset(text: str) -> Markup:
     html = str(escape(text))
     html = re.sub(rf"(?<![A-Za-z`/])({_LETTER})_(?:\{{([^}}]*)\}}|([A-Za-z0-9α-ω]+))", _lowered, html)
     html = re.sub(rf"\^(\u2212?(?:{_BRACKETS}|[A-Za-z0-9α-ω]+)|\*)", _raised, html)
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html).replace("orcfirst", "orc-first"))  # noqa: S704 (escaped)
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html).replace("orcfirst", "orc-first"))
 
 
 def _lowered(found: re.Match[str]) -> str:

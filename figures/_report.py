@@ -36,7 +36,6 @@ _PAGES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-_PAGES.filters |= {"typeset": typeset, "mathml": mathml, "relation": relation_mathml, "count_values": Counter}
 _LONGEST = 4000
 """Characters of MathML above which a decided relation is left to the sentence that states it."""
 
@@ -67,7 +66,7 @@ def write_report(
     shown = [_figure(outcome, folder) for outcome in outcomes]
     places = {figure["name"]: _place(figure, results) for figure in shown}
     page = _PAGES.get_template("report.html.j2").render(
-        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (a file of ours)
+        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),
         verdicts=verdicts,
         origin=origin,
         summary=_summary(verdicts),
@@ -112,6 +111,18 @@ def small_png(path: Path) -> bytes:
         plain = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         plain.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def condensed(detail: str) -> str:
+    """Return how a step was decided, with what is said several times said once.
+
+    Parameters
+    ----------
+    detail : str
+        Parts with semicolons between them.
+    """
+    counts = Counter(detail.split("; "))
+    return "; ".join(part if n == 1 else f"{part} ({n} times)" for part, n in counts.items())
 
 
 def result_of(source: str, results: Iterable[Result]) -> str | None:
@@ -222,6 +233,14 @@ def _steps(result: Result, verdicts: Sequence[Mapping[str, Any]]) -> list[dict[s
     steps = []
     for step in result.steps:
         relations = [shown for f in step.relations if len(shown := relation_mathml(f)) <= _LONGEST]
-        entry = {"statement": step.statement, "why": step.why, "relations": relations}
+        entry = {"statement": step.statement, "why": step.why, "severity": step.severity, "relations": relations}
         steps.append({**found[step.id, step.form], **entry})
     return steps
+
+
+_PAGES.filters |= {
+    "typeset": typeset,
+    "mathml": mathml,
+    "condensed": condensed,
+    "count_values": Counter,
+}

@@ -182,8 +182,8 @@ RESULTS = (
         (R2_1, R2_2, R2_3, R2),
         statement="For lambda >= A >= 2, with probability at least 1 - delta: PostBC >= pi_beta alpha "
         "min{1/(5 log(SH/delta)), 1/(2 lambda)} everywhere.",
-        meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be promised, and the "
-        "number of actions need not enter the logarithm.",
+        meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be "
+        "promised, and the number of actions need not enter the logarithm.",
         latex=r"\gamma \ge \alpha\min\Bigl\{\frac1{5\log(SH/\delta)},\frac1{2\lambda}\Bigr\}",
         assumptions=("lambda >= A", "A >= 2 (A = 1 is trivial)", "0 < delta < 1"),
     ),

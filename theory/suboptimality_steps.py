@@ -238,8 +238,8 @@ RESULTS = (
         (B3_21, B3_21C, B3_22, B3_22C, MAIN, MAIN_C),
         statement="With lambda = max{A, 4 log(HT)} and alpha = 1/max{A, H, log(HT)}: "
         "J(pi_beta) - E J(PostBC) <= 28 H^2 S log(T)/T for T >= 2, with the coverage of the corrected Lemma 1.",
-        meaning="PostBC loses no more than a constant times what is proved for BC, and covers the demonstrator as well: "
-        "coverage at no cost in the rate.",
+        meaning="PostBC loses no more than a constant times what is proved for BC, and covers the demonstrator as "
+        "well: coverage at no cost in the rate.",
         latex=r"J(\pi_\beta)-\mathbb E\,J(\tilde\pi)\le 28\,\frac{H^2S\log T}{T}",
         assumptions=("T >= 2",),
     ),
