@@ -94,6 +94,8 @@ class Run:
         The task's own, if not given.
     quality : float, optional
         The task's own, if not given.
+    level : float, optional
+        Of noise, in place of the one by the rule.
     """
 
     instance: str
@@ -102,6 +104,7 @@ class Run:
     learner: str = "natural gradient"
     episodes: int | None = None
     quality: float | None = None
+    level: float | None = None
 
     def settings(self) -> dict[str, Any]:
         """All that decides the instance, JSON-ready."""
@@ -275,7 +278,9 @@ def _choices(base: Cell) -> tuple[float, ...]:
 def _base(run: Run, found: Arrays, sweep: Sweep) -> dict[str, Any]:
     cell = {**run.settings(), "seed": seed_of(sweep)}
     level = float(found["levels"][STARTS.index(run.start)])
-    if run.rule == "paper":
+    if run.level is not None:
+        level = run.level
+    elif run.rule == "paper":
         level = paper_level(build(cell), run.start, TASKS[run.instance].n_demos)
     return {**cell, "start": run.start, "level": level, "learner": run.learner, "episodes": run.budget()}
 

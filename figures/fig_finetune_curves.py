@@ -234,7 +234,7 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
             axes.plot(t, arrays["mean"][i, k], color=colour, lw=1.4, label=label)
         else:
             axes.plot(t, arrays["mean"][i, k], color=colour, lw=0.9, ls=(0, (3, 1.5)), label=f"{start}, paper's")
-    axes.axhline(arrays["plateau"][i].mean(), color=_style.COLOURS["BC"], ls=":", lw=1, label="BC's plateau (exact)")
+    axes.axhline(arrays["plateau"][i].mean(), color=_style.COLOURS["BC"], ls=":", lw=1, label="BC's plateau")
     axes.axhline(TARGET, color="#AAAAAA", lw=0.6, zorder=0)
     axes.set(xscale="log", ylim=(-0.03, 1.03), xlim=(5, np.nanmax(t)))
     axes.minorticks_off()
