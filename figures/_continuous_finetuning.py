@@ -263,7 +263,8 @@ def tensors(table: Sequence[Mapping[str, Any]]) -> Arrays:
     for key, row in zip(keys, table, strict=True):
         at = tuple(names[k].index(one) for k, one in enumerate(key))
         seconds = float(row["pretrain_seconds"]) + float(row["finetune_seconds"])
-        single[(slice(None), *at)] = float(row["pretrained"]), float(row["finetuned"]), float(row["noise"]), seconds
+        for i, value in enumerate((row["pretrained"], row["finetuned"], row["noise"], seconds)):
+            single[(i, *at)] = float(value)
         for i, name in enumerate(("curve", "curve_steps")):
             curves[(i, *at)] = [float(one) for one in str(row[name]).split()][:n_checkpoints]
     return {

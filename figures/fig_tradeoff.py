@@ -151,6 +151,7 @@ def _draw_differences(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
         axes.vlines(x, np.maximum(low, -2 * limit), np.minimum(high, 2 * limit), color=colour, lw=1.0)
         axes.plot(x, mean, color=colour, marker=marker, ls="", label=name)
     axes.set(xscale="log", ylim=(-limit, limit))
-    ticks = noise if noise.size < 4 else noise[:: (noise.size + 2) // 4]
-    axes.set_xticks(ticks, [f"{one:.2f}" for one in ticks])
+    alphas = arrays["strengths"][ours]
+    names = [f"{x:.2f}\n$\\alpha$ = {alpha:g}" for x, alpha in zip(noise, alphas, strict=True)]
+    axes.set_xticks(noise, names, fontsize=6)
     axes.minorticks_off()
