@@ -19,7 +19,7 @@ def _experience() -> Experience:
 
 
 class _Products:
-    """The products of passes through networks of two hidden layers: forward, or back to the parameters or the inputs."""
+    """Products of passes through networks with hidden layers: forward, or back to the parameters or the inputs."""
 
     def __init__(self, batch: int, hidden: tuple[int, ...]) -> None:
         rng, self.hidden = np.random.default_rng(1), hidden
