@@ -132,7 +132,9 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
 def save_drawing(name: str, arrays: Arrays, out: Path) -> None:
     """Draw a figure and write its pictures."""
     with _style.style():
-        save_figure(out / name, figure_module(name).draw(arrays))
+        figure = figure_module(name).draw(arrays)
+        _style.make_texts_legible(figure)
+        save_figure(out / name, figure)
 
 
 def _saved(path: Path, wanted: dict[str, Any]) -> Arrays:

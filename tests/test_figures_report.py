@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from figures._explorer import contrast
 from figures._mathematics import mathml, relation_mathml, typeset
 from figures._pipeline import Outcome, figure_module, figure_names
 from figures._report import bound_text, condensed, interval_text, relation_text, result_of, small_png, write_report
+from figures._style import contrast
 from theory.claims import Claim, Interval
 from theory.results import all_results
 
@@ -407,11 +407,13 @@ def test_formulas_are_drawn(browser):
 
 
 def test_steps_are_folded_on_the_screen_and_unfolded_in_print(browser):
+    from selenium.webdriver.support.ui import WebDriverWait
+
     heights = """return [...document.querySelectorAll('.steps > li')].map((x) => x.checkVisibility(
       { contentVisibilityAuto: true }) && x.getBoundingClientRect().height > 0)"""
     assert not any(browser.execute_script(heights))
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    assert all(browser.execute_script(heights))
+    WebDriverWait(browser, 10, 0.05).until(lambda b: all(b.execute_script(heights)))
 
 
 def test_it_is_dark_where_that_is_wished_and_white_on_paper(browser, source):
