@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-from figures._artifacts import save_text
+from figures._artifacts import page_templates, save_text
 from figures._style import COLOURS, legible
 from theory.coverage import best_prior_mass
 from theory.suboptimality import paper_parameters
@@ -22,13 +21,7 @@ LEAST_CONTRAST = 3.0
 
 _FIRST_DIGITS = (1, 1.1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
 _FOLDER = Path(__file__).parent / "explorer"
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
+_PAGES = page_templates(_FOLDER)
 
 
 @dataclass(frozen=True)

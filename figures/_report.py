@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from figures._artifacts import save_text
+from figures._artifacts import page_templates, save_text
 from figures._mathematics import mathml, relation_mathml, typeset
 from figures._pipeline import Outcome
 from theory.claims import EMPIRICAL_SOURCES, Result
@@ -29,13 +28,7 @@ EMPIRICAL = {
 """The claims of the paper's experiments, in our words."""
 
 _FOLDER = Path(__file__).parent / "report"
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
+_PAGES = page_templates(_FOLDER)
 _LONGEST = 4000
 """Characters of MathML above which a decided relation is left to the sentence that states it."""
 
