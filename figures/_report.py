@@ -79,7 +79,7 @@ def relation_text(claim: Mapping[str, Any]) -> str:
 
 def interval_text(claim: Mapping[str, Any]) -> str:
     """What was measured: a number where it is exact, else an interval."""
-    low, high = (end if end is None else f"{end:.4g}" for end in claim["interval"])
+    low, high = (end if end is None else f"{end:.4g}".replace("-", "−") for end in claim["interval"])
     if low == high and low is not None:
         return low
     return f"[{'−∞' if low is None else low}, {'∞' if high is None else high}]"
@@ -141,6 +141,7 @@ def _figure(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "title": outcome.title,
         "caption": outcome.caption,
         "section": outcome.section,
+        "also": outcome.also,
         "image": base64.b64encode(image).decode(),
         "width": width,
         "height": height,
@@ -208,6 +209,7 @@ def _chapters(
                 "statements": [step for step in steps if step["id"] == result.id],
                 "claims": claims,
                 "figures": [f for f in figures if places[f["name"]] == result.id],
+                "again": [f for f in figures if result.id in f["also"]],
                 "others": [f for f in figures if f["name"] in named and places[f["name"]] != result.id],
                 "errata": [entry for entry in errata if entry["result"] == result.id],
             }

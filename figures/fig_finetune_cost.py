@@ -172,9 +172,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     ]  # fmt: skip
 
 
-SHADES = {
-    name: _style.OTHERS[k] for k, name in ((0, "natural gradient"), (1, "policy gradient"), (3, "optimistic planning"))
-}
+SHADES = dict(zip(("natural gradient", "policy gradient", "PPO", "optimistic planning"), _style.OTHERS, strict=False))
 MARKERS = {"natural gradient": "o", "policy gradient": "^", "optimistic planning": "v"}
 
 
@@ -192,9 +190,7 @@ def draw(arrays: Arrays) -> Figure:
     return figure
 
 
-def _medians(
-    axes: Axes, x: NDArray[np.float64], times: NDArray[np.float64], colour: str, marker: str, **look: Any
-) -> None:
+def _medians(axes: Axes, x: NDArray[np.float64], times: NDArray[np.float64], colour: str, marker: str, **look: Any) -> None:
     """Medians with their intervals; where the upper end was not reached, up to the largest time seen."""
     seen = np.where(np.isfinite(times), times, np.nanmax(times[np.isfinite(times)]))
     ends = [quantile_interval(row, 0.5) for row in seen]
@@ -231,9 +227,7 @@ def _draw_critic(axes: Axes, arrays: Arrays) -> None:
     t = np.maximum(arrays["times"], 5.0)
     for i, start in enumerate(STARTS):
         for k, line in enumerate(("-", (0, (2, 1)))):
-            axes.fill_between(
-                t, arrays["low"][k, i], arrays["high"][k, i], color=_style.COLOURS[start], alpha=0.2, lw=0
-            )
+            axes.fill_between(t, arrays["low"][k, i], arrays["high"][k, i], color=_style.COLOURS[start], alpha=0.2, lw=0)
             label = start if k == 0 else None
             axes.plot(t, arrays["mean"][k, i], color=_style.COLOURS[start], ls=line, lw=1.2, label=label)
     axes.axhline(arrays["plateau"].mean(), color=_style.COLOURS["BC"], ls=":", lw=1)

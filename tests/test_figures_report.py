@@ -96,8 +96,9 @@ def outcomes():
     made = []
     for name in figure_names():
         module = figure_module(name)
+        places = (getattr(module, "SECTION", "experiments"), getattr(module, "ALSO", ()))
         claims = (claim(f"{name}-first", next(sources)), claim(f"{name}-second", next(sources), 0.2, 0.9))
-        made.append(Outcome(name, module.TITLE, module.CAPTION, claims, getattr(module, "SECTION", "experiments")))
+        made.append(Outcome(name, module.TITLE, module.CAPTION, claims, *places))
     return made
 
 
@@ -168,7 +169,8 @@ def test_a_screen_reader_finds_language_landmarks_pictures_and_table_heads(page)
     for landmark in ("header", "nav", "main", "footer"):
         assert len(page.all(landmark)) == 1
     images = page.all("img")
-    assert len(images) == len(figure_names())
+    again = sum(len(getattr(figure_module(name), "ALSO", ())) for name in figure_names())
+    assert len(images) == len(figure_names()) + again
     alts = [image["alt"] for image in images]
     assert all(len(alt) > 20 for alt in alts)
     assert len(set(alts)) == len(alts)
@@ -279,6 +281,8 @@ def test_where_it_comes_from_stands_at_the_end(source):
 
 @pytest.mark.parametrize("name", figure_names())
 def test_a_figure_names_a_part_of_the_report_or_stands_with_the_experiments(source, name):
+    for result in getattr(figure_module(name), "ALSO", ()):
+        assert f'href="#{name}">where it stands' in part(source, result)
     section = getattr(figure_module(name), "SECTION", "experiments")
     assert section in {"experiments", "errata", "bounds", *(result.id for result in all_results())}
     text = (
