@@ -1,4 +1,4 @@
-"""Pretrained control policies as cells: demonstrations, the ensemble's posterior, policies cloned on them, their success.
+"""Pretrained control policies as cells: demonstrations, the ensemble's posterior, cloned policies, their success.
 
 Everything of a cell follows from its settings: one `root`, task and replicate give the same demonstrations (fewer are
 the first of more), the same start of training and the same episodes of evaluation to every method and every number of
@@ -30,14 +30,14 @@ FloatArray = NDArray[np.float64]
 Method = tuple[str, float]
 
 METHODS: tuple[Method, ...] = (("BC", 0.0), ("PostBC", 0.5), ("PostBC", 1.0), ("matched sigma-BC", 1.0))
-"""Family and amount: alpha of PostBC, sigma of sigma-BC, and of the matched one the alpha whose noise it adds everywhere."""
+"""Family and amount: alpha of PostBC, sigma of sigma-BC; the matched one adds as much noise as PostBC with this alpha."""
 
 DATA, ENSEMBLE, POLICY, EVALUATION, HELD_OUT = range(5)
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent on a policy: members and steps of the ensemble, steps of the policy, widths, episodes, chunk."""
+    """What is spent on a policy: members and steps of the ensemble, steps of the policy, widths, episodes, chunk."""
 
     n_members: int = 10
     ensemble_steps: int = 1000

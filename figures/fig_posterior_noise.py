@@ -20,7 +20,7 @@ from figures import _cloning, _experiment, _style
 from figures._artifacts import Arrays
 from figures._cloning import HELD_OUT, Effort
 from figures._sweep import Cell, Sweep
-from theory.claims import Claim, Interval
+from theory.claims import Claim
 from theory.probability import mean_interval
 
 FloatArray = NDArray[np.float64]
@@ -31,9 +31,9 @@ CAPTION = (
     "a-c: over the plane of the corridor task (a lane, then a wall with a gate, here at height 0), for three sizes of "
     "data (lines: the demonstrations); trajectory bootstrap. d: at held-out states, by how dense the demonstrator's "
     "own states are there. e: mean width at held-out states against n, with the exponent of the fitted power (d and e: "
-    "geometric means over data sets). f: networks fitted to perturbed targets: their spread at the demonstrated states, "
-    "as a share of the perturbation; 1 means that every member memorised its own noise, which makes PostBC sigma-BC. "
-    "Bands: 95 % Student intervals over data sets."
+    "geometric means over data sets). f: networks fitted to perturbed targets: their spread at the demonstrated "
+    "states, as a share of the perturbation; 1 means that every member memorised its own noise, which makes PostBC "
+    "sigma-BC. Bands: 95 % Student intervals over data sets."
 )
 GATE = 0.0
 NEIGHBOURS = 20
@@ -139,9 +139,9 @@ def held_out(cell: Cell) -> Demonstrations:
 
 
 def tenths_by_density(states: FloatArray) -> NDArray[np.int64]:
-    """Tenth of each state, 0 the sparsest, by the distance to its k-th neighbour, every column in units of its spread."""
+    """Tenth of each state, 0 the sparsest, by the distance to its k-th neighbour; columns in units of their spread."""
     scaled = Scale.of(states).apply(states)
-    distance = cKDTree(scaled).query(scaled, NEIGHBOURS + 1)[0][:, -1]
+    distance = np.asarray(cKDTree(scaled).query(scaled, NEIGHBOURS + 1)[0])[:, -1]
     order = np.argsort(np.argsort(-distance, kind="stable"), kind="stable")
     return np.asarray(order * 10 // len(states))
 
@@ -217,8 +217,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
             Claim(
                 f"posterior-noise-memorised-{name.replace(' ', '-')}", "E4", "<=", mean_interval(share), ONE_HALF,
                 "sampled",
-                f"Members {name}, trained longest ({arrays['steps'][-1]} steps): spread at the demonstrated states as a "
-                f"share of the perturbation, mean over n; 1 is sigma-BC; 95 % interval over {share.size} data sets.",
+                f"Members {name}, trained longest ({arrays['steps'][-1]} steps): spread at the demonstrated states as "
+                f"a share of the perturbation, mean over n; 1 is sigma-BC; 95 % interval over {share.size} data sets.",
             )
         )  # fmt: skip
     return claims

@@ -17,11 +17,11 @@ from theory.probability import clopper_pearson
 
 TITLE = "Success before finetuning"
 CAPTION = (
-    "Control tasks, policies cloned from n demonstrations, before any finetuning. Top: success rate, mean over training "
-    "seeds; thick bars: 95 % Student intervals over seeds; thin bars: 95 % Clopper-Pearson intervals over all episodes, "
-    "which hold for these policies alone. Bottom: PostBC or sigma-BC minus BC, paired by seed (same demonstrations, same "
-    "start of training, same episodes), with 95 % Student intervals; dotted: the margin of the claim. Sigma-BC adds as "
-    "much noise, on average over the demonstrations, as PostBC with alpha = 1, but everywhere the same."
+    "Control tasks, policies cloned from n demonstrations, before any finetuning. Top: success rate, mean over "
+    "training seeds; thick bars: 95 % Student intervals over seeds; thin bars: 95 % Clopper-Pearson intervals over all "
+    "episodes, which hold for these policies alone. Bottom: PostBC or sigma-BC minus BC, paired by seed (same "
+    "demonstrations, start of training and episodes), with 95 % Student intervals; dotted: the margin of the claim. "
+    "Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but everywhere the same."
 )
 MARGIN = 0.05
 """Loss of success rate up to which a policy counts as no worse."""
@@ -81,8 +81,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
                 Claim(
                     f"pretrained-{task}-alpha-{name}", "E1", ">=", smallest(gap), -MARGIN, "sampled",
                     f"{task}: smallest over n of the mean paired difference in success, PostBC (alpha = "
-                    f"{METHODS[method][1]:g}) minus BC, {gap.shape[1]} seeds, joint 95 % interval; least at n = {where}; "
-                    f"bound: a margin of {MARGIN:g}.",
+                    f"{METHODS[method][1]:g}) minus BC, {gap.shape[1]} seeds, joint 95 % interval; least at n = "
+                    f"{where}; bound: a margin of {MARGIN:g}.",
                 )
             )  # fmt: skip
         gap = differences(arrays, WHOLE, MATCHED)[i].mean(axis=0)
