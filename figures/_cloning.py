@@ -30,7 +30,7 @@ FloatArray = NDArray[np.float64]
 Method = tuple[str, float]
 
 METHODS: tuple[Method, ...] = (("BC", 0.0), ("PostBC", 0.5), ("PostBC", 1.0), ("matched sigma-BC", 1.0))
-"""Family and amount: alpha of PostBC, sigma of sigma-BC; the matched one adds as much noise as PostBC with this alpha."""
+"""Family and amount: alpha of PostBC, sigma of sigma-BC; the matched one adds as much as PostBC with this alpha."""
 
 DATA, ENSEMBLE, POLICY, EVALUATION, HELD_OUT = range(5)
 

@@ -21,7 +21,7 @@ CAPTION = (
     "training seeds; thick bars: 95 % Student intervals over seeds; thin bars: 95 % Clopper-Pearson intervals over all "
     "episodes, which hold for these policies alone. Bottom: PostBC or sigma-BC minus BC, paired by seed (same "
     "demonstrations, start of training and episodes), with 95 % Student intervals; dotted: the margin of the claim. "
-    "Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but everywhere the same."
+    "Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but everywhere alike."
 )
 MARGIN = 0.05
 """Loss of success rate up to which a policy counts as no worse."""
