@@ -25,12 +25,12 @@ CAPTION = (
     "Corridor task: the region that holds 80 % of the actions (forward and sideways, first of a chunk) of the "
     "demonstrator and of policies cloned from n demonstrations, one data set; at the entrance of the lane, where every "
     "demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much noise, on "
-    "average over the demonstrations, as PostBC with alpha = 1. Below: deviation of an action's entries, geometric mean "
-    "over data sets with 95 % Student intervals."
+    "average over the demonstrations, as PostBC with alpha = 1. Below: deviation of an action's entries, geometric "
+    "mean over data sets with 95 % Student intervals."
 )
 PLACES = ("lane", "common gate", "rare gate")
-STATES = np.array([[-0.25, 0.0, 0.0], [0.35, 0.05, 0.15], [0.35, 0.2, 0.7]])
-"""x, y and the gate's height."""
+STATES = np.array([[-0.25, 0.0, 0.0], [0.06, 0.04, 0.2], [0.2, 0.18, 0.7]])
+"""x, y and the gate's height; all where the demonstrator passes."""
 LANE, COMMON, RARE = range(3)
 SHOWN = (("BC", 0.0), ("matched sigma-BC", 1.0), ("PostBC", 1.0))
 NAMES = ("BC", "sigma-BC", "PostBC")
@@ -110,7 +110,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One column a state: few demonstrations, many, and the deviations."""
     figure = _style.new_figure(_style.PAGE, 5.6)
-    panels = figure.subplots(3, len(PLACES), height_ratios=(1, 1, 0.7))
+    panels = figure.subplots(3, len(PLACES), height_ratios=(1, 1, 0.7), sharey="row")
     for k, name in enumerate(PLACES):
         for i, n in enumerate(arrays["n_demos"]):
             _draw_regions(panels[i, k], arrays, i, k)
@@ -144,7 +144,7 @@ def _draw_regions(axes: Axes, arrays: Arrays, i: int, k: int) -> None:
     for m, name in enumerate(NAMES):
         centres, density, level = region(arrays["actions"][i, 0, m, k])
         axes.contour(centres, centres, density, levels=[level], colors=[_style.COLOURS[name]], linewidths=1.3)
-    axes.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    axes.set(xlim=(0, 1.2), ylim=(-0.8, 1.2), xticks=[0, 0.5, 1], yticks=[-0.5, 0, 0.5, 1])
 
 
 def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
@@ -156,4 +156,4 @@ def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
                     color=_style.COLOURS[name], lw=1.2)  # fmt: skip
         axes.plot(x, np.exp(found[:, :, m, k].mean(axis=1)), color=_style.COLOURS[name], marker=_style.MARKERS[name],
                   label=name)  # fmt: skip
-    axes.set(yscale="log", xticks=[0, 1], xticklabels=[str(n) for n in arrays["n_demos"]], xlim=(-0.3, 1.3))
+    axes.set(xticks=[0, 1], xticklabels=[str(n) for n in arrays["n_demos"]], xlim=(-0.3, 1.3), ylim=(0, None))
