@@ -27,7 +27,9 @@ COLOURS = {
 LABELS = {"PostBC, lambda = L'/2": "PostBC, $\\lambda = L'/2$"}
 """Where the printed label differs from the name."""
 
-MARKERS = {"BC": "o", "uniform noise": "s", "posterior": "^", "PostBC": "D", "PostBC, lambda = L'/2": "v"}
+MARKERS = {
+    "BC": "o", "uniform noise": "s", "posterior": "^", "PostBC": "D", "PostBC, lambda = L'/2": "v", "sigma-BC": "P"
+}  # fmt: skip
 
 _RC: dict[Any, Any] = {
     "font.size": 8,
