@@ -32,6 +32,25 @@ def flattened(found: list[tuple[Any, Any]], K: int) -> np.ndarray:
     return np.concatenate([np.asarray(one).reshape(K, -1) for pair in found for one in pair], axis=1)
 
 
+def corrected(rates: np.ndarray) -> np.ndarray:
+    """Rate and factor of the second moment's root at each step, (n_steps, 2): Adam's corrections, in double precision."""
+    k = np.arange(1, len(rates) + 1)
+    return np.column_stack([rates / (1 - B1**k), 1 / np.sqrt(1 - B2**k)]).astype(np.float32)
+
+
+def jax_adam(parameters: Any, first: Any, second: Any, slopes: Any, scale: Any) -> tuple[Any, Any, Any]:
+    """Parameters and moments after a step; `scale` is a row of `corrected`."""
+    import jax
+    import jax.numpy as jnp
+
+    first = jax.tree.map(lambda m, g: B1 * m + (1 - B1) * g, first, slopes)
+    second = jax.tree.map(lambda v, g: B2 * v + (1 - B2) * g * g, second, slopes)
+    moved = jax.tree.map(
+        lambda p, m, v: p - scale[0] * m / (jnp.sqrt(v) * scale[1] + ADDEND), parameters, first, second
+    )
+    return moved, first, second
+
+
 def jax_trainer(sizes: tuple[int, ...], how: str) -> Callable[..., Any]:
     """Return (starts (K, P), inputs, targets, batches (K, n_steps, batch), rates) -> layers after training.
 
@@ -49,19 +68,12 @@ def jax_trainer(sizes: tuple[int, ...], how: str) -> Callable[..., Any]:
     def member(start, inputs, targets, batches, rates):
         def step(state, given):
             parameters, first, second = state
-            k, rows, rate = given
+            rows, scale = given
             slopes = jax.grad(loss)(parameters, inputs[rows], targets[rows])
-            first = jax.tree.map(lambda m, g: B1 * m + (1 - B1) * g, first, slopes)
-            second = jax.tree.map(lambda v, g: B2 * v + (1 - B2) * g * g, second, slopes)
-            length, unbias = rate / (1 - B1**k), 1 / jnp.sqrt(1 - B2**k)
-            parameters = jax.tree.map(
-                lambda p, m, v: p - length * m / (jnp.sqrt(v) * unbias + ADDEND), parameters, first, second
-            )
-            return (parameters, first, second), None
+            return jax_adam(parameters, first, second, slopes, scale), None
 
         zero = jax.tree.map(jnp.zeros_like, start)
-        counted = jnp.arange(1, len(rates) + 1, dtype=jnp.float32)
-        return jax.lax.scan(step, (start, zero, zero), (counted, batches, rates))[0][0]
+        return jax.lax.scan(step, (start, zero, zero), (batches, rates))[0][0]
 
     @jax.jit
     def train(starts, inputs, targets, batches, rates):
@@ -101,3 +113,42 @@ def torch_trainer(sizes: tuple[int, ...]) -> Callable[..., Any]:
         return [tuple(one.detach() for one in pair) for pair in found]
 
     return train
+
+
+def jax_diffusion_trainer(sizes: tuple[int, ...], n_out: int, batch: int, smallest: float, largest: float) -> Any:
+    """Return (start (P,), observations, chunks, rates, seed) -> layers after training: all of it in one scan.
+
+    Each step draws its rows, levels and noise, as ours does.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def loss(parameters, inputs, wanted):
+        for weights, biases in parameters[:-1]:
+            inputs = jax.nn.relu(inputs @ weights + biases)
+        weights, biases = parameters[-1]
+        return ((inputs @ weights + biases - wanted) ** 2).sum() / batch
+
+    @jax.jit
+    def train(start, observations, chunks, rates, key):
+        def step(state, given):
+            parameters, first, second = state
+            scale, key = given
+            rows_key, level_key, noise_key = jax.random.split(key, 3)
+            rows = jax.random.randint(rows_key, (batch,), 0, len(observations))
+            ends = {"minval": jnp.log(smallest), "maxval": jnp.log(largest)}
+            sigma = jnp.exp(jax.random.uniform(level_key, (batch, 1), **ends))
+            clean, z = chunks[rows], jax.random.normal(noise_key, (batch, n_out))
+            wide = jnp.sqrt(1 + sigma**2)
+            seen = [observations[rows], (clean + sigma * z) / wide, jnp.log(sigma) / 4]
+            slopes = jax.grad(loss)(parameters, jnp.concatenate(seen, axis=1), (sigma * clean - z) / wide)
+            return jax_adam(parameters, first, second, slopes, scale), None
+
+        whole = layers(start, sizes)
+        zero = jax.tree.map(jnp.zeros_like, whole)
+        return jax.lax.scan(step, (whole, zero, zero), (rates, jax.random.split(key, len(rates))))[0][0]
+
+    def call(start, observations, chunks, rates, seed):
+        return jax.block_until_ready(train(start, observations, chunks, corrected(rates), jax.random.key(seed)))
+
+    return call

@@ -18,7 +18,11 @@ from theory.claims import Claim
 
 
 class FigureModule(Protocol):
-    """What every `fig_<name>.py` offers. One that needs data of others names the files in `NEEDS` (see `_data`)."""
+    """What every `fig_<name>.py` offers.
+
+    One that needs data of others names the files in `NEEDS` (see `_data`); one that is about a result names its id in
+    `SECTION`, and stands in the report with that result, else with the experiments.
+    """
 
     TITLE: str
     CAPTION: str
@@ -43,6 +47,8 @@ class Outcome:
     title: str
     caption: str
     claims: tuple[Claim, ...]
+    section: str = "experiments"
+    """Where it stands in the report."""
 
     def to_json(self) -> list[dict[str, Any]]:
         """Entries of ``verdicts.json``."""
@@ -117,7 +123,7 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     claims = tuple(module.check(arrays))
     if len({claim.id for claim in claims}) < len(claims):
         raise ValueError(f"{name} has two claims of one id")
-    outcome = Outcome(name, module.TITLE, module.CAPTION, claims)
+    outcome = Outcome(name, module.TITLE, module.CAPTION, claims, getattr(module, "SECTION", "experiments"))
     sweep.later(save_drawing, name, arrays, out)
     save_json(out / f"{name}.json", {"schema": 1, **wanted, "claims": outcome.to_json()})
     return outcome

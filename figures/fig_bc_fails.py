@@ -23,6 +23,7 @@ from theory.claims import Claim, Interval
 from theory.probability import clopper_pearson
 
 TITLE = "BC fails to cover"
+SECTION = "prop-bc-fails"
 CAPTION = (
     "Left: probability that BC never plays a rewarded arm on the two bandits of B.1 (coverage 0, loss 2 eps), exact "
     "lines and sampled points with 95 % intervals, against T eps; it stays above 1/2 in the paper's region "

@@ -18,6 +18,7 @@ from theory.claims import Claim, Interval
 from theory.probability import clopper_pearson
 
 TITLE = "How much of the demonstrator is covered"
+SECTION = "r3"
 CAPTION = (
     "Coverage gamma that a policy reaches with probability 0.9, over the states that the demonstrator visits, against "
     "the number of demonstrations T, with 95 % distribution-free intervals; R3's guarantee for PostBC with lambda = "

@@ -27,6 +27,7 @@ from theory.claims import Claim, Interval, Relation
 from theory.probability import multinomial_box_probability
 
 TITLE = "Statements that are false as printed"
+SECTION = "errata"
 CAPTION = (
     "Version 1 of the paper. Dotted: the bound as printed; solid black: corrected; points: exact values. Shaded: the "
     "wrong side of the printed bound. a, b: coverage of a policy that ignores the data, on the family of B.4, above "

@@ -19,6 +19,7 @@ from theory.coverage import best_prior_mass
 from theory.suboptimality import paper_parameters
 
 TITLE = "The most coverage at a given loss"
+SECTION = "r4"
 CAPTION = (
     "The family of B.4 at its condition T = 1/(4 alpha), delta = 0.1. Lines: the closed forms of R4; crosses: linear "
     "programs. Small markers: uniform noise and PostBC at noise levels up to 1, exact; they lie on "

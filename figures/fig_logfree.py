@@ -20,6 +20,7 @@ from theory.probability import mean_interval
 from theory.suboptimality import expected_noise, main_bound, paper_rate, r1_bound, r1_simple_bound
 
 TITLE = "The loss without the logarithm"
+SECTION = "r1"
 CAPTION = (
     "Reset bandits (H = 10, A = 64): each step draws a fresh state, and 62 of the 64 actions end everything; the "
     "exact expected loss is known in closed form. a: BC's loss times T/(H^2 S) where, at each T, 100 rare states have"

@@ -15,6 +15,7 @@ from theory import suboptimality
 from theory.claims import Claim, Interval
 
 TITLE = "What cloning costs"
+SECTION = "thm-main"
 CAPTION = (
     "Expected loss E[J(pi_beta) - J(pi_hat)] against the number of demonstrations T, as a share of the horizon, with "
     "nominal 95 % Student intervals; R1's bound for PostBC dashed. A point is shown where the loss is positive and at "

@@ -21,6 +21,7 @@ from theory.claims import Claim, Interval
 from theory.expectations import binomial_expectation
 
 TITLE = "Covering whole trajectories"
+SECTION = "r6"
 CAPTION = (
     "Top: expected KL divergence of a cloned policy's trajectories from the demonstrator's, exact, in nats, against "
     "the number of demonstrations T; R6's bound on the posterior, dashed (from the visit probabilities; 'simple': "
