@@ -48,7 +48,6 @@ SMALL = {
     "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
     "fig_errata": replace(fig_errata.QUICK, arms=(2, 10, 100), coverage_demos=(290, 301, 700)),
     "fig_profile": replace(fig_profile.QUICK, n_demos=(10, 100), replicates=20, profile_replicates=300),
-    "fig_errata": replace(fig_errata.QUICK, arms=(2, 10), coverage_demos=(290, 301)),
     "fig_chess": replace(fig_chess.QUICK, n_games=(100, 1600)),
 }
 
