@@ -241,7 +241,7 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
 
 
 MARKERS = ("o", "s", "^", "D", "v")
-SHADES = ("#000000", "#CC79A7", "#D55E00", "#56B4E9", "#009E73")
+SHADES = _style.OTHERS
 
 
 def _draw_differences(axes: Axes, arrays: Arrays, k: int) -> None:

@@ -148,7 +148,7 @@ def _draw_family(axes: Axes, arrays: Arrays, i: int) -> None:
     lots = [lower_bound.randomised_frontier(float(v), A, rare, T, DELTA) for v in x]
     fixed = [lower_bound.deterministic_frontier(float(v), A, rare) for v in x]
     axes.plot(x, lots, color=_style.COLOURS["our bound"], ls="--", lw=1, label="frontier, lots drawn")
-    axes.plot(x, fixed, color=_style.COLOURS["paper's bound"], lw=1, label="frontier, deterministic")
+    axes.plot(x, fixed, color=_style.COLOURS["our bound"], lw=1, label="frontier, deterministic")
     for side in (0, 1):
         label = "linear programs" if side == 0 else "_"
         axes.plot(arrays["losses"][i], arrays["program"][i, side], "x", color="#777777", ms=4, mew=0.8, label=label)

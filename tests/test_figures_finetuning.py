@@ -24,7 +24,7 @@ def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), s
     for cell in grid.cells(config, 1, range(config.n_seeds)):
         before, after = change(cell["family"], cell["strength"], cell["n_demos"])
         noise = cell["strength"] * {"sigma-BC": 1.0, "PostBC": 0.15, "BC": 0.0}[cell["family"]]
-        ends = np.array([before, (before + after) / 2, after]) + luck[cell["seed"]]
+        ends = np.array([before, (before + after) / 2, after]) + luck[cell["replicate"]]
         number = 2 if cell["finetuner"] == "Best-of-N" else 1
         found = {
             "success": np.stack([ends + rng.normal(0, 0.01, 3) for _ in range(number)]),
@@ -43,7 +43,7 @@ def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), s
 def test_each_seed_has_every_policy_once_and_whole_seeds_come_first():
     cells = grid.cells(SMALL, 1, range(3))
     assert len(cells) == 3 * 2 * 2 * 2 * 5
-    assert [cell["seed"] for cell in cells] == sorted(cell["seed"] for cell in cells)
+    assert [cell["replicate"] for cell in cells] == sorted(cell["replicate"] for cell in cells)
     assert len({tuple(map(str, cell.items())) for cell in cells}) == len(cells)
 
 
