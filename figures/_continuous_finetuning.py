@@ -7,9 +7,11 @@ show two sides of the same cells. Noise is always given as what was really added
 
 import csv
 import io
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from continuous.best_of_n import BestOfN, finetune_best_of_n
 from continuous.cloning import ClonedPolicy
 from continuous.dppo import DPPO, finetune_dppo
 from continuous.dsrl import DSRL, finetune_dsrl
+from continuous.ensembles import Ensemble
 from continuous.finetuning import Finetuned
 from continuous.tasks import TASKS
 from figures import _cloning
@@ -88,8 +91,18 @@ def strengths(config: Config) -> list[tuple[str, float]]:
 def pretrain(cell: Cell) -> ClonedPolicy:
     """Demonstrate and clone as a cell says: its task, `n_demos`, `family` and `strength`."""
     data = _cloning.demonstrations(cell)
-    fitted = _cloning.ensemble(cell, data) if cell["family"] == "PostBC" else None
+    fitted = None
+    if cell["family"] == "PostBC":
+        own = {name: value for name, value in cell.items() if name not in ("strength", "finetuner", "settings")}
+        fitted = _ensemble(json.dumps(own, sort_keys=True))
     return _cloning.cloned(cell, data, fitted, 0.0, cell["family"], cell["strength"])
+
+
+@lru_cache(maxsize=1)
+def _ensemble(own: str) -> Ensemble:
+    """Ensemble of a cell, kept for the next one, which often differs in alpha alone."""
+    cell = json.loads(own)
+    return _cloning.ensemble(cell, _cloning.demonstrations(cell))
 
 
 def finetune(cell: Cell, policy: ClonedPolicy) -> tuple[Finetuned, ...]:
@@ -114,7 +127,7 @@ def run_cell(cell: Cell, rng: np.random.Generator) -> Arrays:
 
     `success` (results, checkpoints), the first of which is the pretrained policy's own; `environment_steps` and
     `episodes` (checkpoints); `noise`, the root mean square that was added, in units of actions; `seconds` of the
-    processor for pretraining and for finetuning.
+    processor for pretraining (an ensemble that is already there costs nothing) and for finetuning.
     """
     begin = time.process_time()
     policy = pretrain(cell)
