@@ -10,7 +10,7 @@ import io
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of a grid: tasks, numbers of demonstrations, how many seeds, strengths, finetuners."""
+    """Settings of a grid: tasks, numbers of demonstrations, how many seeds, strengths, finetuners, what is spent."""
 
     tasks: tuple[str, ...]
     n_demos: tuple[int, ...]
@@ -71,6 +71,7 @@ class Config:
     alphas: tuple[float, ...] = ALPHAS
     finetuners: tuple[str, ...] = ("DSRL",)
     settings: Settings = Settings()
+    effort: Effort = field(default_factory=Effort)
 
 
 FULL = Config(("reach", "stick"), (10,), 20)
@@ -154,7 +155,7 @@ def cells(config: Config, root: int, seeds: Sequence[int]) -> list[dict[str, Any
             "strength": strength,
             "finetuner": finetuner,
             "settings": asdict(config.settings),
-            **asdict(Effort()),
+            **asdict(config.effort),
         }
         for seed in seeds
         for finetuner in config.finetuners
