@@ -225,6 +225,16 @@ def write_table(path: Path, config: Config, sweep: Sweep, seeds: Sequence[int]) 
         save_json(path.with_suffix(".json"), {"schema": 1, **made, "source": source_digest(run_cell)})
 
 
+def read_tables(paths: Sequence[Path]) -> Arrays:
+    """Arrange what `write_table` wrote, as `tensors`: of the seeds, those that every table has."""
+    tables = []
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    common = set.intersection(*({row["seed"] for row in table} for table in tables))
+    return tensors([row for table in tables for row in table if row["seed"] in common])
+
+
 def learner(row: Mapping[str, Any]) -> str:
     """Name of a row's finetuner, with its number of candidates."""
     return str(row["finetuner"]) + (f", N = {row['candidates']}" if str(row["candidates"]) else "")
