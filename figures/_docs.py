@@ -168,7 +168,7 @@ def with_blocks(readme: str, record: Mapping[str, Any]) -> str:
 
 
 def results_table(results: Sequence[Result], steps: Sequence[Mapping[str, Any]]) -> str:
-    """Return the table of results with their verdicts, as Markdown.
+    """Return a summary and the table of results with their verdicts, as Markdown.
 
     Parameters
     ----------
@@ -176,7 +176,14 @@ def results_table(results: Sequence[Result], steps: Sequence[Mapping[str, Any]])
     steps : sequence of mapping
         Entries as `theory.claims.decide` returns them.
     """
-    lines = ["| result | where | as printed | corrected or ours | all its steps |", "|---|---|---|---|---|"]
+    by_form = {form: [s for s in steps if s["form"] == form] for form in ("printed", "corrected", "companion")}
+    lines = [
+        f"Of the paper's {len(by_form['printed'])} steps and statements, as printed: {_tally(by_form['printed'])}. "
+        f"Their corrections: {_tally(by_form['corrected'])}. Our own {len(by_form['companion'])}: "
+        f"{_tally(by_form['companion'])}.",
+        "",
+    ]
+    lines += ["| result | where | as printed | corrected or ours | all its steps |", "|---|---|---|---|---|"]
     for result in results:
         mine = [step for step in steps if step["result"] == result.id]
         stated = {step["form"]: step["verdict"] for step in mine if step["id"] == result.id}

@@ -75,7 +75,7 @@ def test_every_picture_of_the_documentation_is_used_and_there_and_small():
 
 
 def rows(table):
-    return {cells[1]: cells for line in table.splitlines()[2:] for cells in [[c.strip() for c in line.split("|")]]}
+    return {cells[1]: cells for line in table.splitlines()[4:] for cells in [[c.strip() for c in line.split("|")]]}
 
 
 def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
@@ -85,6 +85,22 @@ def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
     assert found["PostBC loses little against BC"][3:5] == ["proved", ""]
     assert found["Suboptimality without the logarithm"][3:5] == ["", "proved"]
     assert found["The failures, sharp"][3:5] == ["", "proved"]
+
+
+def test_the_summary_counts_by_form():
+    steps = [
+        {**RECORD["steps"][0], "form": form, "verdict": verdict}
+        for form, verdict in (
+            ("printed", "proved"),
+            ("printed", "refuted"),
+            ("corrected", "proved"),
+            ("companion", "undecided"),
+        )
+    ]
+    assert results_table(all_results(), steps).startswith(
+        "Of the paper's 2 steps and statements, as printed: 1 proved, 1 refuted. Their corrections: 1 proved. "
+        "Our own 1: 1 undecided.\n\n| result |"
+    )
 
 
 def test_another_verdict_gives_another_table():
