@@ -17,6 +17,7 @@ Denoise = Callable[[FloatArray, float, float], FloatArray]
 """(noisy (N, D), signal, noise) -> the clean chunk's mean given what is seen, (N, D)."""
 
 _HALVINGS = 12
+_NEAR = 1e-12
 _STEP = 1e-6  # of the differences that a Jacobian is made of
 
 
@@ -62,7 +63,8 @@ def invert(denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, max_round
     """Latents that `sample` carries to these chunks: each of its steps undone by Newton's method.
 
     With the exact denoiser of a law that has a density, every step has an inverse: its Jacobian is positive definite.
-    What lies outside a trained sampler's range has none, and shows in `miss`. Use a denoiser in float64.
+    What lies outside a trained sampler's range has none, and shows in `miss`; few long steps of a sharp policy may
+    fold, and then another latent may be found. Use a denoiser in float64.
 
     Parameters
     ----------
@@ -88,15 +90,16 @@ def invert(denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, max_round
 
 
 def _undo(denoise: Denoise, below: FloatArray, steps: Steps, k: int, max_rounds: int) -> FloatArray:
-    """Solve for what step k carries to `below`; rows that cannot be improved any more stay as they are."""
+    """Solve for what step k carries to `below`; rows that are there, or cannot come nearer, stay as they are."""
     x = below.copy()
     gap = _mean(denoise, x, steps, k) - below
     for _ in range(max_rounds):
-        if not gap.any():
+        there = np.abs(gap).max(axis=1, initial=0.0) <= _NEAR
+        if there.all():
             break
         move = -np.linalg.solve(_jacobian(denoise, x, steps, k), gap[..., None])[..., 0]
         length = np.ones(len(x))
-        moved = np.zeros(len(x), np.bool_)
+        moved = there.copy()
         for _ in range(_HALVINGS):
             tried = x + length[:, None] * move
             left = _mean(denoise, tried, steps, k) - below
@@ -106,7 +109,7 @@ def _undo(denoise: Denoise, below: FloatArray, steps: Steps, k: int, max_rounds:
             length[~moved] /= 2
             if moved.all():
                 break
-        if not moved.any():
+        if (moved == there).all():
             break
     return x
 

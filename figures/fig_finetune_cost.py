@@ -40,7 +40,7 @@ LEARNERS: dict[str, Learner] = {
 STUMBLING = ("natural gradient", "policy gradient")
 """Learners that find a reward by chance alone; the planner goes through the support on purpose."""
 
-GAMMAS = (0.1, 0.03, 0.01, 0.003, 0.001)
+GAMMAS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 SHARES = (0.1, 0.3)
 """Values of p0."""
 
@@ -64,8 +64,8 @@ class Config:
     gammas: tuple[float, ...]
 
 
-FULL = Config(200, 10_000, Size(50, 10, 6, 100), LEVELS, GAMMAS)
-QUICK = Config(60, 1000, Size(4, 4, 1, 50), LEVELS[:0], GAMMAS[:-1])
+FULL = Config(400, 10_000, Size(50, 10, 6, 100), LEVELS, GAMMAS)
+QUICK = Config(200, 1000, Size(4, 4, 1, 50), LEVELS[:0], GAMMAS[:-1])
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
@@ -209,6 +209,7 @@ def _draw_gamma(axes: Axes, arrays: Arrays) -> None:
         _medians(axes, covered, arrays["funnel"], _style.COLOURS["uniform noise"], "s", label="funnel", lw=1)
     axes.set(xscale="log", yscale="log", xlabel=r"coverage $\gamma$", ylabel=f"episodes to {TARGET:g} J*")
     axes.legend(title="exponent in $1/\\gamma$", title_fontsize=7, fontsize=6)
+    axes.set_ylim(1, None)
 
 
 def _draw_missing(axes: Axes, arrays: Arrays) -> None:
@@ -219,8 +220,8 @@ def _draw_missing(axes: Axes, arrays: Arrays) -> None:
         for k, name in enumerate(LEARNERS):
             look = {"ls": "-" if share == min(SHARES) else "--", "lw": 1.0}
             _medians(axes, d[mine], arrays["by_missing"][k, mine], SHADES[name], MARKERS[name], **look)
-        axes.text(d[mine][-1], share ** -d[mine][-1] * 2.5, f"$p_0$ = {share:g}", ha="center", fontsize=7)
-    axes.set(yscale="log", xlabel="missing steps d", ylabel=f"episodes to {TARGET:g} J*", ylim=(1, None))
+        axes.text(d[mine][-1], share ** -d[mine][-1] * 1.7, f"$p_0$ = {share:g}", ha="center", fontsize=7)
+    axes.set(yscale="log", xlabel="missing steps d", ylabel=f"episodes to {TARGET:g} J*", ylim=(1, 5 * max(SHARES[0] ** -d[p == SHARES[0]])))
 
 
 def _draw_critic(axes: Axes, arrays: Arrays) -> None:

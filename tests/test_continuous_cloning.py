@@ -68,8 +68,8 @@ def test_the_noise_added_is_what_was_asked_for():
 def test_a_cloned_policy_reaches_and_its_latents_are_found_again(path):
     """Reach from 50 demonstrations; some luck is enough there, so an untrained policy must be beaten beyond chance.
 
-    A chunk that latents were carried to is carried to again from the latents that `encode` finds. These are the same
-    ones nearly everywhere: a trained sampler may fold here and there.
+    A chunk that latents were carried to leads back to them. (With 4 steps a fifth of them are not found or others are: the
+    steps of a sharp policy are then so long that they fold.)
     """
     task = TASKS["reach"]
     demonstrations = demonstrate(task, 50, np.random.default_rng(13))
@@ -78,17 +78,17 @@ def test_a_cloned_policy_reaches_and_its_latents_are_found_again(path):
     trained, luck = (evaluate(task, one, 100, seed(15)) for one in (policy, untrained))
     assert trained.success_rate > 0.8
     assert compare(trained, luck, 1 - 1e-6).interval.low > 0
-    seen = demonstrations.observations[::10]
+    seen = demonstrations.observations[::20]
     latents = np.random.default_rng(16).normal(size=(len(seen), 4))
-    for n_steps in (4, 8):
+    for n_steps in (8, 16):
         policy = replace(policy, n_steps=n_steps)
         chunks = policy.decode(seen, latents)
         inside = np.abs(chunks).max(axis=(1, 2)) < 1  # what was clipped is not the sampler's own
         found = policy.encode(seen[inside], chunks[inside])
-        assert (found.miss < 1e-5).mean() > 0.95
-        again = policy.decode(seen[inside], found.latents)[found.miss < 1e-5]
-        assert_allclose(again, chunks[inside][found.miss < 1e-5], atol=1e-4)
-        assert (np.abs(found.latents - latents[inside]).max(axis=1) < 1e-3).mean() > 0.8
+        assert (found.miss < 1e-9).mean() > 0.95
+        right = np.abs(found.latents - latents[inside]).max(axis=1) < 1e-3
+        assert right.mean() > 0.95
+        assert_allclose(policy.decode(seen[inside], found.latents)[right], chunks[inside][right], atol=1e-4)
 
 
 # --- acting -----------------------------------------------------------------------------------------------------------

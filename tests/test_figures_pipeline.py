@@ -25,6 +25,7 @@ from figures import (
     fig_lambda,
     fig_logfree,
     fig_looseness,
+    fig_profile,
     fig_suboptimality,
     fig_trajectory_kl,
     fig_uniform_fails,
@@ -46,6 +47,7 @@ SMALL = {
     "fig_logfree": replace(fig_logfree.QUICK, n_demos=(1000, 10**4, 10**6), replicates=300),
     "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
     "fig_errata": replace(fig_errata.QUICK, arms=(2, 10, 100), coverage_demos=(290, 301, 700)),
+    "fig_profile": replace(fig_profile.QUICK, n_demos=(10, 100), replicates=20, profile_replicates=300),
     "fig_chess": replace(fig_chess.QUICK, n_games=(100, 1600)),
 }
 
@@ -231,6 +233,12 @@ WRONG = {
     "trajectory-kl-separates": ("fig_trajectory_kl", put("limit", lambda old: old / 1000)),
     "trajectory-kl-sums": ("fig_trajectory_kl", put("posterior", lambda old: old * (1 + 1e-8))),
     "trajectory-kl-bc-infinite": ("fig_trajectory_kl", put("bc_finite", 0.6)),
+    "profile-r64": ("fig_profile", put("rollouts", lambda old: 20 * old, (..., 0, slice(None)))),
+    "profile-rollouts": ("fig_profile", put("rollouts", lambda old: 3 * old, (..., 0, slice(None)))),
+    "profile-divergence": ("fig_profile", put("kl_excess", 1.01)),
+    "profile-tighter": ("fig_profile", put("rollouts", 1.0, (..., 1, slice(None)))),
+    "profile-bc-flat": ("fig_profile", put("above", 0, (0, 0))),
+    "profile-others-end": ("fig_profile", put("step", 1e-6, (0, 2, -1))),
     "errata-theorem-printed": ("fig_errata", put("theorem", lambda old: 1.5 * old, 1)),
     "errata-theorem-corrected": ("fig_errata", put("theorem", lambda old: old / 4, 2)),
     "errata-theorem-blind": ("fig_errata", put("theorem", lambda old: old / 2, 3)),

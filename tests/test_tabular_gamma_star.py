@@ -109,18 +109,39 @@ def test_a_bandit_is_one_cell_and_a_process_that_never_mixes_is_exact():
         assert (chance >= 0.9) == kept
 
 
+def beside_monte_carlo(instance, n_demos, replicates, rng):
+    """Certified gamma of several policies, each with an interval from replicates; false alarm 1e-6 for each."""
+    H, S, A = instance.mdp.policy_shape
+    for rule in (paper_choice(A, H, n_demos), uniform_noise(0.1), posterior(A), log_choice(S, A, H, 0.1)):
+        certified = gamma_star(instance.mdp, instance.demonstrator, n_demos, rule, 0.1).value
+        yield (
+            certified,
+            sampled_gamma_star(
+                instance.mdp,
+                instance.demonstrator,
+                n_demos,
+                rule,
+                0.1,
+                replicates=replicates,
+                confidence=1 - 1e-6,
+                rng=rng,
+            ),
+        )
+
+
 @pytest.mark.compiled
 @pytest.mark.parametrize("n_demos", [30, 1000])
 @pytest.mark.parametrize(
     "instance", [garnet(5, 3, 2, 4, np.random.default_rng(3)), chain_lock(5, 3, 0.9, slip=0.05)], ids=["Garnet", "lock"]
 )
-def test_certified_coverage_is_never_above_the_sampled_nor_5_percent_below(instance, n_demos, rng):
-    beside_monte_carlo(instance, n_demos, 4000, rng)
+def test_certified_coverage_is_never_above_the_sampled_nor_5_percent_below_its_lower_end(instance, n_demos, rng):
+    for certified, sampled in beside_monte_carlo(instance, n_demos, 2000, rng):
+        assert 0.95 * sampled.low <= certified <= sampled.high
 
 
 @pytest.mark.slow
 @pytest.mark.compiled
-@pytest.mark.parametrize("n_demos", [100, 1000, 10_000])
+@pytest.mark.parametrize("n_demos", [100, 1000])
 @pytest.mark.parametrize(
     "instance",
     [
@@ -132,20 +153,12 @@ def test_certified_coverage_is_never_above_the_sampled_nor_5_percent_below(insta
     ],
     ids=["Garnet S=50", "Garnet S=100", "lock", "DeepSea", "funnel"],
 )
-def test_on_larger_processes_certified_coverage_is_never_above_the_sampled_nor_5_percent_below(instance, n_demos, rng):
-    beside_monte_carlo(instance, n_demos, 20_000, rng)
-
-
-def beside_monte_carlo(instance, n_demos, replicates, rng):
-    """False alarm 1e-6 for each interval. The middle of the sample must be within 5 %, too, where it is known that well."""
-    H, S, A = instance.mdp.policy_shape
-    for rule in (paper_choice(A, H, n_demos), uniform_noise(0.1), posterior(A), log_choice(S, A, H, 0.1)):
-        certified = gamma_star(instance.mdp, instance.demonstrator, n_demos, rule, 0.1).value
-        sampled = sampled_gamma_star(
-            instance.mdp, instance.demonstrator, n_demos, rule, 0.1, replicates=replicates, confidence=1 - 1e-6, rng=rng
-        )
-        assert 0.95 * sampled.low <= certified <= sampled.high
-        print(rule.name, n_demos, certified, sampled.low / certified, sampled.high / certified)
+def test_on_larger_processes_certified_coverage_is_within_5_percent_of_all_that_the_sample_allows(
+    instance, n_demos, rng
+):
+    """The interval is narrower than 5 %, so that its upper end, too, is no more than that above."""
+    for certified, sampled in beside_monte_carlo(instance, n_demos, 10_000, rng):
+        assert 0.95 * sampled.high <= certified <= sampled.high
 
 
 BANDIT = two_bandits(0.1)[0]
