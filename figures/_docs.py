@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,10 @@ def lacking_figures(record: Mapping[str, Any]) -> list[str]:
 
 
 def differences(record: Mapping[str, Any], verdicts: Mapping[str, Any]) -> list[str]:
-    """In what a fresh run differs from the record, in sentences; claims of the paper's experiments may come out anew.
+    """In what a fresh run differs from the record, in sentences.
+
+    All steps are compared, and the claims of figures that were made with the same profile; claims of the paper's
+    experiments may come out anew. Figures that the run left out are no difference.
 
     Parameters
     ----------
@@ -115,11 +118,13 @@ def differences(record: Mapping[str, Any], verdicts: Mapping[str, Any]) -> list[
     verdicts : mapping
         Content of a run's ``verdicts.json``.
     """
-    fresh, held = _comparable(verdicts), _comparable(record)
-    left_out = {entry["figure"] for entry in verdicts["left_out"]}
-    shown = {name for name in held if name[1] not in left_out}
-    found = [f"{'/'.join(name)} is not in the documentation" for name in fresh if name not in held]
-    found += [f"{'/'.join(name)} is in the documentation and not in the run" for name in shown if name not in fresh]
+    shown = {name for name, figure in record["figures"].items() if figure["profile"] == verdicts["profile"]}
+    shown -= {entry["figure"] for entry in verdicts["left_out"]}
+    fresh, held = _comparable(verdicts, shown), _comparable(record, shown)
+    new = {claim["figure"] for claim in verdicts["claims"]} - set(record["figures"])
+    found = [f"{name} is not in the documentation" for name in new]
+    found += [f"{'/'.join(name)} is not in the documentation" for name in fresh if name not in held]
+    found += [f"{'/'.join(name)} is in the documentation and not in the run" for name in held if name not in fresh]
     found += [
         f"{'/'.join(name)} is {held[name]} in the documentation and {verdict} in the run"
         for name, verdict in fresh.items()
@@ -128,14 +133,14 @@ def differences(record: Mapping[str, Any], verdicts: Mapping[str, Any]) -> list[
     return sorted(found)
 
 
-def _comparable(verdicts: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+def _comparable(verdicts: Mapping[str, Any], figures: Collection[str]) -> dict[tuple[str, ...], str]:
     steps: dict[tuple[str, ...], str] = {
         ("step", s["result"], s["id"], s["form"]): s["verdict"] for s in verdicts["steps"]
     }
     claims: dict[tuple[str, ...], str] = {
         ("claim", c["figure"], c["id"]): c["verdict"]
         for c in verdicts["claims"]
-        if c["source"] not in EMPIRICAL_SOURCES
+        if c["source"] not in EMPIRICAL_SOURCES and c["figure"] in figures
     }
     return {**steps, **claims}
 

@@ -43,7 +43,7 @@ def run_folder(path, names=NAMES, profile="quick", colour="white", verdict="hold
         (path / f"{name}.json").write_text(json.dumps({"profile": profile, "seed": 0, "claims": [entry]}))
         Image.new("RGB", (40, 20), colour).save(path / f"{name}.png")
     if whole:
-        content = {"steps": RECORD["steps"], "claims": claims, "left_out": []}
+        content = {"profile": profile, "steps": RECORD["steps"], "claims": claims, "left_out": []}
         (path / "verdicts.json").write_text(json.dumps(content))
         (path / "errata.md").write_text("# Errata\n")
     return path
@@ -180,7 +180,7 @@ def record(tmp_path):
 
 
 def run_of(record, **changes):
-    return {"steps": record["steps"], "claims": record["claims"], "left_out": [], **changes}
+    return {"profile": "quick", "steps": record["steps"], "claims": record["claims"], "left_out": [], **changes}
 
 
 def test_a_run_that_agrees_differs_in_nothing(record):
@@ -194,7 +194,9 @@ def test_what_differs_is_named(record):
         "claim/fig_bc_fails/a is holds in the documentation and violated in the run"
     ]
     more = [*claims, claim("fig_new")]
-    assert differences(record, run_of(record, claims=more)) == ["claim/fig_new/a is not in the documentation"]
+    assert differences(record, run_of(record, claims=more)) == ["fig_new is not in the documentation"]
+    more = [*claims, claim(NAMES[0], "new")]
+    assert differences(record, run_of(record, claims=more)) == [f"claim/{NAMES[0]}/new is not in the documentation"]
     assert differences(record, run_of(record, claims=claims[1:])) == [
         "claim/fig_bc_fails/a is in the documentation and not in the run"
     ]
@@ -208,6 +210,13 @@ def test_what_was_left_out_and_what_the_papers_experiments_say_is_no_difference(
     assert differences(record, run_of(record, claims=claims, left_out=left_out)) == []
     other = [{**c, "verdict": "violated"} if c["source"] == "E1" else c for c in record["claims"]]
     assert differences(record, run_of(record, claims=other)) == []
+
+
+def test_claims_of_another_profile_are_not_compared_and_steps_are(record):
+    broken = [{**c, "verdict": "violated"} for c in record["claims"]]
+    assert differences(record, run_of(record, profile="full", claims=broken)) == []
+    steps = [{**record["steps"][0], "verdict": "refuted"}, *record["steps"][1:]]
+    assert len(differences(record, run_of(record, profile="full", steps=steps))) == 1
 
 
 def test_the_command_compares_writes_and_refuses(tmp_path, monkeypatch, capsys):
