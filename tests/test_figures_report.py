@@ -343,6 +343,7 @@ def test_a_small_picture_looks_the_same(tmp_path, rng):
         ("a well-known state-action pair of FrozenLake8x8", "a well-known state-action pair of FrozenLake8x8"),
         ("no alphabet, no pile, see `fig_lambda` and POSTBC_DATA",
          "no alphabet, no pile, see <code>fig_lambda</code> and POSTBC_DATA"),
+        ("chance_of_a_missing_action", "chance_of_a_missing_action"),
         ("<script>", "&lt;script&gt;"),
     ],
 )  # fmt: skip
