@@ -36,8 +36,8 @@ def write_docs(root: Path, folders: Sequence[Path]) -> list[str]:
     root : Path
         The checkout.
     folders : sequence of Path
-        Output folders, the preferred first. The first must hold a whole run; a figure is taken from the first that
-        has it.
+        Output folders. A figure is taken from the first that has it, the steps and the report from the first that holds
+        a whole run: so figures of full settings can stand before a quick run of everything.
 
     Returns
     -------
@@ -47,20 +47,28 @@ def write_docs(root: Path, folders: Sequence[Path]) -> list[str]:
     Raises
     ------
     FileNotFoundError
-        If the first folder holds no whole run.
+        If no folder holds a whole run.
     """
-    record = record_of(folders)
+    record, whole = record_of(folders), whole_run(folders)
     docs = root / "docs"
     for name, figure in record["figures"].items():
         with atomic(docs / f"{name}.png") as file:
             file.write(small_png(Path(figure.pop("folder")) / f"{name}.png"))
     save_text(docs / RECORD, record_json(record))
     save_text(docs / "gallery.md", gallery(record))
-    save_text(docs / "errata.md", (folders[0] / "errata.md").read_text(encoding="utf-8"))
+    save_text(docs / "errata.md", (whole / "errata.md").read_text(encoding="utf-8"))
     readme = (root / "README.md").read_text(encoding="utf-8")
     save_text(root / "README.md", with_blocks(readme, record))
     problems = [f"{name} is in none of the folders, and not in the gallery" for name in lacking_figures(record)]
-    return problems + photograph(folders[0] / "report.html", docs / "report.png")
+    return problems + photograph(whole / "report.html", docs / "report.png")
+
+
+def whole_run(folders: Sequence[Path]) -> Path:
+    """Return the first folder that holds a whole run; arguments and errors as `write_docs`."""
+    for folder in folders:
+        if (folder / "verdicts.json").exists():
+            return folder
+    raise FileNotFoundError(f"no whole run in {', '.join(map(str, folders))}: verdicts.json is not there")
 
 
 def record_of(folders: Sequence[Path]) -> dict[str, Any]:
@@ -68,10 +76,7 @@ def record_of(folders: Sequence[Path]) -> dict[str, Any]:
 
     Arguments and errors as `write_docs`.
     """
-    whole = folders[0] / "verdicts.json"
-    if not whole.exists():
-        raise FileNotFoundError(f"{folders[0]} holds no whole run: {whole.name} is not there")
-    steps = json.loads(whole.read_text(encoding="utf-8"))["steps"]
+    steps = json.loads((whole_run(folders) / "verdicts.json").read_text(encoding="utf-8"))["steps"]
     figures, claims = {}, []
     for name in figure_names():
         folder = next((f for f in folders if (f / f"{name}.json").exists() and (f / f"{name}.png").exists()), None)

@@ -128,7 +128,7 @@ def test_a_readme_without_its_markers_is_refused():
 
 
 def test_a_figure_is_taken_from_the_first_folder_that_has_it(tmp_path):
-    full = run_folder(tmp_path / "full", NAMES[:1], "full", "red")
+    full = run_folder(tmp_path / "full", NAMES[:1], "full", "red", whole=False)
     quick = run_folder(tmp_path / "quick", NAMES, "quick", "blue")
     (tmp_path / "README.md").write_text("before\n" + BLOCKS + "after\n")
     problems = write_docs(tmp_path, [full, quick])
@@ -152,7 +152,7 @@ def test_a_figure_is_taken_from_the_first_folder_that_has_it(tmp_path):
 
 def test_a_folder_without_a_whole_run_is_refused(tmp_path):
     part = run_folder(tmp_path / "part", whole=False)
-    with pytest.raises(FileNotFoundError, match="holds no whole run"):
+    with pytest.raises(FileNotFoundError, match="no whole run in"):
         record_of([part])
 
 
