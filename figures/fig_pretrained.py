@@ -38,7 +38,7 @@ class Config:
 
 
 FULL = Config(("reach", "corridor", "stick"), (5, 10, 20, 50, 100), 20, Effort())
-QUICK = Config(("reach",), (5, 20, 100), 4, Effort(5, 400, 64, 800, 64))
+QUICK = Config(("reach", "stick"), (5, 20, 100), 5, Effort(5, 400, 64, 800, 64))
 
 BC, HALF, WHOLE, MATCHED = range(len(METHODS))
 LOOKS = {BC: ("BC", "-"), HALF: ("PostBC", ":"), WHOLE: ("PostBC", "-"), MATCHED: ("sigma-BC", "-")}
