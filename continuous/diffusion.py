@@ -57,6 +57,26 @@ class Denoiser:
 
         return denoise
 
+    def affine(self, observations: Any, noisy: Any, signal: Any, noise: Any) -> tuple[Floats, FloatArray, FloatArray]:
+        """Inputs of the network, and skip and share, (N,): the clean chunk is skip * noisy + share * network.
+
+        Parameters
+        ----------
+        observations : array_like, (N, observation_dim)
+        noisy : array_like, (N, D)
+        signal, noise : float or array_like, (N,)
+            Level of each row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a shape is wrong or a number is not finite.
+        """
+        rows = self._rows(observations)
+        seen = validate.array("noisy", noisy, shape=(len(rows), self.n_out))
+        around = self._around(len(rows), signal, noise)
+        return _inputs(rows, seen, around, self.parameters.dtype), around.skip, around.share
+
     def gradient(self, observations: Any, noisy: Any, signal: Any, noise: Any, upstream: Any) -> Floats:
         """Gradient of sum(upstream * clean chunks) at the parameters, (P,).
 

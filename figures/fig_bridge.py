@@ -194,7 +194,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     ]  # fmt: skip
 
 
-COLOURS = {"linear": "#0072B2", "hidden": "#D55E00"}
+COLOURS = {"linear": _style.COLOURS["PostBC"], "hidden": _style.OTHERS[2]}
 
 
 def draw(arrays: Arrays) -> Figure:

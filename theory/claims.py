@@ -157,6 +157,8 @@ class Result:
     """The same formula in LaTeX, without dollar signs."""
     assumptions: tuple[str, ...] = ()
     """What the statement needs, one plain phrase each."""
+    meaning: str = ""
+    """What the statement says to somebody who has not read the paper, in plain words."""
 
 
 def decide(results: Iterable[Result]) -> list[dict[str, Any]]:
