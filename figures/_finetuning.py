@@ -224,7 +224,9 @@ def seed_of(sweep: Sweep) -> int:
 
 def matched(runs: Sequence[Run], size: Size, sweep: Sweep) -> dict[str, Arrays]:
     """What `match` found for each instance of the runs, by the instance's settings as text."""
-    cells = {str(run.settings()): {**run.settings(), "seed": seed_of(sweep), "matching": size.matching} for run in runs}
+    cells = {
+        str(run.settings()): {**run.settings(), "seed": seed_of(sweep), "matching": size.matching} for run in runs
+    }
     return dict(zip(cells, sweep.run("finetuning-levels", match, list(cells.values())), strict=True))
 
 

@@ -190,9 +190,7 @@ def draw(arrays: Arrays) -> Figure:
     return figure
 
 
-def _medians(
-    axes: Axes, x: NDArray[np.float64], times: NDArray[np.float64], colour: str, marker: str, **look: Any
-) -> None:
+def _medians(axes: Axes, x: NDArray[np.float64], times: NDArray[np.float64], colour: str, marker: str, **look: Any) -> None:
     """Medians with their intervals; where the upper end was not reached, up to the largest time seen."""
     seen = np.where(np.isfinite(times), times, np.nanmax(times[np.isfinite(times)]))
     ends = [quantile_interval(row, 0.5) for row in seen]
@@ -223,21 +221,14 @@ def _draw_missing(axes: Axes, arrays: Arrays) -> None:
             look = {"ls": "-" if share == min(SHARES) else "--", "lw": 1.0}
             _medians(axes, d[mine], arrays["by_missing"][k, mine], SHADES[name], MARKERS[name], **look)
         axes.text(d[mine][-1], share ** -d[mine][-1] * 1.7, f"$p_0$ = {share:g}", ha="center", fontsize=7)
-    axes.set(
-        yscale="log",
-        xlabel="missing steps d",
-        ylabel=f"episodes to {TARGET:g} J*",
-        ylim=(1, 5 * max(SHARES[0] ** -d[p == SHARES[0]])),
-    )
+    axes.set(yscale="log", xlabel="missing steps d", ylabel=f"episodes to {TARGET:g} J*", ylim=(1, 5 * max(SHARES[0] ** -d[p == SHARES[0]])))
 
 
 def _draw_critic(axes: Axes, arrays: Arrays) -> None:
     t = np.maximum(arrays["times"], 5.0)
     for i, start in enumerate(STARTS):
         for k, line in enumerate(("-", (0, (2, 1)))):
-            axes.fill_between(
-                t, arrays["low"][k, i], arrays["high"][k, i], color=_style.COLOURS[start], alpha=0.2, lw=0
-            )
+            axes.fill_between(t, arrays["low"][k, i], arrays["high"][k, i], color=_style.COLOURS[start], alpha=0.2, lw=0)
             label = start if k == 0 else None
             axes.plot(t, arrays["mean"][k, i], color=_style.COLOURS[start], ls=line, lw=1.2, label=label)
     axes.axhline(arrays["plateau"].mean(), color=_style.COLOURS["BC"], ls=":", lw=1)

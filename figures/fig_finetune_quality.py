@@ -135,8 +135,6 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
         colour, marker = _style.COLOURS[start], _style.MARKERS[start]
         before, after = arrays["ends"][i, :, k].mean(axis=-1).T
         axes.plot(at, before, color=colour, ls=":", lw=1)
-        axes.plot(
-            at, after, color=colour, marker=marker, lw=1.2, label=start if k == 0 else f"{start}, {KEPT:.0%} kept"
-        )
+        axes.plot(at, after, color=colour, marker=marker, lw=1.2, label=start if k == 0 else f"{start}, {KEPT:.0%} kept")
         axes.vlines(at, arrays["low"][i, :, k, 1], arrays["high"][i, :, k, 1], color=colour, lw=1)
     axes.set_ylim(-0.03, 1.05)
