@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,10 +14,13 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from figures import (
+    _cloning,
     _experiment,
     _pipeline,
     _style,
+    fig_action_density,
     fig_bc_fails,
+    fig_bridge,
     fig_chess,
     fig_errata,
     fig_estimators,
@@ -25,6 +29,8 @@ from figures import (
     fig_lambda,
     fig_logfree,
     fig_looseness,
+    fig_posterior_noise,
+    fig_pretrained,
     fig_profile,
     fig_suboptimality,
     fig_trajectory_kl,
@@ -34,7 +40,14 @@ from figures._data import missing_data
 from figures._sweep import Sweep
 
 CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
+LITTLE = _cloning.Effort(3, 30, 8, 20, 8, 10)
 SMALL = {
+    "fig_action_density": fig_action_density.Config((3, 6), 2, LITTLE, 50),
+    "fig_bridge": fig_bridge.Config(150, 4, 500, 50),
+    "fig_posterior_noise": fig_posterior_noise.Config(
+        ("corridor",), (3, 6, 12), (3, 6, 12), 2, LITTLE, 30, 8, (10, 20), (3, 6), 2
+    ),
+    "fig_pretrained": fig_pretrained.Config(("reach", "stick"), (3, 6), 2, LITTLE),
     "fig_bc_fails": replace(fig_bc_fails.QUICK, epsilons=(0.125, 0.03, 0.01, 0.003), n_sampled=3, replicates=100),
     "fig_uniform_fails": replace(fig_uniform_fails.QUICK, n_demos=(10, 1000), n_alphas=7),
     "fig_estimators": replace(fig_estimators.QUICK, replicates=200),
@@ -81,7 +94,10 @@ def test_every_figure_is_tested_here():
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_claims_hold_on_a_small_run(name, data):
-    assert set(verdicts(name, data(name)).values()) == {"holds"}
+    """Those of the paper's experiments may come out either way."""
+    claims = _pipeline.figure_module(name).check(data(name))
+    assert claims
+    assert all(claim.as_expected for claim in claims)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
@@ -155,6 +171,13 @@ def bound(key, name):
 
 
 WRONG = {
+    "bridge-table": ("fig_bridge", shift("linear_state-action_table", 0.01)),
+    "bridge-simple-form": ("fig_bridge", put("bootstrap", lambda old: 1.2 * old)),
+    "bridge-bootstrap-low": ("fig_bridge", put("bootstrap", lambda old: old / 3)),
+    "bridge-bootstrap-high": ("fig_bridge", put("bootstrap", lambda old: 3 * old)),
+    "bridge-posterior-low": ("fig_bridge", put("gaussian", lambda old: old / 3)),
+    "bridge-posterior-high": ("fig_bridge", put("gaussian", lambda old: 3 * old)),
+    "bridge-posterior-mean": ("fig_bridge", shift("gaussian_mean", 0.5)),
     "bc-fails-paper-region": ("fig_bc_fails", shift("exact", -0.5)),
     "bc-fails-our-region": ("fig_bc_fails", shift("exact", -0.2)),
     "bc-fails-sampled": ("fig_bc_fails", put("failures", 50)),
@@ -260,6 +283,99 @@ WRONG = {
 }
 
 
+def outcomes(method, good, bad):
+    """Success of every episode of a method, and of BC, which is the first."""
+
+    def change(arrays):
+        arrays["success"][..., method, :] = good
+        arrays["success"][..., 0, :] = bad
+
+    return change
+
+
+def same_noise(better):
+    def change(arrays):
+        arrays["success"][..., fig_pretrained.WHOLE, :] = better
+        arrays["success"][..., fig_pretrained.MATCHED, :] = not better
+
+    return change
+
+
+def power_law(exponent):
+    def change(arrays):
+        arrays["mean"][...] = (arrays["n_demos"] ** exponent)[:, None, None]
+
+    return change
+
+
+def spread_of(method, place, factor, when=slice(None)):
+    """Draws of a method at a place, alike but for this factor, and all others with factor 1."""
+
+    def change(arrays):
+        draws = arrays["actions"]
+        draws[...] = np.linspace(-0.1, 0.1, draws.shape[-2])[:, None]
+        draws[when, :, method, place] *= factor
+
+    return change
+
+
+POST = fig_action_density.NAMES.index("PostBC")
+FEW = 0
+EMPIRICAL = {
+    **{
+        f"pretrained-{task}-alpha-{name}": (
+            "fig_pretrained",
+            outcomes(method, good=True, bad=False),
+            outcomes(method, good=False, bad=True),
+        )
+        for task in ("reach", "stick")
+        for name, method in (("half", fig_pretrained.HALF), ("one", fig_pretrained.WHOLE))
+    },
+    **{
+        f"pretrained-{task}-same-noise": ("fig_pretrained", same_noise(True), same_noise(False))
+        for task in ("reach", "stick")
+    },
+    "posterior-corridor-wide-where-sparse": ("fig_posterior_noise", put("correlation", -0.5), put("correlation", 0.5)),
+    **{
+        f"posterior-corridor-narrows-{version}": ("fig_posterior_noise", power_law(-0.5), power_law(-0.1))
+        for version in ("trajectory", "state-action", "noise")
+    },
+    **{
+        f"posterior-noise-memorised-{name.replace(' ', '-')}": (
+            "fig_posterior_noise",
+            put("memory_inside", 0.2),
+            put("memory_inside", 0.9),
+        )
+        for name in fig_posterior_noise.PRIOR_NAMES
+    },
+    "action-density-narrow-in-the-lane": (
+        "fig_action_density",
+        spread_of(POST, fig_action_density.LANE, 0.5),
+        spread_of(POST, fig_action_density.LANE, 2.0),
+    ),
+    "action-density-wide-where-rare": (
+        "fig_action_density",
+        spread_of(POST, fig_action_density.RARE, 2.0),
+        spread_of(POST, fig_action_density.RARE, 0.5),
+    ),
+    "action-density-narrows": (
+        "fig_action_density",
+        spread_of(POST, fig_action_density.RARE, 2.0, FEW),
+        spread_of(POST, fig_action_density.RARE, 0.5, FEW),
+    ),
+}
+"""Claims of the paper's experiments: data that make them hold, and data that do not."""
+
+
+@pytest.mark.parametrize("claim", sorted(EMPIRICAL))
+def test_data_decide_the_claims_of_experiments(claim, data):
+    name, good, bad = EMPIRICAL[claim]
+    for change, verdict in ((good, "holds"), (bad, "violated")):
+        arrays = data(name)
+        change(arrays)
+        assert verdicts(name, arrays)[claim] == verdict
+
+
 @pytest.mark.parametrize("claim", sorted(WRONG))
 def test_wrong_data_turn_the_verdict(claim, data):
     name, change = WRONG[claim]
@@ -272,7 +388,7 @@ def test_wrong_data_turn_the_verdict(claim, data):
 def test_every_claim_has_such_a_test(data):
     present = [name for name in SMALL if not lacks_data(name)]
     claims = {claim for name in present for claim in verdicts(name, data(name))}
-    assert claims == {claim for claim, (name, _) in WRONG.items() if name in present}
+    assert claims == {claim for claim, (name, *_) in (WRONG | EMPIRICAL).items() if name in present}
 
 
 def test_no_verdict_is_written_by_hand():
