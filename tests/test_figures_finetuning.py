@@ -1,6 +1,5 @@
 """The grid of finetuning: its table and tensors, comparisons on numbers made up so that the answer is known, claims."""
 
-import csv
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +23,7 @@ def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), s
     for cell in grid.cells(config, 1, range(config.n_seeds)):
         before, after = change(cell["family"], cell["strength"], cell["n_demos"])
         noise = cell["strength"] * {"sigma-BC": 1.0, "PostBC": 0.15, "BC": 0.0}[cell["family"]]
-        ends = np.array([before, (before + after) / 2, after]) + luck[cell["seed"]]
+        ends = np.array([before, (before + after) / 2, after]) + luck[cell["replicate"]]
         number = 2 if cell["finetuner"] == "Best-of-N" else 1
         found = {
             "success": np.stack([ends + rng.normal(0, 0.01, 3) for _ in range(number)]),
@@ -43,7 +42,7 @@ def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), s
 def test_each_seed_has_every_policy_once_and_whole_seeds_come_first():
     cells = grid.cells(SMALL, 1, range(3))
     assert len(cells) == 3 * 2 * 2 * 2 * 5
-    assert [cell["seed"] for cell in cells] == sorted(cell["seed"] for cell in cells)
+    assert [cell["replicate"] for cell in cells] == sorted(cell["replicate"] for cell in cells)
     assert len({tuple(map(str, cell.items())) for cell in cells}) == len(cells)
 
 
@@ -65,6 +64,18 @@ def test_a_table_is_arranged_whatever_the_order_of_its_rows_and_a_missing_or_sec
             grid.tensors(wrong)
 
 
+def test_tables_of_different_seeds_are_read_as_far_as_they_agree(tmp_path):
+    paths = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for path, task, n_seeds in zip(paths, ("reach", "stick"), (3, 2), strict=True):
+        table = made_up(replace(SMALL, tasks=(task,), n_seeds=n_seeds))
+        lines = [grid.COLUMNS, *([str(row[name]) for name in grid.COLUMNS] for row in table)]
+        path.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
+    arrays = grid.read_tables(paths)
+    assert arrays["tasks"].tolist() == ["reach", "stick"]
+    assert arrays["seeds"].tolist() == [0, 1]
+    assert arrays["pretrained"].shape == (2, 2, 3, 5, 2)
+
+
 TINY = grid.Config(
     ("corridor",), (3,), 1, (0.3,), (1.0,), grid.FINETUNERS,
     grid.Settings(rounds=1, rollouts=5, updates=5, iterations=1, evaluation_episodes=4),
@@ -83,8 +94,7 @@ def test_cells_of_one_seed_share_their_chance_and_the_table_is_what_they_found(t
     assert by["DSRL", "sigma-BC"]["noise"] == pytest.approx(0.3, rel=0.01)
     assert by["DSRL", "PostBC"]["noise"] > 0
     grid.write_table(tmp_path / "table.csv", TINY, sweep, [0])
-    with (tmp_path / "table.csv").open(encoding="utf-8") as file:
-        read = grid.tensors(list(csv.DictReader(file)))
+    read = grid.read_tables([tmp_path / "table.csv"])
     computed = grid.compute(TINY, sweep)
     for name, values in computed.items():
         assert_array_equal(read[name], values)

@@ -15,6 +15,8 @@ from matplotlib.transforms import Bbox
 
 from figures import (
     _cloning,
+    _continuous_comparison,
+    _continuous_finetuning,
     _experiment,
     _pipeline,
     _style,
@@ -22,6 +24,7 @@ from figures import (
     fig_bc_fails,
     fig_bridge,
     fig_chess,
+    fig_dsrl,
     fig_errata,
     fig_estimators,
     fig_frontier,
@@ -41,6 +44,10 @@ from figures._sweep import Sweep
 
 CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
 LITTLE = _cloning.Effort(3, 30, 8, 20, 8, 10)
+FINETUNING = _continuous_finetuning.Config(
+    ("corridor",), (3, 5), 2, (0.3, 0.6), (1.0,), ("DSRL",),
+    _continuous_finetuning.Settings(rounds=1, evaluation_episodes=10), LITTLE,
+)  # fmt: skip
 SMALL = {
     "fig_action_density": fig_action_density.Config((3, 6), 2, LITTLE, 50),
     "fig_bridge": fig_bridge.Config(150, 4, 500, 50),
@@ -48,6 +55,8 @@ SMALL = {
         ("corridor",), (3, 6, 12), (3, 6, 12), 2, LITTLE, 30, 8, (10, 20), (3, 6), 2
     ),
     "fig_pretrained": fig_pretrained.Config(("reach", "stick"), (3, 6), 2, LITTLE),
+    "fig_tradeoff": FINETUNING,
+    "fig_dsrl": FINETUNING,
     "fig_bc_fails": replace(fig_bc_fails.QUICK, epsilons=(0.125, 0.03, 0.01, 0.003), n_sampled=3, replicates=100),
     "fig_uniform_fails": replace(fig_uniform_fails.QUICK, n_demos=(10, 1000), n_alphas=7),
     "fig_estimators": replace(fig_estimators.QUICK, replicates=200),
@@ -319,9 +328,39 @@ def spread_of(method, place, factor, when=slice(None)):
     return change
 
 
+def ends(kind, low, high):
+    """Put all intervals of a kind there."""
+
+    def change(arrays):
+        arrays[f"{kind}_wide_low"][...], arrays[f"{kind}_wide_high"][...] = low, high
+
+    return change
+
+
+def claims_of_finetuning():
+    """Those of the small run, each with intervals on either side of its bound."""
+    pairs = [
+        (
+            "fig_tradeoff",
+            "compared",
+            f"tradeoff-compared-corridor-{n}-DSRL-{what.replace(',', '').replace(' - ', '-').replace(' ', '-')}",
+        )
+        for n in FINETUNING.n_demos
+        for what in _continuous_comparison.COMPARISONS
+    ]
+    pairs.append(("fig_tradeoff", "shrinks", "tradeoff-shrinks-corridor-3-minus-that-from-5-DSRL-finetuned-PostBC-BC"))
+    pairs += [
+        ("fig_dsrl", "gain", f"dsrl-corridor-{n}-{what.replace(',', '').replace(' - ', '-').replace(' ', '-')}")
+        for n in FINETUNING.n_demos
+        for what in fig_dsrl.GAINS
+    ]
+    return {claim: (name, ends(kind, 0.1, 0.2), ends(kind, -0.4, -0.3)) for name, kind, claim in pairs}
+
+
 POST = fig_action_density.NAMES.index("PostBC")
 FEW = 0
 EMPIRICAL = {
+    **claims_of_finetuning(),
     **{
         f"pretrained-{task}-alpha-{name}": (
             "fig_pretrained",
