@@ -19,6 +19,7 @@ from theory.coverage import best_prior_mass
 from theory.suboptimality import paper_parameters
 
 TITLE = "The most coverage at a given loss"
+SECTION = "r4"
 CAPTION = (
     "The family of B.4 at its condition T = 1/(4 alpha), delta = 0.1. Lines: the closed forms of R4; crosses: linear "
     "programs. Small markers: uniform noise and PostBC at noise levels up to 1, exact; they lie on "
@@ -155,7 +156,7 @@ def _draw_family(axes: Axes, arrays: Arrays, i: int) -> None:
     lots = [lower_bound.randomised_frontier(float(v), A, rare, T, DELTA) for v in x]
     fixed = [lower_bound.deterministic_frontier(float(v), A, rare) for v in x]
     axes.plot(x, lots, color=_style.COLOURS["our bound"], ls="--", lw=1, label="frontier, lots drawn")
-    axes.plot(x, fixed, color=_style.COLOURS["paper's bound"], lw=1, label="frontier, deterministic")
+    axes.plot(x, fixed, color=_style.COLOURS["our bound"], lw=1, label="frontier, deterministic")
     for side in (0, 1):
         label = "linear programs" if side == 0 else "_"
         axes.plot(arrays["losses"][i], arrays["program"][i, side], "x", color="#777777", ms=4, mew=0.8, label=label)

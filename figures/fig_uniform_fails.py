@@ -20,6 +20,7 @@ from theory import suboptimality, uniform_fails
 from theory.claims import Claim, Interval
 
 TITLE = "Uniform noise fails"
+SECTION = "prop-uniform-fails"
 CAPTION = (
     "The process of B.2. Each point is one alpha: the exact expected loss of the policy against the largest gamma that "
     "it covers with probability 0.9, exact for the whole process. Uniform noise stays below our bound gamma <= alpha. "

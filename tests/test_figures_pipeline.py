@@ -1,11 +1,16 @@
 """Every claim of every figure can fail: wrong data turn its verdict."""
 
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from figures import (
     _experiment,
@@ -41,8 +46,8 @@ SMALL = {
     "fig_looseness": CLONING,
     "fig_logfree": replace(fig_logfree.QUICK, n_demos=(1000, 10**4, 10**6), replicates=300),
     "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
+    "fig_errata": replace(fig_errata.QUICK, arms=(2, 10, 100), coverage_demos=(290, 301, 700)),
     "fig_profile": replace(fig_profile.QUICK, n_demos=(10, 100), replicates=20, profile_replicates=300),
-    "fig_errata": replace(fig_errata.QUICK, arms=(2, 10), coverage_demos=(290, 301)),
     "fig_chess": replace(fig_chess.QUICK, n_games=(100, 1600)),
 }
 
@@ -88,6 +93,28 @@ def test_judging_and_drawing_leave_the_data_alone_and_need_nothing_else(name, da
     module.check(arrays)
     with _style.style():
         assert isinstance(module.draw(arrays), Figure)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_a_figure_is_of_the_pages_width_with_named_axes_and_texts_that_do_not_touch(name, data):
+    with _style.style():
+        figure = _pipeline.figure_module(name).draw(data(name))
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        axes_of = [axis for axes in figure.findobj(Axes) for axis in (axes.xaxis, axes.yaxis)]
+        ticks = [tick for axis in axes_of for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
+        labels = {id(label) for tick in ticks for label in (tick.label1, tick.label2)}  # some are not drawn at all
+        texts = [t for t in figure.findobj(Text) if id(t) not in labels and t.get_visible() and t.get_text().strip()]
+        boxes = {text: text.get_window_extent(canvas.get_renderer()) for text in texts}
+    assert figure.get_figwidth() == _style.PAGE
+    assert any(axes.get_xlabel() for axes in figure.axes)
+    assert any(axes.get_ylabel() for axes in figure.axes)
+    for text, box in boxes.items():
+        assert box.x0 > -1, text
+        assert box.x1 < figure.bbox.width + 1, text
+    for first, second in itertools.combinations(texts, 2):
+        shared = Bbox.intersection(boxes[first], boxes[second])
+        assert shared is None or min(shared.width, shared.height) < 1, (first, second)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))

@@ -162,3 +162,79 @@ def quantile_interval(sample: ArrayLike, probability: float, confidence: float =
         float(x[below - 1]) if below >= 1 else -math.inf,
         float(x[above - 1]) if above <= x.size else math.inf,
     )
+
+
+def bootstrap_interval(
+    sample: ArrayLike, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 2000
+) -> tuple[FloatArray, FloatArray]:
+    """Percentile bootstrap interval for the mean over the first axis, for each entry of the others.
+
+    Parameters
+    ----------
+    sample : array_like, (R, ...)
+        Independent replicates, R >= 2.
+    rng : numpy.random.Generator
+    confidence : float, optional
+        In (0, 1); approximate, somewhat less for few replicates.
+    resamples : int, optional
+        At least 1.
+
+    Returns
+    -------
+    low, high : ndarray, (...)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer than 2 replicates, or an argument is outside its range.
+
+    References
+    ----------
+    Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    x = validate.array("sample", sample)
+    rng = validate.generator("rng", rng)
+    confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
+    resamples = validate.integer("resamples", resamples, at_least=1)
+    if x.ndim == 0 or x.shape[0] < 2:
+        raise ValueError(f"sample must hold at least 2 replicates; got shape {x.shape}")
+    found = stats.bootstrap(
+        (x,), np.mean, axis=0, n_resamples=resamples, batch=100, confidence_level=confidence, method="percentile", rng=rng
+    ).confidence_interval  # fmt: skip
+    return np.asarray(found.low), np.asarray(found.high)
+
+
+def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutations: int = 9999) -> float:
+    """Two-sided p-value of a permutation test: do paired differences have mean zero, if each sign is as likely?
+
+    Parameters
+    ----------
+    differences : array_like, (R,)
+        One of each pair minus the other, R >= 1.
+    rng : numpy.random.Generator
+    permutations : int, optional
+        Signs drawn, if there are more than so many; else all are tried. At least 1.
+
+    Returns
+    -------
+    float
+        In (0, 1]; never below about 1/permutations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no pair, or an argument is outside its range.
+
+    References
+    ----------
+    Fisher, The Design of Experiments (1935), section 21.
+    """
+    x = validate.array("differences", differences, shape=(None,))
+    rng = validate.generator("rng", rng)
+    permutations = validate.integer("permutations", permutations, at_least=1)
+    if x.size == 0:
+        raise ValueError("differences must hold at least 1 pair; got 0")
+    found = stats.permutation_test(
+        (x,), np.mean, permutation_type="samples", vectorized=True, n_resamples=permutations, rng=rng
+    )
+    return float(found.pvalue)
