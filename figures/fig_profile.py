@@ -22,6 +22,7 @@ from theory.probability import clopper_pearson, quantile_interval
 from theory.trajectory import profile_bound, sufficient_rollouts
 
 TITLE = "Coverage profiles and Best-of-N"
+SECTION = "r6"
 CAPTION = (
     "Top: probability, under the demonstrator, that its probability of a step is M times the cloned policy's or more, "
     "mean over data sets of T = 30 demonstrations (bands: 95 % intervals). Middle: the same for whole trajectories "
