@@ -227,7 +227,7 @@ def _draw_profiles(step: Axes, trajectory: Axes, arrays: Arrays, i: int) -> None
         colour = _style.COLOURS[name]
         mean, low, high = np.maximum(arrays["step"][i, k], FLOOR).T
         step.fill_between(M, low, high, color=colour, alpha=0.2, lw=0)
-        step.plot(M, mean, color=colour, label=_style.label(name))
+        step.plot(M, np.where(mean > FLOOR, mean, np.nan), color=colour, label=_style.label(name))
         counts = arrays["above"][i, k]
         ends = [clopper_pearson(int(c), n) for c in counts]
         low, high = (np.maximum([getattr(e, end) for e in ends], FLOOR) for end in ("low", "high"))
