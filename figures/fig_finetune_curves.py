@@ -21,17 +21,17 @@ from theory.probability import bootstrap_interval, mean_interval, paired_p_value
 
 TITLE = "Reinforcement learning from BC and from noisy policies"
 CAPTION = (
-    "a to h: exact return J of the current policy, as a share of J*, against episodes of the natural policy gradient; "
-    "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected "
-    "return, or all the noise there is where that costs less); dashed: the paper's prescription. Dotted: the most that "
-    "any learner can reach with the actions that BC plays. Grey: 90 % of J*. Instances where BC never gets there (a, b, "
-    "e), where it is best (d), where it does not matter (f), and where noise of any kind will do (a, g). i, j: "
-    "for each learner, PostBC's J/J* less BC's and less that of uniform noise at matched return, mean over the "
-    "episodes, on the same data; 95 % bootstrap intervals; filled where a permutation test rejects equality "
-    "(0.05, Bonferroni)."
+    "Top: exact return J of the current policy, as a share of J*, against episodes of the natural policy gradient; "
+    "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected return, or "
+    "all the noise there is where that costs less); dashed: the paper's prescription. Dotted: the most that any "
+    "learner can reach with the actions that BC plays. Grey: 90 % of J*. BC never gets there on the bandit, the funnel "
+    "and the stochastic lock; it is best on the deterministic lock; on the Garnet noise of any kind will do. i, j: for "
+    "each learner, PostBC's J/J* less BC's and less that of uniform noise at matched return, mean over the episodes, "
+    "on the same data; 95 % bootstrap intervals; filled where a permutation test rejects equality (0.05, Bonferroni)."
 )
 
 CASES = ("BC", *(f"{start}, {rule}" for rule in ("matched", "paper") for start in NOISY))
+MATCHED = CASES[: len(STARTS)]
 OTHERS = {"policy gradient": 3, "PPO": 3, "optimistic planning": 10, "Best-of-16": 3}
 """The other learners, and the part of the task's episodes that each gets."""
 
@@ -41,12 +41,13 @@ CONFIDENCE = 0.99
 
 @dataclass(frozen=True)
 class Config:
-    """Settings: how much is computed, on which tasks, with which learners; data sets for BC's plateau."""
+    """Settings: how much is computed, on which tasks, with which other learners; data sets for BC's plateau; starts."""
 
     size: Size
     instances: tuple[str, ...]
     learners: tuple[str, ...]
     plateaus: int
+    cases: tuple[str, ...] = CASES
 
 
 FULL = Config(Size(50, 10, 6, 100), tuple(TASKS), tuple(OTHERS), 1000)
@@ -56,7 +57,7 @@ QUICK = Config(Size(8, 8, 1, 50), ("B.1 bandit", "funnel", "deterministic lock",
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Curves with bands, times to the target, plateaus, and paired differences with their tests."""
     rng = sweep.generator("finetune-curves")
-    runs = [Run(name, *_split(case)) for name in config.instances for case in CASES]
+    runs = [Run(name, *_split(case)) for name in config.instances for case in config.cases]
     others = [
         Run(name, start, learner=learner, episodes=max(20, TASKS[name].episodes // OTHERS[learner]))
         for learner in config.learners
@@ -64,25 +65,26 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
         for start in STARTS
     ]
     found = _finetuning.finetuned([*runs, *others], config.size, sweep)
-    n = len(config.instances)
-    main = [found[i * len(CASES) : (i + 1) * len(CASES)] for i in range(n)]
+    n, each = len(config.instances), len(config.cases)
+    main = [found[i * each : (i + 1) * each] for i in range(n)]
     times = [_finetuning.checkpoints(TASKS[name].episodes) for name in config.instances]
-    shape = (n, len(CASES), max(map(len, times)))
+    shape = (n, each, max(map(len, times)))
     mean, low, high = (np.full(shape, np.nan) for _ in range(3))
-    reached = np.empty((n, len(CASES), config.size.replicates))
+    reached = np.empty((n, each, config.size.replicates))
     for i, cases in enumerate(main):
         for k, one in enumerate(cases):
             within = np.s_[i, k, : times[i].size]
             mean[within] = one["returns"].mean(axis=0)
             low[within], high[within] = bootstrap_interval(one["returns"], rng)
             reached[i, k] = _finetuning.first_time(one["returns"], times[i])
-    rest = found[n * len(CASES) :]
+    rest = found[n * each :]
     by_learner = [[cases[: len(STARTS)] for cases in main]] + [
         [rest[(m * n + i) * len(STARTS) :][: len(STARTS)] for i in range(n)] for m in range(len(config.learners))
     ]
     levels = list(_finetuning.matched(runs, config.size, sweep).values())
     return {
         "instances": np.array(config.instances),
+        "cases": np.array(config.cases),
         "learners": np.array(["natural gradient", *config.learners]),
         "times": np.array([np.pad(t.astype(float), (0, shape[2] - t.size), constant_values=np.nan) for t in times]),
         "mean": mean,
@@ -174,8 +176,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               f"false alarm {_experiment.FALSE_ALARM:g})."),
         Claim("finetune-funnel-episodes", "E2", "<=", ratio, 0.5, "sampled",
               f"Funnel: median over data sets of PostBC's episodes to {TARGET:g} J* over those of uniform noise at "
-              f"matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not get "
-              "there, and count as if they did at the end)."),
+              f"matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not "
+              "get there, and count as if they did at the end)."),
         Claim("finetune-lock-bc-better", "E2", ">=", mean_interval(gap, CONFIDENCE), 0.0, "sampled",
               f"Not always: on the deterministic lock BC's return less PostBC's, mean over the episodes ({level})."),
         Claim("finetune-garnet-any-noise", "E2", ">=", least, 0.0, "sampled",
@@ -225,7 +227,7 @@ def draw(arrays: Arrays) -> Figure:
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     t = np.maximum(arrays["times"][i], 5.0)  # the start is drawn at the left edge
-    for k, case in enumerate(CASES):
+    for k, case in enumerate(map(str, arrays["cases"])):
         start, rule = _split(case)
         colour = _style.COLOURS[start]
         if rule == "matched":
