@@ -16,6 +16,7 @@ from figures._sweep import Sweep
 from tabular.counts import Counts
 from tabular.finetune import support_optimum
 from tabular.instances import two_bandits
+from tabular.policies import BC
 from theory.claims import Claim, Interval
 from theory.probability import bootstrap_interval, mean_interval, paired_p_value, quantile_interval
 
@@ -25,9 +26,10 @@ CAPTION = (
     "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected return, or "
     "all the noise there is where that costs less); dashed: the paper's prescription. Dotted: the most that any "
     "learner can reach with the actions that BC plays. Grey: 90 % of J*. BC never gets there on the bandit, the funnel "
-    "and the stochastic lock; it is best on the deterministic lock; on the Garnet noise of any kind will do. i, j: for "
-    "each learner, PostBC's J/J* less BC's and less that of uniform noise at matched return, mean over the episodes, "
-    "on the same data; 95 % bootstrap intervals; filled where a permutation test rejects equality (0.05, Bonferroni)."
+    "and the stochastic lock; it is best on the deterministic lock; on the Garnet noise of any kind will do. Bottom: "
+    "for each learner, PostBC's J/J* less BC's and less that of uniform noise at matched return, mean over the "
+    "episodes, on the same data; 95 % bootstrap intervals; filled where a permutation test rejects equality (0.05, "
+    "Bonferroni)."
 )
 
 CASES = ("BC", *(f"{start}, {rule}" for rule in ("matched", "paper") for start in NOISY))
@@ -140,7 +142,7 @@ def b1_exactly(epsilon: float, n_demos: int) -> Arrays:
         for third in range(n_demos + 1 - second):
             counts = Counts(np.array([[[n_demos - second - third, second, third]]]))
             weight = float(law.pmf(counts.counts[0, 0]))
-            policy = _finetuning.BC.policy(counts)
+            policy = BC.policy(counts)
             plateau += weight * support_optimum(bandit.mdp, policy)
             lost += weight * 0.5 * (second + third == 0)
     closed = 1 - (1 - 2 * epsilon) ** n_demos
@@ -187,7 +189,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def _time_ratio(arrays: Arrays, i: int) -> tuple[Interval, int]:
-    """Interval of the median ratio of episodes, PostBC over uniform noise; runs that ended early; at most the truth."""
+    """Interval of the median ratio of episodes, PostBC over uniform noise (never below the truth); runs cut off."""
     ours, theirs = (arrays["reached"][i, CASES.index(f"{start}, matched")] for start in ("PostBC", "uniform noise"))
     late = float(np.nanmax(arrays["times"][i]))
     ratio = np.where(np.isfinite(ours), ours / np.minimum(theirs, late), 1e9)
@@ -201,10 +203,11 @@ def _above(arrays: Arrays, i: int, k: int) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance; the learners compared below."""
-    figure = _style.new_figure(_style.PAGE, 6.4)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+    rows = -(-arrays["instances"].size // 4)
+    figure = _style.new_figure(_style.PAGE, 2.8 + 1.8 * rows)
+    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(0.5 + 0.8 * rows, 1.2), squeeze=False))
     names = [str(name) for name in arrays["instances"]]
-    panels = upper.subplots(2, 4, sharey=True).ravel()
+    panels = upper.subplots(rows, 4, sharey=True).ravel()
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     for i, name in enumerate(names):
@@ -218,7 +221,7 @@ def draw(arrays: Arrays) -> Figure:
     left, right = lower.subplots(1, 2, sharey=True)
     for k, (axes, other) in enumerate(((left, "BC"), (right, "uniform noise"))):
         _draw_differences(axes, arrays, k)
-        _style.panel_letter(axes, "ij"[k], f"PostBC less {other}")
+        _style.panel_letter(axes, "abcdefghij"[len(names) + k], f"PostBC less {other}")
         axes.set_xlabel("difference of mean J/J*")
     handles, labels = left.get_legend_handles_labels()
     lower.legend(handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2)
