@@ -188,12 +188,12 @@ def test_a_small_sample_leaves_the_interval_open():
 def test_the_bootstrap_of_two_points_takes_its_quantiles_from_the_law_of_their_means():
     """Means 0, 1/2, 1 have chances 1/4, 1/2, 1/4: quantiles at 0.1 and 0.9 are the ends, at 0.3 and 0.7 the middle.
 
-    With 2000 resamples a quantile of another value is rarer than 1e-6: a share of 1/4 below 0.1 or above 0.3 lies
-    five standard deviations (0.0097) away.
+    With 3000 resamples a quantile of another value is rarer than 1e-6: a share of 1/4 below 0.1 or above 0.3 lies
+    more than six standard deviations (0.0079) away.
     """
     sample = np.array([[0.0, 3.0], [1.0, 3.0]])
-    wide = bootstrap_interval(sample, np.random.default_rng(1), 0.8)
-    narrow = bootstrap_interval(sample, np.random.default_rng(1), 0.4)
+    wide = bootstrap_interval(sample, np.random.default_rng(1), 0.8, 3000)
+    narrow = bootstrap_interval(sample, np.random.default_rng(1), 0.4, 3000)
     assert_allclose(wide, [[0.0, 3.0], [1.0, 3.0]])
     assert_allclose(narrow, [[0.5, 3.0], [0.5, 3.0]])
 

@@ -165,7 +165,7 @@ def quantile_interval(sample: ArrayLike, probability: float, confidence: float =
 
 
 def bootstrap_interval(
-    sample: ArrayLike, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 2000
+    sample: ArrayLike, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 1000
 ) -> tuple[FloatArray, FloatArray]:
     """Percentile bootstrap interval for the mean over the first axis, for each entry of the others.
 
@@ -198,8 +198,16 @@ def bootstrap_interval(
     resamples = validate.integer("resamples", resamples, at_least=1)
     if x.ndim == 0 or x.shape[0] < 2:
         raise ValueError(f"sample must hold at least 2 replicates; got shape {x.shape}")
-    settings = {"n_resamples": resamples, "batch": 100, "confidence_level": confidence}
-    found = stats.bootstrap((x,), np.mean, axis=0, method="percentile", rng=rng, **settings).confidence_interval
+    found = stats.bootstrap(
+        (x,),
+        np.mean,
+        axis=0,
+        n_resamples=resamples,
+        batch=100,
+        confidence_level=confidence,
+        method="percentile",
+        rng=rng,
+    ).confidence_interval
     low, high = np.asarray(found.low), np.asarray(found.high)
     return np.minimum(low, high), np.maximum(low, high)  # rounding of equal ends may turn them
 
