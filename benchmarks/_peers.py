@@ -33,7 +33,7 @@ def flattened(found: list[tuple[Any, Any]], K: int) -> np.ndarray:
 
 
 def corrected(rates: np.ndarray) -> np.ndarray:
-    """Rate and factor of the second moment's root at each step, (n_steps, 2): Adam's corrections, in double precision."""
+    """Rate and factor of the second moment's root at each step, (n_steps, 2), in double precision."""
     k = np.arange(1, len(rates) + 1)
     return np.column_stack([rates / (1 - B1**k), 1 / np.sqrt(1 - B2**k)]).astype(np.float32)
 
