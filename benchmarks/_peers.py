@@ -83,7 +83,7 @@ def jax_trainer(sizes: tuple[int, ...], how: str) -> Callable[..., Any]:
         return jax.lax.map(lambda one: member(one[0], inputs, targets, one[1], rates), (whole, batches))
 
     def call(starts, inputs, targets, batches, rates):
-        return jax.block_until_ready(train(starts, inputs, targets, batches.astype(np.int32), rates.astype(np.float32)))
+        return jax.block_until_ready(train(starts, inputs, targets, batches.astype(np.int32), corrected(rates)))
 
     return call
 
