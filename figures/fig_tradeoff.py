@@ -30,9 +30,9 @@ MARGIN = 0.05
 """E1: before finetuning PostBC may succeed less often than BC by this much and still count as about as often."""
 
 DIFFERENCES = {
-    "after, at equal success before": ("#0072B2", "D"),
+    "after, at equal success before": (_style.OTHERS[0], "D"),
     "before, at equal noise": ("#777777", "s"),
-    "after, at equal noise": ("#009E73", "^"),
+    "after, at equal noise": (_style.OTHERS[1], "^"),
 }
 
 

@@ -74,6 +74,15 @@ def test_the_audit_and_the_plan_print_what_is_shown(tmp_path):
     assert (tmp_path / "out" / "audit.html").exists()
 
 
+def test_the_example_of_control_clones_evaluates_and_saves(tmp_path):
+    example = next(block for block in BLOCKS if "fit_ensemble(" in block)
+    done = run("-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{example}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"success ([\d.]+)  noise added ([\d.]+)", done.stdout)
+    assert [float(added) > 0 for _, added in rows] == [False, True, True]
+    assert (tmp_path / "policy.npz").exists()
+
+
 def test_commands_and_figures_that_the_readme_names_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"(?:`|    )make ([a-z]+)\b", README)):
