@@ -146,16 +146,21 @@ def test_certified_coverage_is_never_above_the_sampled_nor_5_percent_below_its_l
     ids=["Garnet S=50", "Garnet S=100", "lock", "DeepSea", "funnel"],
 )
 def test_on_larger_processes_certified_coverage_is_within_5_percent_of_monte_carlo(instance, n_demos, rng):
-    """Within 5 % of the sample's quantile, and never above its interval (false alarm 1e-6 for each)."""
+    """Within 5 % of the sample's quantile, and never above its interval (false alarm 1e-6 for each).
+
+    The quantile is taken two standard errors below delta: where coverage takes few values, as on the lock, chance may
+    else put it one value too high.
+    """
     mdp, pi_beta, R = instance.mdp, instance.demonstrator, 10_000
     members = rules(instance, n_demos)
     sampled = [
         family_coverages(sample_counts(mdp, pi_beta, n_demos, rng), pi_beta, instance.reachable, members)
         for _ in range(R)
     ]
+    place = int(R * (0.1 - 2 * math.sqrt(0.1 * 0.9 / R)))
     for rule, gammas in zip(members, np.sort(sampled, axis=0).T, strict=True):
         certified = gamma_star(mdp, pi_beta, n_demos, rule, 0.1).value
-        assert 0.95 * gammas[R // 10] <= certified <= quantile_interval(gammas, 0.1, 1 - 1e-6).high
+        assert 0.95 * gammas[place] <= certified <= quantile_interval(gammas, 0.1, 1 - 1e-6).high
 
 
 BANDIT = two_bandits(0.1)[0]
