@@ -48,7 +48,7 @@ class Config:
 
 
 FULL = Config((5, 100), 20, Effort(), 1000)
-QUICK = Config((5, 100), 3, Effort(5, 400, 64, 800, 64), 500)
+QUICK = Config((5, 100), 5, Effort(5, 400, 64, 800, 64), 500)
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
