@@ -29,8 +29,8 @@ TITLE = "Where the posterior is wide"
 CAPTION = (
     "Width: root mean square deviation between the members of an ensemble, over the entries of an action chunk. "
     "a-c: over the plane of the corridor task (a lane, then a wall with a gate, here at height 0), for three sizes of "
-    "data (lines: the demonstrations); trajectory bootstrap. d: at held-out states, by how dense the demonstrator's "
-    "own states are there. e: mean width at held-out states against n, with the exponent of the fitted power (d and e: "
+    "data (lines: the demonstrations); trajectory bootstrap. d: at held-out states of this task, by how dense the "
+    "demonstrator's own states are there. e: mean width at held-out states against n, with the exponent of the fitted power (d and e: "
     "geometric means over data sets). f: networks fitted to perturbed targets: their spread at the demonstrated "
     "states, as a share of the perturbation; 1 means that every member memorised its own noise, which makes PostBC "
     "sigma-BC. Bands: 95 % Student intervals over data sets."
@@ -50,19 +50,16 @@ class Config:
     Parameters
     ----------
     tasks : tuple of str
-        The first one is shown in the plane and must be the corridor.
+        The first one is drawn and must be the corridor.
     n_demos, shown : tuple of int
-        Numbers of demonstrations; those in the plane.
+        Numbers of demonstrations; the three that are shown in the plane.
     replicates : int
         Data sets.
     effort : Effort
-    n_held_out : int
-        Held-out demonstrations.
-    grid : int
-        Points of the plane in each direction.
-    steps : tuple of int
-        Steps of training of the networks that may memorise.
-    memory_demos : tuple of int
+    n_held_out, grid : int
+        Held-out demonstrations; points of the plane in each direction.
+    steps, memory_demos : tuple of int
+        Steps of training, and numbers of demonstrations, of networks that may memorise.
     memory_replicates : int
     """
 
