@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from figures._artifacts import Arrays
 from theory.claims import Interval
-from theory.paired import bootstrap_t_interval, holm, sign_flip_p_value
+from theory.paired import bootstrap_t_interval, holm
+from theory.probability import paired_p_value
 
 FloatArray = NDArray[np.float64]
 
@@ -176,7 +177,7 @@ def judged(found: FloatArray, rng: np.random.Generator) -> Arrays:
         return interval
 
     narrow, wide = each(ends(0.95), 2), each(ends(level), 2)
-    p = each(lambda row: (sign_flip_p_value(row, rng),), 1)[:, 0]
+    p = each(lambda row: (paired_p_value(row, rng, 99_999),), 1)[:, 0]
     adjusted = np.full(p.shape, np.nan)
     adjusted[there] = holm(p[there])
     columns = {

@@ -1,41 +1,41 @@
 """The grid of finetuning in continuous control: pretrained policies, finetuned, one cell for each of them.
 
-All cells of one task and seed share their demonstrations (fewer are the first of more), the ensemble's and the
-learners' streams and the first states of every evaluation, so they are compared in pairs. `fig_dsrl` and `fig_tradeoff`
+All cells of one task and seed share their demonstrations, the ensemble's, the policies' and the learners' streams and
+the first states of every evaluation, as `_cloning` has it, so they are compared in pairs. `fig_dsrl` and `fig_tradeoff`
 show two sides of the same cells. Noise is always given as what was really added.
 """
 
 import csv
 import io
+import json
 import time
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from continuous.best_of_n import BestOfN, finetune_best_of_n
-from continuous.cloning import ClonedPolicy, clone, isotropic, posterior
-from continuous.demonstrators import demonstrate
+from continuous.cloning import ClonedPolicy
 from continuous.dppo import DPPO, finetune_dppo
 from continuous.dsrl import DSRL, finetune_dsrl
-from continuous.ensembles import Recipe, fit_ensemble
+from continuous.ensembles import Ensemble
 from continuous.finetuning import Finetuned
 from continuous.tasks import TASKS
+from figures import _cloning
 from figures._artifacts import Arrays, save_json, save_text
+from figures._cloning import Effort
 from figures._sweep import Cell, Sweep, source_digest, versions
-from theory.streams import stream, substream
 
-CHUNK = 2
 SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.8)
 ALPHAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """As many as there are sigmas; the paper's end at 2, which here is not always far enough."""
 FAMILIES = ("BC", "sigma-BC", "PostBC")
 FINETUNERS = ("DSRL", "Best-of-N", "DPPO")
-DEMONSTRATIONS, ENSEMBLE, POLICY, LEARNER, EVALUATION = range(5)
-"""Streams of a task's seed."""
+LEARNER = 10
+"""The learners' purpose, beside those of `_cloning`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of a grid: tasks, numbers of demonstrations, how many seeds, strengths, finetuners."""
+    """Settings of a grid: tasks, numbers of demonstrations, how many seeds, strengths, finetuners, what is spent."""
 
     tasks: tuple[str, ...]
     n_demos: tuple[int, ...]
@@ -71,6 +71,7 @@ class Config:
     alphas: tuple[float, ...] = ALPHAS
     finetuners: tuple[str, ...] = ("DSRL",)
     settings: Settings = Settings()
+    effort: Effort = field(default_factory=Effort)
 
 
 FULL = Config(("reach", "stick"), (10,), 20)
@@ -88,23 +89,28 @@ def strengths(config: Config) -> list[tuple[str, float]]:
     ]
 
 
-def pretrain(cell: Cell, seed: np.random.SeedSequence) -> ClonedPolicy:
+def pretrain(cell: Cell) -> ClonedPolicy:
     """Demonstrate and clone as a cell says: its task, `n_demos`, `family` and `strength`."""
-    shown = demonstrate(TASKS[cell["task"]], cell["n_demos"], stream(seed, DEMONSTRATIONS))
-    factors = None
-    if cell["family"] == "sigma-BC":
-        factors = isotropic(shown, CHUNK, cell["strength"])
-    elif cell["family"] == "PostBC":
-        ensemble = fit_ensemble(shown, CHUNK, Recipe(), substream(seed, ENSEMBLE))
-        factors = posterior(shown, ensemble, cell["strength"])
-    return clone(shown, CHUNK, substream(seed, POLICY), factors=factors)
+    data = _cloning.demonstrations(cell)
+    fitted = None
+    if cell["family"] == "PostBC":
+        own = {name: value for name, value in cell.items() if name not in ("strength", "finetuner", "settings")}
+        fitted = _ensemble(json.dumps(own, sort_keys=True))
+    return _cloning.cloned(cell, data, fitted, 0.0, cell["family"], cell["strength"])
 
 
-def finetune(cell: Cell, policy: ClonedPolicy, seed: np.random.SeedSequence) -> tuple[Finetuned, ...]:
+@lru_cache(maxsize=1)
+def _ensemble(own: str) -> Ensemble:
+    """Ensemble of a cell, kept for the next one, which often differs in alpha alone."""
+    cell = json.loads(own)
+    return _cloning.ensemble(cell, _cloning.demonstrations(cell))
+
+
+def finetune(cell: Cell, policy: ClonedPolicy) -> tuple[Finetuned, ...]:
     """Finetune as a cell says: one result, or for Best-of-N one for each number of candidates."""
     task, settings = TASKS[cell["task"]], Settings(**cell["settings"])
     n = settings.evaluation_episodes
-    seeds = substream(seed, LEARNER), substream(seed, EVALUATION)
+    seeds = _cloning.seed(cell, LEARNER), _cloning.seed(cell, _cloning.EVALUATION)
     if cell["finetuner"] == "DSRL":
         every = max(1, settings.rounds // 6)
         dsrl = DSRL(rounds=settings.rounds, evaluate_every=every, evaluation_episodes=n)
@@ -118,17 +124,16 @@ def finetune(cell: Cell, policy: ClonedPolicy, seed: np.random.SeedSequence) -> 
 
 
 def run_cell(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """Pretrain and finetune. All chance is that of the task's seed, which other cells share; `rng` is not used.
+    """Pretrain and finetune. All chance is that of the task and replicate, which other cells share; `rng` is not used.
 
     `success` (results, checkpoints), the first of which is the pretrained policy's own; `environment_steps` and
     `episodes` (checkpoints); `noise`, the root mean square that was added, in units of actions; `seconds` of the
-    processor for pretraining and for finetuning.
+    processor for pretraining (an ensemble that is already there costs nothing) and for finetuning.
     """
-    seed = np.random.SeedSequence(cell["entropy"], spawn_key=(zlib.crc32(cell["task"].encode()), cell["seed"]))
     begin = time.process_time()
-    policy = pretrain(cell, seed)
+    policy = pretrain(cell)
     middle = time.process_time()
-    results = finetune(cell, policy, seed)
+    results = finetune(cell, policy)
     return {
         "success": np.stack([one.success for one in results]),
         "environment_steps": results[0].environment_steps,
@@ -138,18 +143,19 @@ def run_cell(cell: Cell, rng: np.random.Generator) -> Arrays:
     }
 
 
-def cells(config: Config, entropy: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
+def cells(config: Config, root: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Cells of a grid, seed by seed, so that a run that is cut short has whole seeds."""
     return [
         {
-            "entropy": entropy,
+            "root": root,
             "task": task,
-            "seed": seed,
+            "replicate": seed,
             "n_demos": n_demos,
             "family": family,
             "strength": strength,
             "finetuner": finetuner,
             "settings": asdict(config.settings),
+            **asdict(config.effort),
         }
         for seed in seeds
         for finetuner in config.finetuners
@@ -159,14 +165,9 @@ def cells(config: Config, entropy: int, seeds: Sequence[int]) -> list[dict[str, 
     ]
 
 
-def entropy(sweep: Sweep) -> int:
-    """Root of all seeds of the grid."""
-    return int(sweep.generator("continuous finetuning").integers(2**62))
-
-
 def run(config: Config, sweep: Sweep, seeds: Sequence[int] | None = None) -> tuple[list[dict[str, Any]], list[Arrays]]:
     """All cells of a grid and what came of them; those of some seeds where given."""
-    wanted = cells(config, entropy(sweep), range(config.n_seeds) if seeds is None else seeds)
+    wanted = cells(config, _cloning.root(sweep), range(config.n_seeds) if seeds is None else seeds)
     return wanted, sweep.run("continuous-finetuning", run_cell, wanted)
 
 
@@ -182,7 +183,8 @@ def rows(cell: Cell, found: Arrays) -> list[dict[str, Any]]:
     several = BestOfN().candidates if cell["finetuner"] == "Best-of-N" else ("",)
     return [
         {
-            **{name: cell[name] for name in ("task", "n_demos", "seed", "family", "strength", "finetuner")},
+            **{name: cell[name] for name in ("task", "n_demos", "family", "strength", "finetuner")},
+            "seed": cell["replicate"],
             "noise": f"{float(found['noise']):.5f}",
             "candidates": candidates,
             "pretrained": f"{success[0]:.4f}",
@@ -221,6 +223,16 @@ def write_table(path: Path, config: Config, sweep: Sweep, seeds: Sequence[int]) 
         save_text(path, text.getvalue())
         made = {"seed": sweep.seed, "seeds": list(seeds[: k + 1]), "settings": asdict(config), "versions": versions()}
         save_json(path.with_suffix(".json"), {"schema": 1, **made, "source": source_digest(run_cell)})
+
+
+def read_tables(paths: Sequence[Path]) -> Arrays:
+    """Arrange what `write_table` wrote, as `tensors`: of the seeds, those that every table has."""
+    tables = []
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    common = set.intersection(*({row["seed"] for row in table} for table in tables))
+    return tensors([row for table in tables for row in table if row["seed"] in common])
 
 
 def learner(row: Mapping[str, Any]) -> str:

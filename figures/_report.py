@@ -72,11 +72,6 @@ def write_report(
     save_text(path, page)
 
 
-def relation_text(claim: Mapping[str, Any]) -> str:
-    """The comparison in symbols, for instance ``0.82 ≥ 0.5`` or ``[0.94, 1] ≥ 0.9``."""
-    return f"{interval_text(claim)} {bound_text(claim)}"
-
-
 def interval_text(claim: Mapping[str, Any]) -> str:
     """What was measured: a number where it is exact, else an interval."""
     low, high = (end if end is None else f"{end:.4g}".replace("-", "−") for end in claim["interval"])

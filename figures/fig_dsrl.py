@@ -76,7 +76,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One panel for each task and number of demonstrations."""
     places = list(np.ndindex(*arrays["curve"].shape[:2]))
-    figure = _style.new_figure(max(_style.PAGE, 2.4 * len(places)), 2.9)
+    figure = _style.new_figure(_style.PAGE, 2.9)
     panels = figure.subplots(1, len(places), squeeze=False)[0]
     for k, (axes, at) in enumerate(zip(panels, places, strict=True)):
         for family in grid.FAMILIES:

@@ -16,11 +16,12 @@ from theory.probability import bootstrap_interval, mean_interval
 
 TITLE = "Finetuning from poor and from good demonstrators"
 CAPTION = (
-    "Return J after finetuning by the natural policy gradient (solid), and before (dotted), as shares of J*, against the "
-    "demonstrator's own return: skills on the funnel and the lock, temperatures on the Garnet. Noise at matched return: "
-    "80 % of BC's expected return, or all the noise there is where that costs less. Means over data sets with 95 % "
-    "bootstrap intervals. Grey: where the learner ends at the demonstrator's return. An optimal demonstrator, deterministic "
-    "here, leaves nothing to learn; the poorer it is, the more of its good actions BC has not seen."
+    "Return J after finetuning by the natural policy gradient (solid), and before (dotted), as shares of J*, against "
+    "the demonstrator's own return: skills on the funnel and the lock, temperatures on the Garnet. Noise at matched "
+    "return: 80 % of BC's expected return, or all the noise there is where that costs less. Means over data sets with "
+    "95 % bootstrap intervals. Grey: where the learner ends at the demonstrator's return. An optimal demonstrator, "
+    "deterministic here, leaves nothing to learn; a poorer one leaves more of its good actions unrecorded; one that "
+    "hardly ever succeeds leaves nothing to start from."
 )
 
 
@@ -79,37 +80,31 @@ CONFIDENCE = 0.99
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
-    """What is left of the demonstrator's quality after finetuning, from BC and from PostBC; the optimal demonstrator."""
-    last = arrays["ends"][:, :, :, 1]
-    bc, postbc = (last[:, :, STARTS.index(name)] for name in ("BC", "PostBC"))
-    claims = []
-    for i, name in enumerate(map(str, arrays["instances"])):
-        gap, poorest = postbc[i] - bc[i], int(np.argmin(arrays["demonstrator"][i]))
-        best = int(np.argmax(arrays["demonstrator"][i]))
-        slug = name.replace(" ", "-").lower()
-        claims += [
-            Claim(f"finetune-quality-{slug}-poor", "E2", ">=", mean_interval(gap[poorest], CONFIDENCE), 0.0, "sampled",
-                  f"{name}, poorest demonstrator ({arrays['demonstrator'][i, poorest]:.2f} of J*): return after "
-                  f"{arrays['episodes'][i]} episodes from PostBC less that from BC, shares of J* "
-                  f"({CONFIDENCE:.0%} interval)."),
-            Claim(f"finetune-quality-{slug}-good", "E2", "<=", mean_interval(gap[best], CONFIDENCE), 0.01, "sampled",
-                  f"{name}, best demonstrator ({arrays['demonstrator'][i, best]:.2f} of J*): the same difference "
-                  f"({CONFIDENCE:.0%} interval)."),
-            Claim(f"finetune-quality-{slug}-flat", "E3", ">=", _flatness(bc[i], postbc[i]), 0.0, "sampled",
-                  f"{name}: how much less the return after finetuning depends on the demonstrator from PostBC than from "
-                  f"BC: best less poorest demonstrator, BC's minus PostBC's ({CONFIDENCE:.0%} interval)."),
-        ]  # fmt: skip
-    plateau = arrays["plateau"][:, :, STARTS.index("BC")]
-    claims.append(
-        Claim("finetune-quality-plateau", "B1.6", "<=", Interval.point(float((bc - plateau).max())), 1e-9, "exact",
-              "Largest excess of a learner's return from BC over BC's plateau, over instances, qualities and data."),
-    )  # fmt: skip
-    return claims
-
-
-def _flatness(bc: np.ndarray, postbc: np.ndarray) -> Interval:
-    """Of the difference, best less poorest demonstrator, of BC's and PostBC's returns; data sets are independent."""
-    return mean_interval((bc[-1] - bc[0]) - (postbc[-1] - postbc[0]), CONFIDENCE)
+    """Some demonstrator leaves BC behind PostBC; the best one does not; plateaus are not exceeded."""
+    names = [str(name) for name in arrays["instances"]]
+    bc, postbc = (arrays["ends"][:, :, STARTS.index(name)] for name in ("BC", "PostBC"))
+    gap = postbc[..., 1, :] - bc[..., 1, :]
+    level = 1 - (1 - CONFIDENCE) / gap[..., 0].size
+    best = gap.mean(axis=-1).argmax(axis=1)
+    gains = [mean_interval(gap[i, q], level) for i, q in enumerate(best)]
+    listed = "; ".join(
+        f"{name} [{gain.low:.3f}, {gain.high:.3f}] at {arrays['demonstrator'][i, best[i]]:.2f} of J*"
+        for i, (name, gain) in enumerate(zip(names, gains, strict=True))
+    )
+    top = arrays["demonstrator"].argmax(axis=1)
+    lost = [mean_interval(-gap[k, q], CONFIDENCE) for k, q in enumerate(top)]
+    k = int(np.argmax([loss.high for loss in lost]))
+    excess = float((bc[..., 1, :] - arrays["plateau"][:, :, STARTS.index("BC")]).max())
+    return [
+        Claim("finetune-quality-gain", "E2", ">=", max(gains, key=lambda gain: gain.low), 0.05, "sampled",
+              "Return after finetuning from PostBC less that from BC, shares of J*, at the demonstrator where it is "
+              f"largest ({CONFIDENCE:.0%} for all together): {listed}."),
+        Claim("finetune-quality-best", "E2", "<=", lost[k], 0.05, "sampled",
+              f"Best demonstrator ({arrays['demonstrator'][k, top[k]]:.2f} of J*): what PostBC loses against BC after "
+              f"finetuning; largest on {names[k]} ({CONFIDENCE:.0%} interval)."),
+        Claim("finetune-quality-plateau", "B1.6", "<=", Interval.point(excess), 1e-9, "exact",
+              "Largest excess of a learner's return from BC over BC's plateau, over instances, demonstrators, data."),
+    ]  # fmt: skip
 
 
 def draw(arrays: Arrays) -> Figure:
@@ -135,6 +130,8 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
         colour, marker = _style.COLOURS[start], _style.MARKERS[start]
         before, after = arrays["ends"][i, :, k].mean(axis=-1).T
         axes.plot(at, before, color=colour, ls=":", lw=1)
-        axes.plot(at, after, color=colour, marker=marker, lw=1.2, label=start if k == 0 else f"{start}, {KEPT:.0%} kept")
+        axes.plot(
+            at, after, color=colour, marker=marker, lw=1.2, label=start if k == 0 else f"{start}, {KEPT:.0%} kept"
+        )
         axes.vlines(at, arrays["low"][i, :, k, 1], arrays["high"][i, :, k, 1], color=colour, lw=1)
     axes.set_ylim(-0.03, 1.05)

@@ -79,7 +79,7 @@ FULL = Config(
     (100, 300, 1000, 3000, 10_000), (5, 20), 4,
 )  # fmt: skip
 QUICK = Config(
-    ("corridor",), (5, 20, 100), (5, 20, 100), 5, Effort(5, 400, 64), 100, 30, (100, 300, 1000), (5, 20), 3
+    ("corridor",), (5, 20, 100), (5, 20, 100), 3, Effort(5, 400, 64), 100, 30, (100, 300, 1000), (5, 20), 2
 )  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     return claims
 
 
-COLOURS = {"trajectory": _style.COLOURS["PostBC"], "state-action": _style.OTHERS[1], "noise": _style.OTHERS[2]}
+COLOURS = dict(zip(("trajectory", "state-action", "noise"), _style.OTHERS, strict=False))
 LABELS = {"trajectory": "trajectory bootstrap", "state-action": "state-action bootstrap", "noise": "perturbed targets"}
 SIZES = _style.shades("PostBC", 3)
 

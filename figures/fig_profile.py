@@ -22,6 +22,7 @@ from theory.probability import clopper_pearson, quantile_interval
 from theory.trajectory import profile_bound, sufficient_rollouts
 
 TITLE = "Coverage profiles and Best-of-N"
+SECTION = "r6"
 CAPTION = (
     "Top: probability, under the demonstrator, that its probability of a step is M times the cloned policy's or more, "
     "mean over data sets of T = 30 demonstrations (bands: 95 % intervals). Middle: the same for whole trajectories "
@@ -226,7 +227,7 @@ def _draw_profiles(step: Axes, trajectory: Axes, arrays: Arrays, i: int) -> None
         colour = _style.COLOURS[name]
         mean, low, high = np.maximum(arrays["step"][i, k], FLOOR).T
         step.fill_between(M, low, high, color=colour, alpha=0.2, lw=0)
-        step.plot(M, mean, color=colour, label=_style.label(name))
+        step.plot(M, np.where(mean > FLOOR, mean, np.nan), color=colour, label=_style.label(name))
         counts = arrays["above"][i, k]
         ends = [clopper_pearson(int(c), n) for c in counts]
         low, high = (np.maximum([getattr(e, end) for e in ends], FLOOR) for end in ("low", "high"))

@@ -18,20 +18,21 @@ from theory.probability import mean_interval
 TITLE = "Before and after finetuning: each family's trade-off"
 CAPTION = (
     "Top: success before and after finetuning, means over seeds, along each family's strengths (sigma-BC: sigma, "
-    "PostBC: alpha); up and to the right is better, and the dotted line is no gain. Crosses: Student's 95 % "
-    "intervals, of single policies, not of differences. Bottom: PostBC minus sigma-BC in pairs of one seed, for "
-    "each alpha, by the noise it added, with 95 % intervals (studentised bootstrap): success after finetuning at "
-    "equal success before it (against the best of sigma-BC and BC), and success before and after at equal noise. "
-    "Where nothing can be matched there is no point. An interval that holds 0 is a tie."
+    "PostBC: alpha; larger marks, more noise); up and to the right is better, and the dotted line is no gain. "
+    "Crosses: Student's 95 % intervals, of single policies, not of differences. Bottom: PostBC minus sigma-BC in "
+    "pairs of one seed, for each alpha, by the noise it added, with 95 % intervals (studentised bootstrap): "
+    "success after finetuning at equal success before it (against the best of sigma-BC and BC), and success "
+    "before and after at equal noise. Where nothing can be matched there is no point. An interval that holds 0 is "
+    "a tie."
 )
 FULL, QUICK = grid.FULL, grid.QUICK
 MARGIN = 0.05
 """E1: before finetuning PostBC may succeed less often than BC by this much and still count as about as often."""
 
 DIFFERENCES = {
-    "after, at equal success before": ("#0072B2", "D"),
+    "after, at equal success before": (_style.OTHERS[0], "D"),
     "before, at equal noise": ("#777777", "s"),
-    "after, at equal noise": ("#009E73", "^"),
+    "after, at equal noise": (_style.OTHERS[1], "^"),
 }
 
 
@@ -100,7 +101,7 @@ def _claim(
 def draw(arrays: Arrays) -> Figure:
     """A column for each task, number of demonstrations and learner."""
     places = list(np.ndindex(*arrays["pretrained"].shape[:3]))
-    figure = _style.new_figure(max(_style.PAGE, 2.4 * len(places)), 5.2)
+    figure = _style.new_figure(_style.PAGE, 5.2)
     axes = figure.subplots(2, len(places), squeeze=False)
     for k, at in enumerate(places):
         task, n, learner = (arrays[name][i] for name, i in zip(grid.AXES[:3], at, strict=True))
@@ -122,14 +123,14 @@ def _draw_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
         rows = np.flatnonzero(arrays["families"] == family)
         x, y = pre[rows].mean(axis=1), fine[rows].mean(axis=1)
         colour = _style.COLOURS[family]
-        axes.plot(x, y, color=colour, marker=_style.MARKERS.get(family, "s"), label=_style.label(family), zorder=3)
+        marker = _style.MARKERS.get(family, "s")
+        axes.plot(x, y, color=colour, lw=1.0, zorder=3)
+        axes.plot([], [], color=colour, marker=marker, label=_style.label(family))
         for i, row in enumerate(rows):
             across, up = (np.clip([e.low, e.high], 0, 1) for e in (mean_interval(pre[row]), mean_interval(fine[row])))
             axes.plot(across, [y[i], y[i]], color=colour, lw=0.5, alpha=0.5)
             axes.plot([x[i], x[i]], up, color=colour, lw=0.5, alpha=0.5)
-            if family != "BC":
-                axes.annotate(f"{arrays['strengths'][row]:g}", (x[i], y[i]), xytext=(3, 3), textcoords="offset points",
-                              fontsize=6, color=colour)  # fmt: skip
+            axes.plot(x[i], y[i], color=colour, marker=marker, ms=2.5 + 4.5 * i / max(1, rows.size - 1), zorder=3)
     axes.set(xlim=_room(axes.get_xlim()), ylim=_room(axes.get_ylim()))
     axes.axline((0.0, 0.0), slope=1.0, color="#777777", ls=":", lw=0.8, zorder=0)
 

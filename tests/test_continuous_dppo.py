@@ -14,12 +14,11 @@ from continuous.dppo import (
     DPPO,
     DenoisingPolicy,
     ProximalLearner,
-    advantages,
     finetune_dppo,
     inner_steps,
 )
 from continuous.evaluation import evaluate
-from continuous.finetuning import Experience, roll_out, with_clock
+from continuous.finetuning import Experience, advantages, roll_out, with_clock
 from continuous.linear_quadratic import LinearQuadratic
 from continuous.networks import Network
 from continuous.tasks import TASKS

@@ -15,6 +15,8 @@ from matplotlib.transforms import Bbox
 
 from figures import (
     _cloning,
+    _continuous_comparison,
+    _continuous_finetuning,
     _experiment,
     _pipeline,
     _style,
@@ -22,8 +24,12 @@ from figures import (
     fig_bc_fails,
     fig_bridge,
     fig_chess,
+    fig_dsrl,
     fig_errata,
     fig_estimators,
+    fig_finetune_cost,
+    fig_finetune_curves,
+    fig_finetune_quality,
     fig_frontier,
     fig_icu,
     fig_lambda,
@@ -41,6 +47,10 @@ from figures._sweep import Sweep
 
 CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
 LITTLE = _cloning.Effort(3, 30, 8, 20, 8, 10)
+FINETUNING = _continuous_finetuning.Config(
+    ("corridor",), (3, 5), 2, (0.3, 0.6), (1.0,), ("DSRL",),
+    _continuous_finetuning.Settings(rounds=1, evaluation_episodes=10), LITTLE,
+)  # fmt: skip
 SMALL = {
     "fig_action_density": fig_action_density.Config((3, 6), 2, LITTLE, 50),
     "fig_bridge": fig_bridge.Config(150, 4, 500, 50),
@@ -48,6 +58,8 @@ SMALL = {
         ("corridor",), (3, 6, 12), (3, 6, 12), 2, LITTLE, 30, 8, (10, 20), (3, 6), 2
     ),
     "fig_pretrained": fig_pretrained.Config(("reach", "stick"), (3, 6), 2, LITTLE),
+    "fig_tradeoff": FINETUNING,
+    "fig_dsrl": FINETUNING,
     "fig_bc_fails": replace(fig_bc_fails.QUICK, epsilons=(0.125, 0.03, 0.01, 0.003), n_sampled=3, replicates=100),
     "fig_uniform_fails": replace(fig_uniform_fails.QUICK, n_demos=(10, 1000), n_alphas=7),
     "fig_estimators": replace(fig_estimators.QUICK, replicates=200),
@@ -61,6 +73,9 @@ SMALL = {
     "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
     "fig_errata": replace(fig_errata.QUICK, arms=(2, 10, 100), coverage_demos=(290, 301, 700)),
     "fig_profile": replace(fig_profile.QUICK, n_demos=(10, 100), replicates=20, profile_replicates=300),
+    "fig_finetune_curves": replace(fig_finetune_curves.QUICK, plateaus=100, cases=fig_finetune_curves.MATCHED),
+    "fig_finetune_cost": replace(fig_finetune_cost.QUICK, replicates=150),
+    "fig_finetune_quality": fig_finetune_quality.QUICK,
     "fig_chess": replace(fig_chess.QUICK, n_games=(100, 1600)),
 }
 
@@ -189,6 +204,23 @@ WRONG = {
     "uniform-fails-our-bound": ("fig_uniform_fails", put("coverage", lambda old: 3 * old)),
     "uniform-fails-paper-bound": ("fig_uniform_fails", put("coverage", lambda old: 100 * old)),
     "uniform-fails-rare-event": ("fig_uniform_fails", put("rare_event", 0.15)),
+    "finetune-b1-plateau": ("fig_finetune_curves", shift("b1_plateau", 0.1)),
+    "finetune-b1-lost": ("fig_finetune_curves", put("b1_lost", 0.2)),
+    "finetune-below-plateau": ("fig_finetune_curves", put("above", 1e-6)),
+    "finetune-matched": ("fig_finetune_curves", put("kept", lambda old: old - 0.01)),
+    "finetune-funnel-plateau": ("fig_finetune_curves", shift("plateau", 0.3)),
+    "finetune-funnel-episodes": ("fig_finetune_curves", put("reached", lambda old: 10 * old, (slice(None), 3))),
+    "finetune-lock-bc-better": ("fig_finetune_curves", put("average", 0.5, (slice(None), 0))),
+    "finetune-garnet-any-noise": ("fig_finetune_curves", shift("last", -0.5)),
+    "finetune-cost-gamma": ("fig_finetune_cost", put("by_gamma", lambda old: old**2)),
+    "finetune-cost-missing": ("fig_finetune_cost", put("by_missing", lambda old: old**2)),
+    "finetune-cost-planning": ("fig_finetune_cost", put("by_gamma", lambda old: 10 * old, (2, 0))),
+    "finetune-cost-critic-plateau": ("fig_finetune_cost", shift("last", 0.1)),
+    "finetune-cost-coverage-beats-critic": ("fig_finetune_cost", put("last", 0.1, (0, 3))),
+    "finetune-cost-critic-gain": ("fig_finetune_cost", put("average", lambda old: old + 0.2, (1, 3))),
+    "finetune-quality-gain": ("fig_finetune_quality", put("ends", 0.0, (slice(None), slice(None), 3))),
+    "finetune-quality-best": ("fig_finetune_quality", put("ends", 0.5, (slice(None), slice(None), 3))),
+    "finetune-quality-plateau": ("fig_finetune_quality", put("plateau", lambda old: old - 0.5)),
     "uniform-fails-postbc-better": ("fig_uniform_fails", put("coverage", lambda old: old / 2, (slice(None), 1))),
     "uniform-fails-postbc-much-better": ("fig_uniform_fails", put("coverage", lambda old: old / 4, (slice(None), 1))),
     "estimators-bc-misses": ("fig_estimators", put("missed", 100)),
@@ -319,9 +351,39 @@ def spread_of(method, place, factor, when=slice(None)):
     return change
 
 
+def ends(kind, low, high):
+    """Put all intervals of a kind there."""
+
+    def change(arrays):
+        arrays[f"{kind}_wide_low"][...], arrays[f"{kind}_wide_high"][...] = low, high
+
+    return change
+
+
+def claims_of_finetuning():
+    """Those of the small run, each with intervals on either side of its bound."""
+    pairs = [
+        (
+            "fig_tradeoff",
+            "compared",
+            f"tradeoff-compared-corridor-{n}-DSRL-{what.replace(',', '').replace(' - ', '-').replace(' ', '-')}",
+        )
+        for n in FINETUNING.n_demos
+        for what in _continuous_comparison.COMPARISONS
+    ]
+    pairs.append(("fig_tradeoff", "shrinks", "tradeoff-shrinks-corridor-3-minus-that-from-5-DSRL-finetuned-PostBC-BC"))
+    pairs += [
+        ("fig_dsrl", "gain", f"dsrl-corridor-{n}-{what.replace(',', '').replace(' - ', '-').replace(' ', '-')}")
+        for n in FINETUNING.n_demos
+        for what in fig_dsrl.GAINS
+    ]
+    return {claim: (name, ends(kind, 0.1, 0.2), ends(kind, -0.4, -0.3)) for name, kind, claim in pairs}
+
+
 POST = fig_action_density.NAMES.index("PostBC")
 FEW = 0
 EMPIRICAL = {
+    **claims_of_finetuning(),
     **{
         f"pretrained-{task}-alpha-{name}": (
             "fig_pretrained",

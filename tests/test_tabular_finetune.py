@@ -4,12 +4,12 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-import oracles
 from tabular import _finetune_kernels, dp
 from tabular.finetune import (
     PPO,

@@ -1,6 +1,7 @@
-"""Paired comparisons over few independent replicates: intervals, p-values, and their adjustment for many."""
+"""Paired comparisons over few independent replicates: an interval, and p-values adjusted for many.
 
-import itertools
+The p-value of one is `probability.paired_p_value`.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,9 +10,6 @@ from theory import validate
 from theory.claims import Interval
 
 FloatArray = NDArray[np.float64]
-
-EXACT_UP_TO = 14
-"""Most replicates whose signs are enumerated: 2^14 patterns."""
 
 
 def bootstrap_t_interval(
@@ -52,34 +50,6 @@ def bootstrap_t_interval(
     t = np.where(flat, np.copysign(np.inf, away), away / np.where(flat, 1.0, errors))
     low, high = np.quantile(t, [tail, 1 - tail], method="inverted_cdf")
     return Interval(float(x.mean() - high * error), float(x.mean() - low * error))
-
-
-def sign_flip_p_value(differences: ArrayLike, rng: np.random.Generator, *, n_resamples: int = 99_999) -> float:
-    """Two-sided permutation p-value of a mean of 0: exact for differences that are symmetric about 0.
-
-    Parameters
-    ----------
-    differences : array_like, (R,)
-        One number an independent pair, R >= 2.
-    rng : numpy.random.Generator
-        Draws signs where there are more than `EXACT_UP_TO` pairs; else all are enumerated.
-    n_resamples : int, optional
-        At least 99. The pattern that was seen counts as one of them, so that the p-value is never too small.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
-    """
-    x = _replicates(differences)
-    rng = validate.generator("rng", rng)
-    n_resamples = validate.integer("n_resamples", n_resamples, at_least=99)
-    least = abs(float(x.sum())) - _ROUNDING * float(np.abs(x).sum())
-    if x.size <= EXACT_UP_TO:
-        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=x.size)))
-        return float((np.abs(signs @ x) >= least).mean())
-    signs = rng.integers(0, 2, size=(n_resamples, x.size)) * 2.0 - 1.0
-    return float((1 + (np.abs(signs @ x) >= least).sum()) / (1 + n_resamples))
 
 
 def holm(p_values: ArrayLike) -> FloatArray:
