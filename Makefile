@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BUILT := .venv/built
 
-.PHONY: repro full test slow lint types bench clean
+.PHONY: repro full test slow docs lint types bench clean
 
 repro: $(BUILT)
 	$(BIN)/python paper_repro.py --quick
@@ -23,6 +23,11 @@ test: $(BUILT)
 
 slow: $(BUILT)
 	$(BIN)/python -m pytest -q -m slow
+
+# README's tables, docs/gallery.md and the pictures, from finished runs: make docs FROM="full out"
+FROM ?= out
+docs: $(BUILT)
+	$(BIN)/python -m figures docs $(FROM)
 
 lint: $(BUILT)
 	$(BIN)/ruff check .

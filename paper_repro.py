@@ -220,7 +220,7 @@ def _finish(
 ) -> None:
     from figures._artifacts import save_json, save_text
     from figures._explorer import write_explorer
-    from figures._provenance import provenance
+    from figures._provenance import origin, provenance
     from figures._report import write_report
     from theory.errata import errata_markdown
     from theory.results import all_results
@@ -237,9 +237,10 @@ def _finish(
     }
     save_json(options.out / "verdicts.json", verdicts)
     save_text(options.out / "errata.md", errata_markdown(all_results(), steps))
-    write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out)
+    source = origin(ROOT)
+    write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out, source)
     write_explorer(options.out / "explorer.html")
-    save_json(options.out / "provenance.json", provenance(ROOT, options.out, seconds))
+    save_json(options.out / "provenance.json", provenance(source, options.out, seconds))
 
 
 def _print_steps(entries: list[dict[str, Any]], result: Any) -> None:

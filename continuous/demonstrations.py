@@ -1,6 +1,8 @@
 """Recorded episodes of observations and actions, cut into chunks of actions and brought to one scale."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,3 +122,20 @@ class Scale:
     def undo(self, rows: FloatArray) -> FloatArray:
         """Back to the rows' units, (N, dim)."""
         return np.asarray(rows * self.spread + self.mean)
+
+    @staticmethod
+    def names(of: str) -> tuple[str, str]:
+        """Names of the two arrays in a file."""
+        return f"{of}_mean", f"{of}_spread"
+
+    def arrays(self, of: str) -> dict[str, FloatArray]:
+        """Both arrays by their names in a file."""
+        return dict(zip(self.names(of), (self.mean, self.spread), strict=True))
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, Any], of: str) -> "Scale":
+        """From what `arrays` gave; raises ValueError if a number is not finite or a spread is not above 0."""
+        mean, spread = (validate.array(name, arrays[name], shape=(None,)) for name in cls.names(of))
+        if mean.shape != spread.shape or not (spread > 0).all():
+            raise ValueError(f"{of}_spread must be above 0, and as long as {of}_mean")
+        return cls(mean, spread)

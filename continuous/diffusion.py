@@ -1,158 +1,46 @@
-"""A diffusion policy: preconditioned denoising on standardised chunks, with deterministic and ancestral samplers.
-
-A chunk x has deviation 1; at level sigma what is seen is x + sigma z. The denoiser is
-
-    D(y, sigma) = y/(1 + sigma^2) + sigma/sqrt(1 + sigma^2) F(observation, y/sqrt(1 + sigma^2), log(sigma)/4),
-
-and the network F is trained on the squared error of its own targets, which have deviation 1 at every level (Karras et
-al. 2022). Samplers take any denoiser, so they are tested on one that is known exactly.
-"""
+"""A trained denoiser of standardised chunks: a diffusion or a flow policy, by the path that it is trained on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from continuous.networks import Floats, Network
+from continuous.paths import Path, Preconditioning
+from continuous.samplers import Denoise
 from continuous.training import Optimiser, Training
 from theory import validate
 
 FloatArray = NDArray[np.float64]
-Denoiser = Callable[[FloatArray, float], FloatArray]
 Draw = Callable[[np.random.Generator, NDArray[np.int64]], FloatArray]
-
-SMALLEST, LARGEST = 0.03, 8.0
-"""Levels of noise, in units of a chunk's deviation. Noise on targets below the smallest is not reproduced."""
 
 _BLOCK = 64  # steps whose noise is drawn at once
 
 
-def levels(n_steps: int) -> FloatArray:
-    """Levels of a sampler, (n_steps+1,): geometric from the largest to the smallest, then 0.
-
-    Parameters
-    ----------
-    n_steps : int
-        At least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `n_steps` is out of range.
-    """
-    n_steps = validate.integer("n_steps", n_steps, at_least=1)
-    return np.append(np.geomspace(LARGEST, SMALLEST, n_steps) if n_steps > 1 else [LARGEST], 0.0)
-
-
-def sample(denoise: Denoiser, latents: Any, n_steps: int) -> FloatArray:
-    """Carry latents (N, D), standard normal, to chunks: Euler steps of the probability flow, without chance.
-
-    Parameters
-    ----------
-    denoise : callable
-        (noisy (N, D), level) -> (N, D).
-    latents : array_like, (N, D)
-    n_steps : int
-        Calls of the denoiser, at least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the latents are not a finite matrix or `n_steps` is out of range.
-
-    References
-    ----------
-    Song, Meng and Ermon, Denoising diffusion implicit models, ICLR 2021.
-    """
-    sigma = levels(n_steps)
-    x = LARGEST * validate.array("latents", latents, shape=(None, None))
-    for high, low in pairwise(sigma):
-        clean = denoise(x, float(high))
-        x = clean + low / high * (x - clean)
-    return x
-
-
-def ancestral(
-    denoise: Denoiser, latents: Any, n_steps: int, rng: np.random.Generator, *, floor: float = 0.0
-) -> FloatArray:
-    """As `sample`, with fresh noise at each step; returns the whole chain, (n_steps+1, N, D), the chunks last.
-
-    Parameters
-    ----------
-    denoise, latents, n_steps
-        As for `sample`.
-    rng : numpy.random.Generator
-    floor : float, optional
-        At least 0: smallest standard deviation of a step, which the last one has.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-    """
-    sigma, floor = levels(n_steps), validate.real("floor", floor, at_least=0.0)
-    validate.generator("rng", rng)
-    chain = [LARGEST * validate.array("latents", latents, shape=(None, None))]
-    for high, low in pairwise(sigma):
-        mean, deviation = _step(denoise, chain[-1], float(high), float(low), floor)
-        chain.append(mean + deviation * rng.standard_normal(mean.shape))
-    return np.stack(chain)
-
-
-def chain_log_likelihood(denoise: Denoiser, chain: Any, *, floor: float) -> FloatArray:
-    """Log-density of each step of `ancestral` given the one before, (n_steps, N).
-
-    Parameters
-    ----------
-    denoise : callable
-        As for `sample`.
-    chain : array_like, (n_steps+1, N, D)
-    floor : float
-        Above 0: without it the last step has no density.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-    """
-    path = validate.array("chain", chain, shape=(None, None, None))
-    if len(path) < 2:
-        raise ValueError(f"chain must hold a step; got shape {path.shape}")
-    floor = validate.real("floor", floor, above=0.0)
-    sigma = levels(len(path) - 1)
-    out = np.empty((len(path) - 1, path.shape[1]))
-    for k in range(len(out)):
-        mean, deviation = _step(denoise, path[k], float(sigma[k]), float(sigma[k + 1]), floor)
-        square = ((path[k + 1] - mean) ** 2).sum(axis=1) / deviation**2
-        out[k] = -0.5 * (square + path.shape[2] * np.log(2 * np.pi * deviation**2))
-    return out
-
-
-def _step(denoise: Denoiser, x: FloatArray, high: float, low: float, floor: float) -> tuple[FloatArray, float]:
-    """Mean and deviation of what is at level `low`, given x at level `high` and the clean chunk as denoised."""
-    clean = denoise(x, high)
-    share = (low / high) ** 2
-    return clean + share * (x - clean), max(floor, low * float(np.sqrt(1 - share)))
-
-
 @dataclass(frozen=True, eq=False)
-class Diffusion:
-    """A trained denoiser of chunks (D entries, standardised) at observations (standardised).
+class Denoiser:
+    """A network that tells the clean chunk (D entries, standardised) at an observation (standardised).
 
     Attributes
     ----------
+    path : Path
     network : Network
-        From observation, noisy chunk and level to D numbers.
-    parameters : ndarray of float32, (P,)
+        From observation, scaled noisy chunk and clock to D numbers.
+    parameters : ndarray of float32 or float64, (P,)
     """
 
+    path: Path
     network: Network
     parameters: Floats
 
-    def at(self, observations: Any) -> Denoiser:
+    @property
+    def n_out(self) -> int:
+        """Entries D of a chunk."""
+        return self.network.sizes[-1]
+
+    def at(self, observations: Any) -> Denoise:
         """Return the denoiser at observations (N, observation_dim), for samplers.
 
         Raises
@@ -160,29 +48,88 @@ class Diffusion:
         TypeError, ValueError
             If the observations have another shape or are not finite.
         """
-        D = self.network.sizes[-1]
-        rows = validate.array("observations", observations, shape=(None, self.network.sizes[0] - D - 1))
+        rows = self._rows(observations)
 
-        def denoise(noisy: FloatArray, level: float) -> FloatArray:
-            inputs = _inputs(rows, noisy, np.full(len(rows), level))
-            inner = self.network.outputs(self.parameters, inputs.astype(self.parameters.dtype))
-            shrink = 1 / (1 + level**2)
-            return np.asarray(shrink * noisy + level * np.sqrt(shrink) * inner.astype(np.float64))
+        def denoise(noisy: FloatArray, signal: float, noise: float) -> FloatArray:
+            around = self._around(len(rows), signal, noise)
+            inner = self.network.outputs(self.parameters, _inputs(rows, noisy, around, self.parameters.dtype))
+            return np.asarray(around.skip[:, None] * noisy + around.share[:, None] * inner.astype(np.float64))
 
         return denoise
 
+    def affine(self, observations: Any, noisy: Any, signal: Any, noise: Any) -> tuple[Floats, FloatArray, FloatArray]:
+        """Inputs of the network, and skip and share, (N,): the clean chunk is skip * noisy + share * network.
 
-def _inputs(rows: FloatArray, noisy: FloatArray, level: FloatArray) -> FloatArray:
-    return np.concatenate([rows, noisy / np.sqrt(1 + level**2)[:, None], np.log(level)[:, None] / 4], axis=1)
+        Parameters
+        ----------
+        observations : array_like, (N, observation_dim)
+        noisy : array_like, (N, D)
+        signal, noise : float or array_like, (N,)
+            Level of each row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a shape is wrong or a number is not finite.
+        """
+        rows = self._rows(observations)
+        seen = validate.array("noisy", noisy, shape=(len(rows), self.n_out))
+        around = self._around(len(rows), signal, noise)
+        return _inputs(rows, seen, around, self.parameters.dtype), around.skip, around.share
+
+    def gradient(self, observations: Any, noisy: Any, signal: Any, noise: Any, upstream: Any) -> Floats:
+        """Gradient of sum(upstream * clean chunks) at the parameters, (P,).
+
+        Parameters
+        ----------
+        observations : array_like, (N, observation_dim)
+        noisy, upstream : array_like, (N, D)
+        signal, noise : float or array_like, (N,)
+            Level of each row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a shape is wrong or a number is not finite.
+        """
+        rows = self._rows(observations)
+        seen = validate.array("noisy", noisy, shape=(len(rows), self.n_out))
+        pull = validate.array("upstream", upstream, shape=seen.shape)
+        around = self._around(len(rows), signal, noise)
+        inputs = _inputs(rows, seen, around, self.parameters.dtype)
+        return self.network.gradient(self.parameters, inputs, around.share[:, None] * pull)[0]
+
+    def _rows(self, observations: Any) -> FloatArray:
+        return validate.array("observations", observations, shape=(None, self.network.sizes[0] - self.n_out - 1))
+
+    def _around(self, n: int, signal: Any, noise: Any) -> Preconditioning:
+        a, s = (np.broadcast_to(np.asarray(x, np.float64), (n,)) for x in (signal, noise))
+        return self.path.precondition(a, s)
 
 
-def fit_diffusion(
-    observations: Any, draw: Draw, n_out: int, hidden: tuple[int, ...], training: Training, rng: np.random.Generator
-) -> Diffusion:
+def _inputs(rows: FloatArray, noisy: FloatArray, around: Preconditioning, dtype: Any) -> Floats:
+    table = np.empty((len(rows), rows.shape[1] + noisy.shape[1] + 1), dtype)
+    table[:, : rows.shape[1]] = rows
+    table[:, rows.shape[1] : -1] = noisy * around.scale[:, None]
+    table[:, -1] = around.clock
+    return table
+
+
+def fit_denoiser(
+    path: Path,
+    observations: Any,
+    draw: Draw,
+    n_out: int,
+    hidden: tuple[int, ...],
+    training: Training,
+    rng: np.random.Generator,
+) -> Denoiser:
     """Train a denoiser.
 
     Parameters
     ----------
+    path : Path
+        `DIFFUSION` or `FLOW` of `continuous.paths`.
     observations : array_like, (N, observation_dim)
         Standardised.
     draw : callable
@@ -201,6 +148,7 @@ def fit_diffusion(
     FloatingPointError
         If training diverges.
     """
+    validate.instance("path", path, Path)
     seen = validate.array("observations", observations, shape=(None, None))
     if len(seen) == 0:
         raise ValueError("observations must not be empty")
@@ -212,10 +160,11 @@ def fit_diffusion(
         steps = min(_BLOCK, training.n_steps - begin)
         rows = rng.integers(len(seen), size=steps * training.batch)
         clean = validate.array("targets", draw(rng, rows), shape=(rows.size, n_out))
-        level = np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST), rows.size))
-        noise = rng.standard_normal(clean.shape)
-        noisy, wide = clean + level[:, None] * noise, np.sqrt(1 + level**2)[:, None]
-        target = (clean - noisy / wide**2) / (level[:, None] / wide)
+        signal, noise = path.draw(rng, rows.size).T
+        noisy = signal[:, None] * clean + noise[:, None] * rng.standard_normal(clean.shape)
+        around = path.precondition(signal, noise)
+        target = (clean - around.skip[:, None] * noisy) / around.share[:, None]
         batches = np.arange(rows.size).reshape(steps, training.batch)
-        optimiser.train(_inputs(seen[rows], noisy, level).astype(np.float32), target.astype(np.float32), batches)
-    return Diffusion(network, optimiser.result)
+        inputs = _inputs(seen[rows], noisy, around, np.float32)
+        optimiser.train(inputs, target.astype(np.float32), batches)
+    return Denoiser(path, network, optimiser.result)

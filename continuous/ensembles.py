@@ -5,6 +5,7 @@ perturbed targets and parameters pulled towards a draw from the prior (Lemma 7),
 draw from the Bayesian posterior. Member k depends on the seed and k alone.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.demonstrations import Demonstrations, Scale
+from continuous.files import load_arrays, save_arrays
 from continuous.networks import Floats, IntArray, Network
 from continuous.training import Optimiser, Training, fit
 from theory import validate
@@ -279,3 +281,22 @@ def fit_ensemble(demonstrations: Demonstrations, chunk: int, recipe: Recipe, see
     x, y = observations.apply(demonstrations.observations), actions.apply(chunks)
     network, parameters = fit_members(x, y, demonstrations.episode_ends, recipe, seed)
     return Ensemble(network, parameters, observations, actions)
+
+
+_ARRAYS = ("sizes", "parameters")
+
+
+def save_ensemble(path: str | os.PathLike[str], ensemble: Ensemble) -> None:
+    """Write an ensemble as npz; raises as `save_arrays` does."""
+    validate.instance("ensemble", ensemble, Ensemble)
+    own = dict(zip(_ARRAYS, (ensemble.network.widths, ensemble.parameters), strict=True))
+    scales = ensemble.observation_scale.arrays("observation") | ensemble.action_scale.arrays("action")
+    save_arrays(path, "ensemble", own | scales)
+
+
+def load_ensemble(path: str | os.PathLike[str]) -> Ensemble:
+    """Read what `save_ensemble` wrote; raises as `load_arrays` and `Network.checked` do."""
+    found = load_arrays(path, "ensemble", (*_ARRAYS, *Scale.names("observation"), *Scale.names("action")))
+    network = Network.of(found["sizes"])
+    members = np.stack([network.checked(member) for member in np.atleast_2d(found["parameters"])])
+    return Ensemble(network, members, Scale.read(found, "observation"), Scale.read(found, "action"))

@@ -32,6 +32,29 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Decision:
+    """What came of one chunk in each of the n episodes that still ran.
+
+    Attributes
+    ----------
+    rows : ndarray of int, (n,)
+        Which episodes.
+    observations, next_observations : ndarray, (n, observation_dim)
+        Before the chunk and after it.
+    rewards : ndarray, (n,)
+        Sum over the chunk's steps.
+    ended : ndarray of bool, (n,)
+        Whether the episode has ended by the end of the chunk, in whatever way.
+    """
+
+    rows: IntArray
+    observations: FloatArray
+    rewards: FloatArray
+    next_observations: FloatArray
+    ended: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What n episodes of a policy came to.
 
@@ -113,6 +136,7 @@ def evaluate(
     seed: np.random.SeedSequence,
     *,
     rare: float | None = None,
+    record: Callable[[Decision], None] | None = None,
 ) -> Evaluation:
     """Roll a policy out from n first states, all at once.
 
@@ -129,6 +153,8 @@ def evaluate(
         used again.
     rare : float, optional
         Probability of the rare range of contexts; the task's own for evaluation if not given.
+    record : callable, optional
+        Told of each decision: what a learner learns from.
 
     Returns
     -------
@@ -152,16 +178,20 @@ def evaluate(
     lengths = np.zeros(n_episodes, np.int64)
     rows, states, decisions = np.arange(n_episodes), starts, 0
     while rows.size:
-        chunk = _checked_chunk(act(task.observe(states), chance), rows.size, task.action_dim)
+        observed = task.observe(states)
+        chunk = _checked_chunk(act(observed, chance), rows.size, task.action_dim)
         decisions += rows.size
-        ended = np.zeros(rows.size, np.bool_)
+        earned, ended = np.zeros(rows.size), np.zeros(rows.size, np.bool_)
         for k in range(chunk.shape[1]):
             lengths[rows[~ended]] += 1
             states, rewards, ended, done = task.step(states, chunk[:, k])
-            returns[rows] += rewards
+            earned += rewards
             if ended.all():
                 break
         success[rows] = done
+        returns[rows] += earned
+        if record is not None:
+            record(Decision(rows, observed, earned, task.observe(states), ended))
         rows, states = rows[~ended], states[~ended]
     for result in (starts, success, returns, lengths):
         validate.frozen(result)

@@ -46,6 +46,11 @@ class Network:
         object.__setattr__(self, "sizes", sizes)
         validate.integer("number of parameters", self.n_parameters, at_most=MAX_PARAMETERS)
 
+    @classmethod
+    def of(cls, widths: Any) -> "Network":
+        """From the widths as an array, (L+1,); raises as the class does."""
+        return cls(tuple(validate.integers("sizes", widths, shape=(None,)).tolist()))
+
     @property
     def n_parameters(self) -> int:
         """Length P of the vector of parameters."""
@@ -143,5 +148,5 @@ def save_network(path: str | os.PathLike[str], network: Network, parameters: Flo
 def load_network(path: str | os.PathLike[str]) -> tuple[Network, Floats]:
     """Read what `save_network` wrote; raises as `load_arrays` and `Network.checked` do."""
     arrays = load_arrays(path, "network", ("sizes", "parameters"))
-    network = Network(tuple(validate.integers("sizes", arrays["sizes"], shape=(None,)).tolist()))
+    network = Network.of(arrays["sizes"])
     return network, network.checked(arrays["parameters"])

@@ -101,7 +101,8 @@ class Optimiser:
     ) -> None:
         self.network = validate.instance("network", network, Network)
         self.training = validate.instance("training", training, Training)
-        self.parameters = network.checked(parameters).copy()
+        given = network.checked(parameters)
+        self.parameters = validate.aligned(given, given.dtype.type)
         self.loss = validate.choice("loss", loss, tuple(LOSSES))
         self.done = 0
         dtype, P = self.parameters.dtype, (network.n_parameters,)
@@ -111,7 +112,7 @@ class Optimiser:
         self._pull = np.empty(0, dtype) if pull is None else validate.array("pull", pull, shape=P).astype(dtype)
         if (self._pull < 0).any():
             raise ValueError("pull must be at least 0")
-        self._first, self._second = np.zeros(P, dtype), np.zeros(P, dtype)
+        self._first, self._second = (validate.aligned(np.zeros(P), dtype.type) for _ in range(2))
         self._average = self.parameters.copy() if training.averaging > 0 else np.empty(0, dtype)
         self._options = np.array([0.9, 0.999, 1e-8, training.averaging, training.clip], dtype)
 

@@ -20,24 +20,20 @@ PACKAGES = (
     "python-flint",
     "gymnasium",
     "jinja2",
+    "latex2mathml",
     "tqdm",
 )
 
 
-def provenance(root: Path, out: Path, seconds: float) -> dict[str, Any]:
-    """Describe the run that filled `out`. The only file that differs between equal runs.
+def origin(root: Path) -> dict[str, Any]:
+    """Say which code, versions and machine a run used: the same for equal runs.
 
     Parameters
     ----------
     root : Path
         The checkout.
-    out : Path
-        The output folder.
-    seconds : float
-        Wall time of the run.
     """
     return {
-        "schema": 1,
         "commit": _git(root, "rev-parse", "HEAD"),
         "uncommitted_changes": bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
         "python": platform.python_version(),
@@ -45,6 +41,24 @@ def provenance(root: Path, out: Path, seconds: float) -> dict[str, Any]:
         "system": platform.system(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
+    }
+
+
+def provenance(origin: dict[str, Any], out: Path, seconds: float) -> dict[str, Any]:
+    """Describe the run that filled `out`. The only file that differs between equal runs.
+
+    Parameters
+    ----------
+    origin : dict
+        As the function of this name returns it.
+    out : Path
+        The output folder.
+    seconds : float
+        Wall time of the run.
+    """
+    return {
+        "schema": 1,
+        **origin,
         "seconds": round(seconds, 1),
         "sha256": {path.name: file_digest(path) for path in sorted(out.glob("*.*")) if path.name != "provenance.json"},
     }

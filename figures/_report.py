@@ -1,23 +1,45 @@
 """The report: what was checked, how it came out, and the pictures, in one self-contained page."""
 
 import base64
+import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
+from markupsafe import Markup
+from PIL import Image
 
-from figures._artifacts import save_text
+from figures._artifacts import page_templates, save_text
+from figures._mathematics import mathml, relation_mathml, typeset
 from figures._pipeline import Outcome
-from theory.claims import Result
-from theory.errata import errata_entries
+from theory.claims import EMPIRICAL_SOURCES, Result
+from theory.errata import SEVERITIES, errata_entries
 
-_TEMPLATE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+EXPERIMENTS, ERRATA, BOUNDS = "experiments", "errata", "bounds"
+"""Where a figure stands that is not about one result: its module's `SECTION` names one of these, or a result."""
+
+EMPIRICAL = {
+    "E1": "before finetuning, PostBC succeeds about as often as BC",
+    "E2": "finetuning from PostBC succeeds more often, or with fewer rollouts, than from BC or sigma-BC",
+    "E3": "the gain shrinks as the number of demonstrations grows",
+    "E4": "the ensemble's posterior is wide where demonstrations are few",
+}
+"""The claims of the paper's experiments, in our words."""
+
+_FOLDER = Path(__file__).parent / "report"
+_PAGES = page_templates(_FOLDER)
+_LONGEST = 4000
+"""Characters of MathML above which a decided relation is left to the sentence that states it."""
 
 
 def write_report(
-    path: Path, verdicts: Mapping[str, Any], results: Sequence[Result], outcomes: Sequence[Outcome], folder: Path
+    path: Path,
+    verdicts: Mapping[str, Any],
+    results: Sequence[Result],
+    outcomes: Sequence[Outcome],
+    folder: Path,
+    origin: Mapping[str, Any],
 ) -> None:
     """Write the page.
 
@@ -30,46 +52,183 @@ def write_report(
     outcomes : sequence of Outcome
     folder : Path
         Where the PNG of each figure is.
+    origin : mapping
+        Where the run comes from, as `figures._provenance.origin` returns it.
     """
-    figures = [
-        {
-            "name": outcome.name,
-            "title": outcome.title,
-            "caption": outcome.caption,
-            "image": base64.b64encode((folder / f"{outcome.name}.png").read_bytes()).decode(),
-            "claims": [{**entry, "text": relation_text(entry)} for entry in outcome.to_json()],
-        }
-        for outcome in outcomes
-    ]
-    source = (Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8")
-    page = _TEMPLATE.from_string(source).render(
+    errata = errata_entries(results, verdicts["steps"])
+    shown = [_figure(outcome, folder) for outcome in outcomes]
+    places = {figure["name"]: _place(figure, results) for figure in shown}
+    page = _PAGES.get_template("report.html.j2").render(
+        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),
         verdicts=verdicts,
-        figures=figures,
-        counts=Counter(claim["verdict"] for claim in verdicts["claims"]),
-        step_counts=Counter(step["verdict"] for step in verdicts["steps"]),
-        results=[_result_entry(result, verdicts["steps"]) for result in results],
-        errata=errata_entries(results, verdicts["steps"]),
+        origin=origin,
+        summary=_summary(verdicts),
+        chapters=_chapters(results, verdicts, shown, places, errata),
+        figures={part: [f for f in shown if places[f["name"]] == part] for part in (EXPERIMENTS, ERRATA, BOUNDS)},
+        errata=errata,
+        severities=_severities(errata),
+        empirical=_empirical(verdicts["claims"]),
     )
     save_text(path, page)
 
 
-def relation_text(claim: Mapping[str, Any]) -> str:
-    """The comparison in symbols, for instance ``0.82 ≥ 0.5`` or ``[0.94, 1] ≥ 0.9``."""
-    low, high = (end if end is None else f"{end:.4g}" for end in claim["interval"])
+def interval_text(claim: Mapping[str, Any]) -> str:
+    """What was measured: a number where it is exact, else an interval."""
+    low, high = (end if end is None else f"{end:.4g}".replace("-", "−") for end in claim["interval"])
     if low == high and low is not None:
-        shown = low
-    else:
-        shown = f"[{'−∞' if low is None else low}, {'∞' if high is None else high}]"
+        return low
+    return f"[{'−∞' if low is None else low}, {'∞' if high is None else high}]"
+
+
+def bound_text(claim: Mapping[str, Any]) -> str:
+    """The relation and the bound, for instance ``≥ 0.5``."""
     bound = "∞" if claim["bound"] is None else f"{claim['bound']:.4g}"
-    return f"{shown} {'≤' if claim['relation'] == '<=' else '≥'} {bound}"
+    return f"{'≤' if claim['relation'] == '<=' else '≥'} {bound}"
 
 
-def _result_entry(result: Result, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A result with its steps, each with its statement beside its verdict."""
-    statements = {(step.id, step.form): step.statement for step in result.steps}
-    mine = [step for step in steps if step["result"] == result.id]
+def small_png(path: Path) -> bytes:
+    """Return a picture in 256 colours of its own, which for drawings looks the same at a third of the size.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG.
+    """
+    buffer = io.BytesIO()
+    with Image.open(path) as picture:
+        plain = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        plain.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def condensed(detail: str) -> str:
+    """Return how a step was decided, with what is said several times said once.
+
+    Parameters
+    ----------
+    detail : str
+        Parts with semicolons between them.
+    """
+    counts = Counter(detail.split("; "))
+    return "; ".join(part if n == 1 else f"{part} ({n} times)" for part, n in counts.items())
+
+
+def result_of(source: str, results: Iterable[Result]) -> str | None:
+    """Return the id of the result that a claim's source belongs to: itself, or the one with that step; None if none.
+
+    Parameters
+    ----------
+    source : str
+        As in `theory.claims.Claim`.
+    results : iterable of Result
+    """
+    for result in results:
+        if source in (result.id, result.source) or source in {step.id for step in result.steps}:
+            return result.id
+    return None
+
+
+def _figure(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    image = small_png(folder / f"{outcome.name}.png")
+    width, height = (int.from_bytes(image[i : i + 4], "big") for i in (16, 20))  # of the PNG's header
     return {
-        "result": result,
-        "steps": [{**step, "statement": statements[step["id"], step["form"]]} for step in mine],
-        "refuted": sum(step["verdict"] == "refuted" for step in mine),
+        "name": outcome.name,
+        "title": outcome.title,
+        "caption": outcome.caption,
+        "section": outcome.section,
+        "also": outcome.also,
+        "image": base64.b64encode(image).decode(),
+        "width": width,
+        "height": height,
+        "claims": [_claim(entry) for entry in outcome.to_json()],
     }
+
+
+def _claim(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {**entry, "measured": interval_text(entry), "limit": bound_text(entry)}
+
+
+def _place(figure: Mapping[str, Any], results: Sequence[Result]) -> str:
+    places = {EXPERIMENTS, ERRATA, BOUNDS, *(result.id for result in results)}
+    return str(figure["section"]) if figure["section"] in places else EXPERIMENTS
+
+
+def _summary(verdicts: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts for the first screen."""
+    steps = [step for step in verdicts["steps"] if step["form"] != "corrected"]
+    printed = Counter(step["verdict"] for step in steps if step["form"] == "printed")
+    ours = Counter(step["verdict"] for step in steps if step["form"] == "companion")
+    mended = Counter(step["verdict"] for step in verdicts["steps"] if step["form"] == "corrected")
+    asserted = [claim for claim in verdicts["claims"] if claim["source"] not in EMPIRICAL_SOURCES]
+    theirs = [claim for claim in verdicts["claims"] if claim["source"] in EMPIRICAL_SOURCES]
+    return {
+        "printed": printed,
+        "ours": ours,
+        "corrected": mended,
+        "asserted": Counter(claim["verdict"] for claim in asserted),
+        "empirical": Counter(claim["verdict"] for claim in theirs),
+    }
+
+
+def _severities(errata: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    counts = Counter(entry["severity"] for entry in errata)
+    return [(meaning, counts[name]) for name, meaning in SEVERITIES.items() if counts[name]]
+
+
+def _empirical(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The claims of the paper's experiments that were put to a test, by source."""
+    return [
+        {"source": source, "says": text, "claims": [_claim(c) for c in claims if c["source"] == source]}
+        for source, text in EMPIRICAL.items()
+    ]
+
+
+def _chapters(
+    results: Sequence[Result],
+    verdicts: Mapping[str, Any],
+    figures: Sequence[Mapping[str, Any]],
+    places: Mapping[str, str],
+    errata: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    sections = []
+    for result in results:
+        steps = _steps(result, verdicts["steps"])
+        claims = [_claim(c) for c in verdicts["claims"] if result_of(c["source"], results) == result.id]
+        named = {claim["figure"] for claim in claims}
+        sections.append(
+            {
+                "result": result,
+                "ours": all(step["form"] == "companion" for step in steps),
+                "steps": steps,
+                "counts": Counter(step["verdict"] for step in steps),
+                "statements": [step for step in steps if step["id"] == result.id],
+                "claims": claims,
+                "figures": [f for f in figures if places[f["name"]] == result.id],
+                "again": [f for f in figures if result.id in f["also"]],
+                "others": [f for f in figures if f["name"] in named and places[f["name"]] != result.id],
+                "errata": [entry for entry in errata if entry["result"] == result.id],
+            }
+        )
+    return [
+        {"id": "paper", "title": "The paper’s results", "sections": [s for s in sections if not s["ours"]]},
+        {"id": "companion", "title": "Sharper results of this project", "sections": [s for s in sections if s["ours"]]},
+    ]
+
+
+def _steps(result: Result, verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps of a result, each with its verdict, its statement, and the relations that the machine decided."""
+    found = {(v["id"], v["form"]): v for v in verdicts if v["result"] == result.id}
+    steps = []
+    for step in result.steps:
+        relations = [shown for f in step.relations if len(shown := relation_mathml(f)) <= _LONGEST]
+        entry = {"statement": step.statement, "why": step.why, "severity": step.severity, "relations": relations}
+        steps.append({**found[step.id, step.form], **entry})
+    return steps
+
+
+_PAGES.filters |= {
+    "typeset": typeset,
+    "mathml": mathml,
+    "condensed": condensed,
+    "count_values": Counter,
+}

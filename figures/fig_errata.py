@@ -27,6 +27,7 @@ from theory.claims import Claim, Interval, Relation
 from theory.probability import multinomial_box_probability
 
 TITLE = "Statements that are false as printed"
+SECTION = "errata"
 CAPTION = (
     "Version 1 of the paper. Dotted: the bound as printed; solid black: corrected; points: exact values. Shaded: the "
     "wrong side of the printed bound. a, b: coverage of a policy that ignores the data, on the family of B.4, above "
@@ -270,7 +271,7 @@ def _draw_chance(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArra
 
 
 def _label(panels: dict[str, Axes]) -> None:
-    black, purple, pale = "#000000", _style.COLOURS["our bound"], "#777777"
+    black, purple, pale = _style.COLOURS["paper's bound"], _style.COLOURS["our bound"], "#777777"
     texts: list[tuple[str, float, float, str, str]] = [
         ("a", 2.2, 0.24, "corrected", black),
         ("a", 2.2, 0.095, "best (R4)", purple),

@@ -19,6 +19,7 @@ from theory.claims import Claim, Interval
 from theory.probability import clopper_pearson
 
 TITLE = "Four policies in one state"
+SECTION = "lemma-coverage"
 CAPTION = (
     "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). Top: "
     "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which "

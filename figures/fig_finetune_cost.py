@@ -184,7 +184,7 @@ def _exponent(name: str, fits: dict[tuple[str, str], tuple[float, Interval, int]
     return Claim(name, "E2", "<=", max(off, key=lambda one: one.high), 0.25, "sampled", detail)
 
 
-SHADES = {"natural gradient": "#000000", "policy gradient": "#CC79A7", "optimistic planning": "#009E73"}
+SHADES = dict(zip(("natural gradient", "policy gradient", "PPO", "optimistic planning"), _style.OTHERS, strict=False))
 MARKERS = {"natural gradient": "o", "policy gradient": "^", "optimistic planning": "v"}
 
 

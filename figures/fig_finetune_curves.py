@@ -261,7 +261,7 @@ def _draw_reached(axes: Axes, times: NDArray[np.float64], start: str) -> None:
 
 
 MARKERS = ("o", "s", "^", "D", "v")
-SHADES = ("#000000", "#CC79A7", "#D55E00", "#56B4E9", "#009E73")
+SHADES = _style.OTHERS
 
 
 def _draw_differences(axes: Axes, arrays: Arrays, k: int) -> None:

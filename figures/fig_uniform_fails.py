@@ -12,7 +12,7 @@ from scipy import stats
 from figures import _style
 from figures._artifacts import Arrays
 from figures._sweep import Cell, Sweep
-from tabular.exact_coverage import largest_coverage, unmixed_coverage_probability
+from tabular.gamma_star import gamma_star
 from tabular.instances import uniform_noise_trap
 from tabular.policies import Estimator
 from theory import coverage as coverage_theory
@@ -20,6 +20,7 @@ from theory import suboptimality, uniform_fails
 from theory.claims import Claim, Interval
 
 TITLE = "Uniform noise fails"
+SECTION = "prop-uniform-fails"
 CAPTION = (
     "The process of B.2. Each point is one alpha: the exact expected loss of the policy against the largest gamma that "
     "it covers with probability 0.9, exact for the whole process. Uniform noise stays below our bound gamma <= alpha. "
@@ -86,11 +87,8 @@ def trade_off(cell: Cell, rng: np.random.Generator) -> Arrays:
     for alpha in cell["alphas"]:
         estimator = family_member(cell["family"], alpha, trap.mdp.n_states, H, T)
         loss.append(expected_loss(estimator, T, H))
-
-        def probability(candidate: float, estimator: Estimator = estimator) -> float:
-            return unmixed_coverage_probability(trap.mdp, trap.demonstrator, T, estimator, candidate)
-
-        gamma.append(largest_coverage(probability, CONFIDENCE, tolerance=1e-4))
+        found = gamma_star(trap.mdp, trap.demonstrator, T, estimator, 1 - CONFIDENCE, tolerance=1e-4)
+        gamma.append(found.value)
     return {"loss": np.array(loss), "coverage": np.array(gamma)}
 
 

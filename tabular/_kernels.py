@@ -758,3 +758,82 @@ def covered_given_visits(visits, noise_weight, p, threshold, log_negligible, out
                 else:
                     failure += math.exp(-_deviance(x, n * p[a]) - _deviance(n - x, n * max(1e-300, 1.0 - p[a])))
         out[i] = box_probability(n, p, m, log_negligible) if failure > math.exp(-log_negligible) else 1.0
+
+
+@_jit
+def _action_failures(low, noise_weight, p, threshold, n_actions, out):
+    """Fill P[Bin(n, p) < m] for n = low + i, with m from `required`, which does not fall with n.
+
+    F(x; n) = F(x; n-1) - p P[Bin(n-1, p) = x], and F grows by one mass whenever m does.
+    """
+    edge, tail, x = 0.0, 0.0, -1
+    for i in range(out.size):
+        n = low + i
+        last = required(n, noise_weight[i], threshold, n_actions) - 1
+        if last < 0 or last >= n:
+            out[i] = 0.0 if last < 0 else 1.0
+            edge = 0.0
+            continue
+        if edge < 1e-250 or last < x:  # not yet begun, lost below the smallest double, or m fell by rounding
+            edge = binomial_mass(last, n, p)
+            tail = binomial_at_most(last, n, p)
+        else:
+            tail -= p * edge
+            edge *= n * (1.0 - p) / (n - x)
+            while x < last:
+                edge *= (n - x) * p / ((x + 1) * (1.0 - p))
+                tail += edge
+                x += 1
+        x = last
+        out[i] = min(1.0, max(0.0, tail))
+
+
+@_jit
+def cell_failures(
+    order, n_demos, occupancy, actions, bound, repeats, alpha, prior_mass, gamma,
+    log_negligible, negligible, exact, enough, lower, upper,
+):  # fmt: skip
+    """Fill bounds on P[not covered] of the cells in `order`, until `repeats @ lower` alone is more than enough.
+
+    Given n visits, the counts of the actions are negatively associated, so that with f_a = P[action a fails],
+    1 - prod_a (1 - f_a) <= P[some fails] <= sum_a f_a. If `exact`, the box probability stands in for both wherever they
+    differ. Actions whose `bound` is negligible are not looked at: it is added above.
+    """
+    A = actions.shape[1]
+    m = np.empty(A, np.int64)
+    total = 0.0
+    for i in order:
+        low, high = _window(n_demos, occupancy[i], log_negligible)
+        mass = np.empty(high - low + 1)
+        binomial_masses(n_demos, occupancy[i], low, mass)
+        weight = np.empty(mass.size)
+        for j in range(mass.size):
+            weight[j] = alpha if math.isinf(prior_mass) else alpha * (prior_mass / (low + j + prior_mass))
+        if low == 0:
+            weight[0] = 1.0
+        missed = np.zeros((A, mass.size))
+        lower[i] = 0.0
+        upper[i] = 0.0
+        for a in range(A):
+            if bound[i, a] <= negligible:
+                upper[i] += bound[i, a]
+            elif required(high, weight[mass.size - 1], gamma * actions[i, a], A) > 0:
+                _action_failures(low, weight, actions[i, a], gamma * actions[i, a], A, missed[a])
+        for j in range(mass.size):
+            least = 1.0
+            most = 0.0
+            for a in range(A):
+                least *= 1.0 - missed[a, j]
+                most += missed[a, j]
+            least = 1.0 - least
+            most = min(1.0, most)
+            if exact and mass[j] * (most - least) > negligible:
+                for a in range(A):
+                    m[a] = required(low + j, weight[j], gamma * actions[i, a], A)
+                least = 1.0 - box_probability(low + j, actions[i], m, log_negligible)
+                most = least
+            lower[i] += mass[j] * least
+            upper[i] += mass[j] * most
+        total += repeats[i] * lower[i]
+        if total > enough:
+            return

@@ -4,7 +4,6 @@ Any other process has a certificate, in `tabular.certificates`. All of it is our
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,7 +21,7 @@ so it never turns a probability of 0 into coverage."""
 LOG_NEGLIGIBLE = 18 * math.log(10)
 """Tails of counts below exp(-this), 1e-18, are left out."""
 
-_NEVER = 1e-290
+NEVER = 1e-290
 """Below this, binomial probabilities overflow, and nothing is ever visited."""
 
 
@@ -85,7 +84,7 @@ def visit_law(n_demos: int, visit_probability: float) -> tuple[IntArray, FloatAr
     """
     T = validate.integer("n_demos", n_demos, at_least=1)
     w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)
-    if w < _NEVER:
+    if w < NEVER:
         w = 0.0
     reach = math.sqrt(2 * T * w * (1 - w) * LOG_NEGLIGIBLE) + 2 / 3 * LOG_NEGLIGIBLE
     n = np.arange(max(0, math.floor(T * w - reach)), min(T, math.ceil(T * w + reach)) + 1)
@@ -199,7 +198,7 @@ def covered_given_visits(
         raise TypeError(f"estimator must be an Estimator; got {type(estimator).__name__}")
     out = np.empty(n.size)
     threshold = gamma * p * (1 - TIE)
-    p = np.where(p < _NEVER, 0.0, p)
+    p = np.where(p < NEVER, 0.0, p)
     _kernels.covered_given_visits(n, estimator.noise_weight(n), p, threshold, LOG_NEGLIGIBLE, out)
     return out
 
@@ -230,9 +229,11 @@ def unmixed_coverage_probability(
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     T = validate.integer("n_demos", n_demos, at_least=1)
-    starts = np.flatnonzero(mdp.initial > 0)
+    paths = _paths(mdp, pi_beta)
+    if len(paths) < mdp.horizon:
+        raise ValueError(f"mdp must keep its states apart under the demonstrator; they mix after step {len(paths) - 1}")
     total, low = np.ones(1), 0
-    for path in _paths(mdp, pi_beta, starts).T:
+    for path in paths.T:
         w = float(mdp.initial[path[0]])
         visits, _ = visit_law(T, min(1.0, w))
         weighted = np.empty(visits.size)
@@ -249,58 +250,36 @@ def unmixed_coverage_probability(
     return min(1.0, float(total[T - low] / certain[0]))
 
 
-def _paths(mdp: FiniteHorizonMDP, pi_beta: FloatArray, starts: IntArray) -> IntArray:
-    """States (H, I) on the path from each first state."""
-    dense = mdp.to_dense()
-    path = [starts]
-    for h in range(mdp.horizon - 1):
-        step = np.einsum("sa,sat->st", pi_beta[h], dense[h if dense.shape[0] > 1 else 0])[path[-1]]
-        following = step.argmax(axis=1)
-        mixed = ((step > 0).sum(axis=1) > 1).any() or np.unique(following).size < starts.size
-        if mixed:
-            raise ValueError(f"mdp must keep its states apart under the demonstrator; they mix after step {h}")
-        path.append(following)
-    return np.stack(path)
-
-
-def largest_coverage(probability: Callable[[float], float], confidence: float, *, tolerance: float = 1e-6) -> float:
-    """Largest gamma that is covered with the stated confidence, by bisection.
+def never_mixes(mdp: FiniteHorizonMDP, demonstrator: ArrayLike) -> bool:
+    """Whether, under the demonstrator, the first state decides all later ones, and no two first states ever meet.
 
     Parameters
     ----------
-    probability : callable
-        gamma in (0, 1] to P[coverage >= gamma], which does not increase.
-    confidence : float
-        In (0, 1).
-    tolerance : float, optional
-        Relative, above 0.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 0 if no gamma above 1e-12 is covered. Never above the true value.
+    mdp : FiniteHorizonMDP
+    demonstrator : array_like, (H, S, A)
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is outside its range.
+        If an argument has the wrong type, shape or range.
     """
-    confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
-    tolerance = validate.real("tolerance", tolerance, above=0.0)
-    low, high = 1e-12, 1.0
-    if probability(high) >= confidence:
-        return high
-    if not probability(low) >= confidence:
-        return 0.0
-    while high > low * (1 + tolerance):
-        middle = math.sqrt(low * high)
-        if not low < middle < high:  # neighbours in floating point
+    return len(_paths(mdp, checked_policy("demonstrator", demonstrator, mdp.policy_shape))) == mdp.horizon
+
+
+def _paths(mdp: FiniteHorizonMDP, pi_beta: FloatArray) -> IntArray:
+    """States on the path from each first state, (H, I); only the steps before states mix, if they do."""
+    here = np.flatnonzero(mdp.initial > 0)
+    path = [here]
+    for h in range(mdp.horizon - 1):
+        k = h if mdp.probabilities.shape[0] > 1 else 0
+        possible = pi_beta[h, here, :, None] * mdp.probabilities[k, here] > 0
+        after = np.arange(mdp.n_states) if mdp.is_dense else mdp.successors[k, here]
+        first = np.where(possible, after, mdp.n_states).min(axis=(1, 2))
+        if (first != np.where(possible, after, -1).max(axis=(1, 2))).any() or np.unique(first).size < here.size:
             break
-        if probability(middle) >= confidence:
-            low = middle
-        else:
-            high = middle
-    return low
+        here = first
+        path.append(here)
+    return np.stack(path)
 
 
 def seen_probability(n_demos: int, visit_probability: float, action_probabilities: ArrayLike) -> float:

@@ -215,6 +215,18 @@ def is_covered(row, action_probabilities, gamma):
     return all(q >= gamma * p for q, p in zip(row, action_probabilities, strict=True))
 
 
+def coverage_law(model, policy, n_demos, alpha, mass, gamma):
+    """(P[every cell on the way is covered], sum over those cells of P[not covered]), over all data sets."""
+    w = occupancy(model, policy)
+    cells = [(h, s) for h, step in enumerate(w) for s, row in enumerate(step) if sum(row)]
+    together, failures = Fraction(0), Fraction(0)
+    for table, probability in law_of_counts(model, policy, n_demos).items():
+        failed = sum(not is_covered(estimator_row(table[h][s], alpha, mass), policy[h][s], gamma) for h, s in cells)
+        together += (failed == 0) * probability
+        failures += failed * probability
+    return together, failures
+
+
 def binomial_pmf(n, k, p):
     return math.comb(n, k) * p**k * (1 - p) ** (n - k)
 

@@ -13,8 +13,10 @@ from continuous.ensembles import (
     cholesky_factors,
     fit_ensemble,
     fit_members,
+    load_ensemble,
     resampled_rows,
     sample_covariance,
+    save_ensemble,
 )
 from continuous.training import Training
 
@@ -153,6 +155,20 @@ def test_a_linear_demonstrator_is_predicted_in_units_of_actions():
     ensemble = fit_ensemble(demonstrations, 1, Recipe(3, **LINEAR), seed(8))
     assert_allclose(ensemble.mean(observations), actions, atol=1e-3)
     assert np.abs(ensemble.covariance(observations)).max() < 1e-6
+
+
+def test_an_ensemble_is_saved_and_predicts_the_same(tmp_path):
+    ensemble = fit_ensemble(shown(), 2, Recipe(3, hidden=(4,), training=Training(n_steps=3)), seed(9))
+    save_ensemble(tmp_path / "e.npz", ensemble)
+    again = load_ensemble(tmp_path / "e.npz")
+    at = shown().observations
+    assert np.array_equal(again.predictions(at), ensemble.predictions(at))
+    with np.load(tmp_path / "e.npz") as found:
+        np.savez(tmp_path / "e.npz", **{**found, "parameters": found["parameters"][:, 1:]})
+    with pytest.raises(ValueError, match="parameters must have shape"):
+        load_ensemble(tmp_path / "e.npz")
+    with pytest.raises(TypeError, match="ensemble"):
+        save_ensemble(tmp_path / "e.npz", None)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from figures import _experiment, fig_errata, fig_looseness
 from figures._sweep import Sweep
 from figures.fig_trajectory_kl import posterior_kl, trajectory_kl
 from tabular.demonstrations import sample_counts
-from tabular.exact_coverage import largest_coverage, unmixed_coverage_probability
+from tabular.exact_coverage import unmixed_coverage_probability
+from tabular.gamma_star import largest_coverage
 from tabular.instances import uniform_noise_trap
 from tabular.policies import postbc, posterior, uniform_noise
 from theory import trajectory, uniform_fails

@@ -3,14 +3,14 @@
 import json
 import math
 import re
-import shutil
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from figures import _explorer, _style
-from figures._explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, contrast, legible, page, presets, stops
+from figures._explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
+from figures._style import contrast, legible
 from tabular import dp
 from tabular.counts import Counts
 from tabular.exact_coverage import action_coverage_probability, required_counts, visit_law
@@ -56,9 +56,9 @@ def test_a_preset_lies_within_the_sliders(name):
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_colour_is_the_figures_own_moved_only_as_far_as_contrast_asks(name, paper):
     colour = _style.COLOURS[name]
-    assert contrast(legible(colour, paper), paper) >= LEAST_CONTRAST
-    assert (legible(colour, paper) == colour) == (contrast(colour, paper) >= LEAST_CONTRAST)
-    assert legible(colour, paper) in page()
+    assert contrast(legible(colour, paper, LEAST_CONTRAST), paper) >= LEAST_CONTRAST
+    assert (legible(colour, paper, LEAST_CONTRAST) == colour) == (contrast(colour, paper) >= LEAST_CONTRAST)
+    assert legible(colour, paper, LEAST_CONTRAST) in page()
 
 
 def test_contrast_is_that_of_wcag():
@@ -76,27 +76,6 @@ def test_text_has_the_contrast_that_wcag_asks_for():
 
 
 # --- the browser ------------------------------------------------------------------------------------------------------
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1400,900"
-)
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install '.[test]'")
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if not all(programs):
-        pytest.skip("no browser: on Debian, apt install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ def each_lesson():
 
 
 def test_there_are_lessons():
-    assert len(LESSONS) >= 2
+    assert len(LESSONS) == 4
 
 
 @each_lesson()

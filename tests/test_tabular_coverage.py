@@ -15,7 +15,7 @@ from tabular.coverage import coverage, coverage_where
 from tabular.exact_coverage import (
     action_coverage_probability,
     cell_coverage_probability,
-    largest_coverage,
+    never_mixes,
     required_counts,
     seen_probability,
     unmixed_coverage_probability,
@@ -270,17 +270,11 @@ def test_rare_cells_and_many_demonstrations_keep_their_digits(n_demos, w):
 
 def covered_in_enumeration(mdp, demonstrator, n_demos, rule, gamma):
     """Probability over all data sets that every cell on the way of the demonstrator is covered."""
-    model, pi_beta = oracles.process_of(mdp), oracles.exact(demonstrator.tolist())
-    w = oracles.occupancy(model, pi_beta)
-    cells = [(h, s) for h, s in np.ndindex(mdp.horizon, mdp.n_states) if sum(w[h][s])]
-    total = Fraction(0)
-    for table, probability in oracles.law_of_counts(model, pi_beta, n_demos).items():
-        rows = [oracles.estimator_row(table[h][s], rule.alpha, rule.prior_mass) for h, s in cells]
-        if all(
-            oracles.is_covered(row, pi_beta[h][s], Fraction(gamma)) for row, (h, s) in zip(rows, cells, strict=True)
-        ):
-            total += probability
-    return float(total)
+    pi_beta = oracles.exact(demonstrator.tolist())
+    together, _ = oracles.coverage_law(
+        oracles.process_of(mdp), pi_beta, n_demos, rule.alpha, rule.prior_mass, Fraction(gamma)
+    )
+    return float(together)
 
 
 @st.composite
@@ -291,6 +285,19 @@ def unmixed(draw):
     successors = np.repeat(np.array(relabelled)[:, :, None, None], A, axis=2)
     mdp = FiniteHorizonMDP(successors, np.ones(successors.shape), np.zeros((1, S, A)), draw(distributions((), S)), H)
     return mdp, draw(policies(mdp))
+
+
+@given(mdps().flatmap(lambda mdp: st.tuples(st.just(mdp), policies(mdp))))
+def test_states_mix_where_two_paths_part_or_meet(drawn):
+    mdp, pi_beta = drawn
+    paths = [
+        tuple(s for s, _ in path)
+        for _, path in oracles.trajectories(oracles.process_of(mdp), oracles.exact(pi_beta.tolist()))
+    ]
+    apart = all(
+        one == other or all(s != t for s, t in zip(one, other, strict=True)) for one in paths for other in paths
+    )
+    assert never_mixes(mdp, pi_beta) == apart
 
 
 @settings(max_examples=25)
@@ -328,27 +335,6 @@ def test_a_process_whose_states_mix_is_refused():
     meeting = FiniteHorizonMDP(np.zeros((1, 2, 1, 1), int), np.ones((1, 2, 1, 1)), np.zeros((1, 2, 1)), [0.5, 0.5], 2)
     with pytest.raises(ValueError, match="they mix after step 0"):
         unmixed_coverage_probability(meeting, np.ones((2, 2, 1)), 5, BC, 0.5)
-
-
-@given(st.floats(1e-11, 1), st.sampled_from([1e-3, 1e-6, 1e-15, 1e-300]), st.floats(0.01, 0.99))
-def test_the_largest_coverage_is_found_from_below(truth, tolerance, confidence):
-    found = largest_coverage(lambda gamma: 1.0 if gamma <= truth else 0.0, confidence, tolerance=tolerance)
-    assert found <= truth <= found * (1 + max(tolerance, 1e-15))
-
-
-@given(st.integers(1, 8), VISIT_PROBABILITIES, rows(), estimators(), st.sampled_from([0.5, 0.9, 0.99]))
-def test_the_largest_coverage_of_a_cell_is_promised_and_hardly_more(n_demos, w, row, rule, confidence):
-    def probability(gamma):
-        return cell_coverage_probability(n_demos, w, row, rule, gamma)
-
-    found = largest_coverage(probability, confidence)
-    assert found == 0 or probability(found) >= confidence
-    assert found == 1 or probability(max(1e-12, min(1.0, found * (1 + 2e-6)))) < confidence
-
-
-@pytest.mark.parametrize(("level", "found"), [(1.0, 1.0), (0.9, 1.0), (0.5, 0.0), (math.nan, 0.0)])
-def test_a_constant_probability_promises_all_or_nothing(level, found):
-    assert largest_coverage(lambda _: level, 0.9) == found
 
 
 def test_a_hundred_visits_agree_with_simulation_free_closed_form():
@@ -409,8 +395,6 @@ PROBABILITY_REFUSED = [
     (unmixed_coverage_probability, (SMALL, half(2, 2, 2), 1, RULE, 0.5), ValueError, "demonstrator must have shape (3, 2, 2); got (2, 2, 2)"),
     (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
     (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, "BC", 0.5), TypeError, "estimator must be an Estimator; got str"),
-    (largest_coverage, (float, 1.0), ValueError, "confidence must be below 1.0; got 1.0"),
-    (largest_coverage, (float, "0.5"), TypeError, "confidence must be a number; got '0.5'"),
     (seen_probability, (0, 0.5, PAIR), ValueError, "n_demos must be at least 1; got 0"),
     (seen_probability, (2.0, 0.5, PAIR), TypeError, "n_demos must be an integer; got 2.0"),
     (seen_probability, (5, 1.5, PAIR), ValueError, "visit_probability must be at most 1.0; got 1.5"),
@@ -423,11 +407,6 @@ PROBABILITY_REFUSED = [
 def test_bad_arguments_of_coverage_are_refused(function, arguments, options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         function(*arguments, **options)
-
-
-def test_a_tolerance_of_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"tolerance must be above 0\.0; got 0\.0"):
-        largest_coverage(float, 0.5, tolerance=0)
 
 
 @pytest.mark.parametrize(("function", "arguments", "error", "message"), PROBABILITY_REFUSED)

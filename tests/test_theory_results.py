@@ -124,6 +124,12 @@ def test_every_verdict_is_as_expected(verdicts):
     assert [v for v in verdicts if not v["expected"]] == []
 
 
+def test_the_documentation_shows_these_verdicts(verdicts):
+    """The README's table is made of that file; run `make docs` after a change."""
+    shown = json.loads((Path(__file__).parents[1] / "docs" / "verdicts.json").read_text(encoding="utf-8"))["steps"]
+    assert shown == [{key: verdict[key] for key in shown[0]} for verdict in verdicts]
+
+
 def test_nothing_is_undecided(verdicts):
     assert [v["id"] for v in verdicts if v["verdict"] == "undecided"] == []
 

@@ -67,7 +67,8 @@ class Claim:
     id : str
         Unique within its figure, for instance ``bc-fails-probability``.
     source : str
-        Where the statement comes from: a step or result id of the paper, ``R1``..``R6`` (ours), or ``E1``..``E4``.
+        Where the statement comes from: a step or result id of the paper, ``R1``..``R6`` (ours), ``E1``..``E4``, or an
+        algorithm.
     relation : {"<=", ">="}
     interval : Interval
         Holds the quantity: a point where it is exact, else a confidence interval whose level `detail` states.
@@ -156,6 +157,8 @@ class Result:
     """The same formula in LaTeX, without dollar signs."""
     assumptions: tuple[str, ...] = ()
     """What the statement needs, one plain phrase each."""
+    meaning: str = ""
+    """What the statement says to somebody who has not read the paper, in plain words."""
 
 
 def decide(results: Iterable[Result]) -> list[dict[str, Any]]:

@@ -182,6 +182,8 @@ RESULTS = (
         (R2_1, R2_2, R2_3, R2),
         statement="For lambda >= A >= 2, with probability at least 1 - delta: PostBC >= pi_beta alpha "
         "min{1/(5 log(SH/delta)), 1/(2 lambda)} everywhere.",
+        meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be "
+        "promised, and the number of actions need not enter the logarithm.",
         latex=r"\gamma \ge \alpha\min\Bigl\{\frac1{5\log(SH/\delta)},\frac1{2\lambda}\Bigr\}",
         assumptions=("lambda >= A", "A >= 2 (A = 1 is trivial)", "0 < delta < 1"),
     ),
@@ -192,6 +194,8 @@ RESULTS = (
         (R3_1, R3_1K, R3_2, R3_3, R3),
         statement="For every lambda > 0, with probability at least 1 - delta: PostBC >= pi_beta "
         "min{1/(4L'), (alpha/A) kappa(lambda/L')}, L' = log(2SAH/delta).",
+        meaning="Coverage can be promised for any prior mass, also a small one, which costs less return. It says which "
+        "lambda to take: about half of L'.",
         latex=r"\gamma \ge \min\Bigl\{\frac1{4L'},\frac{\alpha}{A}\,\kappa(\lambda/L')\Bigr\},\quad "
         r"L'=\log\frac{2SAH}{\delta}",
         assumptions=("lambda > 0", "A >= 2", "0 < delta < 1"),

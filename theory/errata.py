@@ -11,13 +11,14 @@ Found by machine in version 1 of *Posterior Behavioral Cloning* (arXiv 2512.1691
 entry is a printed relation that an exact computation refutes, with numbers that anyone can put in; the corrected
 relation beside it is proved. Most are slips that change nothing else; the summary says how far each reaches.
 """
-_MEANING = {
+SEVERITIES = {
     "statement": "a statement that is false as printed",
     "constant": "a wrong constant in a statement",
     "condition": "a condition that is missing",
     "proof only": "a step that fails while the statement it serves survives",
     "typing error": "a slip of the pen",
 }
+"""What each severity means, the most far-reaching first."""
 
 
 def errata_entries(results: Iterable[Result], verdicts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -61,7 +62,7 @@ def errata_entries(results: Iterable[Result], verdicts: Iterable[Mapping[str, An
                     "detail": verdict["detail"],
                 }
             )
-    rank = list(_MEANING)
+    rank = list(SEVERITIES)
     return sorted(entries, key=lambda e: rank.index(e["severity"]) if e["severity"] in rank else -1)
 
 
@@ -84,7 +85,7 @@ def errata_markdown(results: Sequence[Result], verdicts: Sequence[Mapping[str, A
     lines = [_INTRODUCTION, "## Summary", "", "| step | where | how far it reaches |", "|---|---|---|"]
     lines += [f"| {e['id']} | {e['source']} | {e['severity']} |" for e in entries]
     lines += [""]
-    for severity, meaning in _MEANING.items():
+    for severity, meaning in SEVERITIES.items():
         chosen = [e for e in entries if e["severity"] == severity]
         if chosen:
             lines += [f"## {severity.capitalize()}: {meaning}", ""]
@@ -117,5 +118,5 @@ def _value(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-if set(_MEANING) != set(get_args(Severity)):
+if set(SEVERITIES) != set(get_args(Severity)):
     raise RuntimeError("every severity needs its meaning")

@@ -117,6 +117,8 @@ RESULTS = (
         (C_1, C_1C, POSTERIOR),
         statement="The posterior of mu is N(Lambda_post Sigma^-1 sum_t x_t, Lambda_post) with Lambda_post^-1 = "
         "Lambda_0^-1 + T Sigma^-1.",
+        meaning="For continuous actions with Gaussian noise, what is known of the demonstrator's mean after T "
+        "demonstrations is a Gaussian whose width shrinks with T.",
         latex=r"\mu\mid x_{1:T}\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t "
         r"x_t,\Lambda_{\mathrm{post}}\bigr)",
         assumptions=("Sigma and Lambda_0 positive definite",),
@@ -127,6 +129,9 @@ RESULTS = (
         "C, Lemma 7",
         (C_2, C_3, C_4, PERTURBATION),
         statement="The minimiser of the perturbed, regularised least squares is distributed exactly as the posterior.",
+        meaning="To draw from that posterior, fit a regression to targets with fresh noise, pulled towards a random "
+        "draw of the prior. An ensemble of such fits is a sample of the posterior: this is what the practical "
+        "method rests on.",
         latex=r"\hat\mu(\tilde x,\tilde\mu)\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t "
         r"x_t,\Lambda_{\mathrm{post}}\bigr)",
         assumptions=("Sigma and Lambda_0 positive definite", "fresh, independent perturbations"),

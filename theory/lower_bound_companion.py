@@ -209,6 +209,8 @@ RESULT = Result(
     "min{xi/((A-1) alpha q), 1/(1 + m alpha)}, m = max(0, ceil((A-1) q - delta)); for deterministic maps of the "
     "data it is "
     "min{xi/((A-1) alpha), 1/(1 + (A-1) alpha)}.",
+    meaning="On the paper's family of bandits, this is exactly the most that anybody can cover at a given loss; "
+    "nothing is left to improve there.",
     latex=r"\gamma^\star=\min\Bigl\{\frac{\xi}{(A-1)\alpha q},\frac1{1+m\alpha}\Bigr\},\quad "
     r"q=1-\frac{\delta}{(1-\alpha)^T},\ m=\max\{0,\lceil (A-1)q-\delta\rceil\}",
     assumptions=("A >= 2", "0 < alpha < 1", "q > 0"),

@@ -266,6 +266,8 @@ RESULTS = (
         "B.4, Lemma 5",
         (B4_1, B4_1C, BERNOULLI, B4_3, B4_3C, LEMMA5),
         statement="For j != i and every event E of the data: P_i(E) <= 2 P_j(E) + T alpha.",
+        meaning="A demonstrator that rarely does something else can hardly be told, from few demonstrations, from one "
+        "that never does.",
         latex=r"\Pr_i[E] \le 2\Pr_j[E] + T\alpha",
         assumptions=("the family of B.4",),
     ),
@@ -276,6 +278,9 @@ RESULTS = (
         (B4_4, B4_5, B4_6, B4_7, B4_8, B4_8C, THEOREM, THEOREM_C, CONDITION, CONDITION_C, COROLLARY, COROLLARY_C),
         statement="If pi_hat covers gamma with probability at least 3/4 and loses at most xi on every instance, and "
         "T <= 1/(4 alpha), then gamma <= 4 xi/((A - 1) alpha).",
+        meaning="Whoever wants to lose little cannot cover much: with so few data, some rare action cannot be told "
+        "from the others, and probability spread over all of them costs return. The paper's last step turned a "
+        "factor over; the trade-off itself stands, up to that factor.",
         latex=r"\gamma \le \frac{4\xi}{(A-1)\,\alpha}",
         assumptions=("delta <= 1/4", "T <= 1/(4 alpha)", "A >= 2"),
     ),

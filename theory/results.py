@@ -23,6 +23,8 @@ R5 = Result(
     statement="B.1 holds for 1 <= T <= 1/(8 eps) with a gap of 2 eps; B.2 forces alpha <= 2(1 - (1 - 4 "
     "eps)^(1/H)); Lemma 3 needs only "
     "lambda >= 1.2551 log(SH/delta).",
+    meaning="The two failures hold for more demonstrations and with larger gaps than the paper states, and Lemma 3 "
+    "needs a third of the prior mass.",
     latex=r"T\le\tfrac1{8\epsilon},\qquad \gamma\le\alpha\le 2\bigl(1-(1-4\epsilon)^{1/H}\bigr),\qquad "
     r"\lambda\ge1.2551\log\tfrac{SH}{\delta}",
     assumptions=("those of the three results",),

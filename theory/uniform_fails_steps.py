@@ -254,6 +254,8 @@ RESULT = Result(
     "forces "
     "alpha <= 2(1 - (1 - 4 eps)^(1/H)) <= 8 eps, and coverage with probability above 1 - 1/(4 sqrt(e)) forces "
     "gamma <= alpha.",
+    meaning="Noise of one strength everywhere must be weak, or it ruins the states where every action counts. Weak "
+    "noise then hardly covers the states where the data are few: one number cannot serve both.",
     latex=r"J(\pi_\beta) - \mathbb E\,J(\hat\pi_{u,\alpha}) \le \epsilon \;\Rightarrow\; "
     r"\gamma \le \alpha \le 2\bigl(1-(1-4\epsilon)^{1/H}\bigr) \le 8\epsilon",
     assumptions=("T >= 5", "H >= 2", "0 < eps < 1/4", "k >= ceil(log2 T) - 1", "P_0 normalised"),

@@ -147,7 +147,7 @@ def array(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None)
     if raw.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers; its dtype is {raw.dtype}")
     _check_shape(name, raw.shape, shape)
-    result = _aligned_copy(raw)
+    result = aligned(raw, np.float64)
     finite = np.isfinite(result)
     if not finite.all():
         where = first_index(~finite)
@@ -222,19 +222,20 @@ def first_index(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
 
 
+def aligned(values: NDArray[Any], dtype: type[_T]) -> NDArray[_T]:
+    """Copy, C-ordered, to an address that is a multiple of 64 bytes: rows that straddle cache lines load slowly."""
+    each = np.dtype(dtype).itemsize
+    buffer = np.empty(values.size + CACHE_LINE // each, dtype)
+    start = -buffer.ctypes.data % CACHE_LINE // each
+    copy = buffer[start : start + values.size].reshape(values.shape)
+    copy[...] = values
+    return copy
+
+
 def frozen(values: NDArray[_T]) -> NDArray[_T]:
     """Make an array read-only and return it."""
     values.setflags(write=False)
     return values
-
-
-def _aligned_copy(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Copy to an address that is a multiple of 64 bytes: rows that straddle cache lines load slowly."""
-    buffer = np.empty(values.size + CACHE_LINE // 8)
-    start = -buffer.ctypes.data % CACHE_LINE // 8
-    copy = buffer[start : start + values.size].reshape(values.shape)
-    copy[...] = values
-    return copy
 
 
 def _check_shape(name: str, actual: tuple[int, ...], wanted: tuple[int | None, ...] | None) -> None:

@@ -1,0 +1,233 @@
+"""Best-of-N: the pretrained policy is rolled out, IQL judges what it did, and of N fresh samples the best is played.
+
+Rewards are the task's own, 0 or 1. The critic sees the clock. Whatever N, no chunk is played that the pretrained policy
+would not draw.
+
+References
+----------
+Kostrikov, Nair and Levine, Offline reinforcement learning with implicit Q-learning, ICLR 2022.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from continuous import _kernels
+from continuous.demonstrations import Scale
+from continuous.finetuning import Checkpoints, Experience, Finetuned, Pretrained, network_inputs, roll_out, with_clock
+from continuous.networks import Floats, Network
+from continuous.tasks import Task
+from continuous.training import Training
+from theory import validate
+from theory.streams import stream, substream
+
+FloatArray = NDArray[np.float64]
+
+_BLOCK = 256  # updates whose batches are drawn at once
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """Settings of Best-of-N.
+
+    Parameters
+    ----------
+    rollouts : tuple of int
+        Increasing, each at least 1: episodes of the pretrained policy after which a critic is fitted anew.
+    candidates : tuple of int
+        Each at least 1: numbers N of samples to choose from; one result each, from the same critic.
+    expectile : float
+        In [0.5, 1): of the values of the actions that were taken, what V is.
+    discount : float
+        Of a decision, in (0, 1].
+    updates, batch : int
+        At least 1. Too few updates make selection worse than none.
+    hidden : tuple of int
+        Widths of the hidden layers of V and both Q.
+    rate : float
+        Adam's at the start, above 0; it falls along half a cosine.
+    target_rate : float
+        Share by which the targets follow at each update, in (0, 1].
+    evaluation_episodes : int
+        At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range.
+    """
+
+    rollouts: tuple[int, ...] = (1000,)
+    candidates: tuple[int, ...] = (4, 16)
+    expectile: float = 0.7
+    discount: float = 0.98
+    updates: int = 20_000
+    batch: int = 256
+    hidden: tuple[int, ...] = (128, 128)
+    rate: float = 3e-4
+    target_rate: float = 0.005
+    evaluation_episodes: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("rollouts", "candidates"):
+            numbers = [validate.integer(name, one, at_least=1) for one in getattr(self, name)]
+            if not numbers or sorted(set(numbers)) != numbers:
+                raise ValueError(f"{name} must increase and hold a number; got {tuple(numbers)}")
+        validate.real("expectile", self.expectile, at_least=0.5, below=1.0)
+        for name in ("discount", "target_rate"):
+            validate.real(name, getattr(self, name), above=0.0, at_most=1.0)
+        for name in ("updates", "batch", "evaluation_episodes"):
+            validate.integer(name, getattr(self, name), at_least=1)
+        validate.real("rate", self.rate, above=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Critic:
+    """What IQL made of some experience.
+
+    Attributes
+    ----------
+    value_network, critic_network : Network
+        V of inputs; Q of inputs and scaled choices.
+    value : ndarray of float32, (P,)
+    critics : ndarray of float32, (2, P')
+    choice_scale : Scale
+    losses : ndarray, (updates, 2)
+        V's and the mean of both Q's, at each update.
+    """
+
+    value_network: Network
+    critic_network: Network
+    value: Floats
+    critics: Floats
+    choice_scale: Scale
+    losses: FloatArray
+
+    def values(self, inputs: Floats) -> FloatArray:
+        """V at inputs (n, O+1), (n,)."""
+        return self.value_network.outputs(self.value, inputs)[:, 0].astype(np.float64)
+
+    def action_values(self, inputs: Floats, choices: FloatArray) -> FloatArray:
+        """Return the smaller of both Q at inputs (n, O+1) and choices (n, D), (n,)."""
+        joined = np.column_stack([inputs, self.choice_scale.apply(choices)]).astype(np.float32)
+        both = [self.critic_network.outputs(one, joined)[:, 0] for one in self.critics]
+        return np.minimum(*both).astype(np.float64)
+
+
+def fit_critic(experience: Experience, settings: BestOfN, rng: np.random.Generator) -> Critic:
+    """Implicit Q-learning on what was recorded.
+
+    Parameters
+    ----------
+    experience : Experience
+    settings : BestOfN
+    rng : numpy.random.Generator
+        Draws the networks and the batches.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type.
+    FloatingPointError
+        If training diverges.
+    """
+    validate.instance("experience", experience, Experience)
+    validate.instance("settings", settings, BestOfN)
+    validate.generator("rng", rng)
+    n_in, D = experience.inputs.shape[1], experience.choices.shape[1]
+    scale = Scale.of(experience.choices.astype(np.float64))
+    choices = scale.apply(experience.choices.astype(np.float64)).astype(np.float32)
+    keeps = experience.keeps(settings.discount)
+    value_network, critic_network = Network((n_in, *settings.hidden, 1)), Network((n_in + D, *settings.hidden, 1))
+    value, critics = value_network.initial(rng), np.stack([critic_network.initial(rng) for _ in range(2)])
+    followers, first, second = critics.copy(), np.zeros_like(critics), np.zeros_like(critics)
+    moments = np.zeros((2, value.size), np.float32)
+    options = np.array([0.9, 0.999, 1e-8, 1.0 - settings.target_rate, np.inf], np.float32)
+    training = Training(settings.updates, settings.batch, settings.rate)
+    losses = np.empty((settings.updates, 2))
+    for begin in range(0, settings.updates, _BLOCK):
+        block = losses[begin : begin + _BLOCK]
+        batches = rng.integers(len(choices), size=(len(block), settings.batch))
+        _kernels.train_iql(
+            value, moments, value_network.widths, critics, first, second, followers, critic_network.widths,
+            experience.inputs, choices, experience.rewards, keeps, experience.next_inputs, batches, settings.expectile,
+            begin, training.rates(begin, begin + len(block)), options, block,
+        )  # fmt: skip
+    if not np.isfinite(losses).all():
+        raise FloatingPointError(f"implicit Q-learning diverged within {settings.updates} updates")
+    return Critic(value_network, critic_network, value, critics, scale, losses)
+
+
+@dataclass(frozen=True, eq=False)
+class SelectingPolicy:
+    """Of N chunks that the pretrained policy draws, the one that the critic thinks best; it sees a clock.
+
+    Attributes
+    ----------
+    policy : Pretrained
+    critic : Critic
+    n_candidates : int
+    """
+
+    policy: Pretrained
+    critic: Critic
+    n_candidates: int
+
+    def act(self, observations: Any, rng: np.random.Generator) -> FloatArray:
+        """Draw N chunks at each observation (n, O+1) and keep the best, (n, chunk, act_dim)."""
+        seen = validate.array("observations", observations, shape=(None, None))
+        n, N = len(seen), self.n_candidates
+        chunks = self.policy.act(np.repeat(seen[:, :-1], N, axis=0), rng)
+        inputs = np.repeat(network_inputs(self.policy.observation_scale, seen), N, axis=0)
+        values = self.critic.action_values(inputs, chunks.reshape(n * N, -1)).reshape(n, N)
+        best: FloatArray = chunks.reshape(n, N, *chunks.shape[1:])[np.arange(n), values.argmax(axis=1)]
+        return best
+
+
+def finetune_best_of_n(
+    task: Task,
+    policy: Pretrained,
+    settings: BestOfN,
+    seed: np.random.SeedSequence,
+    evaluation_seed: np.random.SeedSequence,
+) -> tuple[Finetuned, ...]:
+    """Roll out, judge, select: one result for each number of candidates, a checkpoint for each number of rollouts.
+
+    Parameters
+    ----------
+    task : Task
+        Without a clock.
+    policy : Pretrained
+    settings : BestOfN
+    seed : numpy.random.SeedSequence
+        Of rollouts and critics. It is not changed.
+    evaluation_seed : numpy.random.SeedSequence
+        Of all evaluations. It is not changed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type or range, or the policy does not fit the task.
+    FloatingPointError
+        If training diverges.
+    """
+    timed = with_clock(task)
+    validate.instance("settings", settings, BestOfN)
+
+    def choose(observations: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        chunks = policy.act(observations[:, :-1], rng)
+        return chunks.reshape(len(chunks), -1), chunks
+
+    books = [Checkpoints(timed, policy, settings.evaluation_episodes, evaluation_seed) for _ in settings.candidates]
+    experience, selecting, done = None, [], 0
+    for k, total in enumerate(settings.rollouts):
+        new, played = roll_out(timed, policy.observation_scale, choose, total - done, substream(seed, 2 * k))
+        experience, done = new if experience is None else experience + new, total
+        critic = fit_critic(experience, settings, stream(seed, 2 * k + 1))
+        selecting = [SelectingPolicy(policy, critic, N) for N in settings.candidates]
+        for book, chosen in zip(books, selecting, strict=True):
+            book.spend(played)
+            book.evaluate(chosen.act)
+    return tuple(book.result(chosen) for book, chosen in zip(books, selecting, strict=True))

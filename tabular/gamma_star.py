@@ -1,0 +1,215 @@
+"""gamma_star: the largest coverage that a cloned policy has with a stated confidence, by bisection.
+
+Exact for one cell and for processes whose states never mix (bandits, B.2); certified, from below, for any other, beside
+an interval from sampled data.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tabular import dp
+from tabular.certificates import CellLaws
+from tabular.coverage import coverage_where
+from tabular.demonstrations import sample_counts
+from tabular.exact_coverage import cell_coverage_probability, never_mixes, unmixed_coverage_probability
+from tabular.mdp import FiniteHorizonMDP, checked_policy
+from tabular.policies import Estimator
+from theory import validate
+from theory.claims import Interval
+from theory.probability import quantile_interval
+
+
+@dataclass(frozen=True)
+class GammaStar:
+    """The largest gamma with P[coverage >= gamma] >= 1 - delta.
+
+    Parameters
+    ----------
+    value : float
+        In [0, 1]; never above the true value.
+    exact : bool
+        Whether it is that value, up to the tolerance; else a certified lower bound on it.
+    """
+
+    value: float
+    exact: bool
+
+
+def gamma_star(
+    mdp: FiniteHorizonMDP,
+    demonstrator: ArrayLike,
+    n_demos: int,
+    estimator: Estimator,
+    delta: float,
+    *,
+    tolerance: float = 1e-6,
+) -> GammaStar:
+    """Largest gamma with which the reachable states of a process are covered with probability 1 - delta.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    demonstrator : array_like, (H, S, A)
+    n_demos : int
+        T, at least 1.
+    estimator : Estimator
+    delta : float
+        In (0, 1).
+    tolerance : float, optional
+        Relative, above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    delta = _delta(delta)
+    exact = never_mixes(mdp, demonstrator)
+    laws = None if exact else CellLaws.of(mdp, demonstrator, n_demos)
+
+    def probability(gamma: float) -> float:
+        if laws is None:
+            return unmixed_coverage_probability(mdp, demonstrator, n_demos, estimator, gamma)
+        return 1 - laws.failure_bound(estimator, gamma, enough=delta)
+
+    return GammaStar(largest_coverage(probability, 1 - delta, tolerance=tolerance), exact)
+
+
+def cell_gamma_star(
+    n_demos: int,
+    visit_probability: float,
+    action_probabilities: ArrayLike,
+    estimator: Estimator,
+    delta: float,
+    *,
+    tolerance: float = 1e-6,
+) -> float:
+    """Largest gamma with which every action of one cell (h, s) is covered with probability 1 - delta, exactly.
+
+    Parameters
+    ----------
+    n_demos : int
+        T, at least 1.
+    visit_probability : float
+        The demonstrator's occupancy w = w_h(s), in [0, 1].
+    action_probabilities : array_like, (A,)
+        The demonstrator's distribution p in the cell.
+    estimator : Estimator
+    delta : float
+        In (0, 1).
+    tolerance : float, optional
+        Relative, above 0.
+
+    Returns
+    -------
+    float
+        In [0, 1]; never above the true value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+
+    def probability(gamma: float) -> float:
+        return cell_coverage_probability(n_demos, visit_probability, action_probabilities, estimator, gamma)
+
+    return largest_coverage(probability, 1 - _delta(delta), tolerance=tolerance)
+
+
+def sampled_gamma_star(
+    mdp: FiniteHorizonMDP,
+    demonstrator: ArrayLike,
+    n_demos: int,
+    estimator: Estimator,
+    delta: float,
+    *,
+    replicates: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> Interval:
+    """Interval for the largest gamma that is covered with probability 1 - delta, from replicates of the data.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    demonstrator : array_like, (H, S, A)
+    n_demos : int
+        T, at least 1.
+    estimator : Estimator
+    delta : float
+        In (0, 1).
+    replicates : int
+        At least 1.
+    confidence : float
+        Of the interval, distribution-free, in (0, 1).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Interval
+        Within [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
+    validate.instance("estimator", estimator, Estimator)
+    replicates = validate.integer("replicates", replicates, at_least=1)
+    included = dp.reachable(mdp, pi_beta)
+    gamma = [
+        coverage_where(estimator.policy(sample_counts(mdp, pi_beta, n_demos, rng)), pi_beta, included)
+        for _ in range(replicates)
+    ]
+    found = quantile_interval(gamma, delta, confidence)
+    return Interval(max(0.0, found.low), min(1.0, found.high))
+
+
+def largest_coverage(probability: Callable[[float], float], confidence: float, *, tolerance: float = 1e-6) -> float:
+    """Largest gamma that is covered with the stated confidence, by bisection.
+
+    Parameters
+    ----------
+    probability : callable
+        gamma in (0, 1] to P[coverage >= gamma], which does not increase.
+    confidence : float
+        In (0, 1).
+    tolerance : float, optional
+        Relative, above 0.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 if no gamma above 1e-12 is covered. Never above the true value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
+    tolerance = validate.real("tolerance", tolerance, above=0.0)
+    low, high = 1e-12, 1.0
+    if probability(high) >= confidence:
+        return high
+    if not probability(low) >= confidence:
+        return 0.0
+    while high > low * (1 + tolerance):
+        middle = math.sqrt(low * high)
+        if not low < middle < high:  # neighbours in floating point
+            break
+        if probability(middle) >= confidence:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _delta(delta: float) -> float:
+    return validate.real("delta", delta, above=0.0, below=1.0)

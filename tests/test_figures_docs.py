@@ -1,0 +1,233 @@
+"""The documentation's generated parts: what they show is what the recorded run says, and all of it is there."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from figures import __main__ as command
+from figures import _docs
+from figures._docs import (
+    claims_table,
+    differences,
+    gallery,
+    lacking_figures,
+    photograph,
+    record_json,
+    record_of,
+    results_table,
+    with_blocks,
+    write_docs,
+)
+from figures._pipeline import figure_names
+from theory.results import all_results
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+RECORD = json.loads((DOCS / "verdicts.json").read_text(encoding="utf-8"))
+NAMES = ["fig_bc_fails", "fig_estimators"]
+BLOCKS = "".join(f"<!-- {name}: made by make docs -->\n<!-- end {name} -->\n" for name in ("results", "claims"))
+
+
+def claim(figure, id="a", source="R1", verdict="holds"):
+    return {"id": id, "source": source, "figure": figure, "verdict": verdict, "evidence": "exact", "relation": "<=",
+            "interval": [0, 1], "bound": 2, "detail": "x"}  # fmt: skip
+
+
+def run_folder(path, names=NAMES, profile="quick", colour="white", verdict="holds", whole=True):
+    path.mkdir()
+    claims = [claim(name, verdict=verdict) for name in names]
+    for name, entry in zip(names, claims, strict=True):
+        (path / f"{name}.json").write_text(json.dumps({"profile": profile, "seed": 0, "claims": [entry]}))
+        Image.new("RGB", (40, 20), colour).save(path / f"{name}.png")
+    if whole:
+        content = {"profile": profile, "steps": RECORD["steps"], "claims": claims, "left_out": []}
+        (path / "verdicts.json").write_text(json.dumps(content))
+        (path / "errata.md").write_text("# Errata\n")
+    return path
+
+
+# --- what is committed ------------------------------------------------------------------------------------------------
+
+
+def test_the_readme_shows_what_the_record_says():
+    """After a change of results or figures: `make repro docs`, or `make docs FROM=...` with finished runs."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_blocks(readme, RECORD) == readme
+
+
+def test_the_gallery_is_that_of_the_record_and_has_every_figure():
+    assert (DOCS / "gallery.md").read_text(encoding="utf-8") == gallery(RECORD)
+    assert (DOCS / "verdicts.json").read_text(encoding="utf-8") == record_json(RECORD)
+    assert lacking_figures(RECORD) == []
+
+
+def test_every_picture_of_the_documentation_is_used_and_there_and_small():
+    text = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert {path.name for path in DOCS.glob("*.png")} == {*shown, "report.png"}
+    assert sum(path.stat().st_size for path in DOCS.iterdir()) < 6e6
+
+
+# --- the table of results ---------------------------------------------------------------------------------------------
+
+
+def rows(table):
+    return {cells[1]: cells for line in table.splitlines()[4:] for cells in [[c.strip() for c in line.split("|")]]}
+
+
+def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
+    found = rows(results_table(all_results(), RECORD["steps"]))
+    assert len(found) == len(all_results())
+    assert found["PostBC covers every demonstrated action"][3:5] == ["refuted (statement)", "proved"]
+    assert found["PostBC loses little against BC"][3:5] == ["proved", ""]
+    assert found["Suboptimality without the logarithm"][3:5] == ["", "proved"]
+    assert found["The failures, sharp"][3:5] == ["", "proved"]
+
+
+def test_the_summary_counts_by_form():
+    steps = [
+        {**RECORD["steps"][0], "form": form, "verdict": verdict}
+        for form, verdict in (
+            ("printed", "proved"),
+            ("printed", "refuted"),
+            ("corrected", "proved"),
+            ("companion", "undecided"),
+        )
+    ]
+    assert results_table(all_results(), steps).startswith(
+        "Of the paper's 2 steps and statements, as printed: 1 proved, 1 refuted. Their corrections: 1 proved. "
+        "Our own 1: 1 undecided.\n\n| result |"
+    )
+
+
+def test_another_verdict_gives_another_table():
+    before = results_table(all_results(), RECORD["steps"])
+    for i in (0, len(RECORD["steps"]) - 1):
+        steps = [{**step, "verdict": "undecided"} if k == i else step for k, step in enumerate(RECORD["steps"])]
+        assert "1 undecided" in results_table(all_results(), steps)
+        assert results_table(all_results(), steps) != before
+
+
+def test_claims_of_the_papers_experiments_are_counted_apart():
+    record = {"claims": [claim("f"), claim("f", "b"), claim("f", "c", "E2", "violated"), claim("f", "d", "E2")]}
+    found = claims_table(record)
+    assert "| this project's own | 2 hold |" in found
+    assert re.search(r"\| E2: .* \| 1 holds, 1 violated \|", found)
+    assert re.search(r"\| E4: .* \| not put to a test yet \|", found)
+
+
+def test_a_readme_without_its_markers_is_refused():
+    with pytest.raises(ValueError, match=r"README\.md must have the lines"):
+        with_blocks("# Nothing\n", RECORD)
+
+
+# --- making it --------------------------------------------------------------------------------------------------------
+
+
+def test_a_figure_is_taken_from_the_first_folder_that_has_it(tmp_path):
+    full = run_folder(tmp_path / "full", NAMES[:1], "full", "red", whole=False)
+    quick = run_folder(tmp_path / "quick", NAMES, "quick", "blue")
+    (tmp_path / "README.md").write_text("before\n" + BLOCKS + "after\n")
+    problems = write_docs(tmp_path, [full, quick])
+    record = json.loads((tmp_path / "docs" / "verdicts.json").read_text())
+    assert {name: entry["profile"] for name, entry in record["figures"].items()} == {
+        NAMES[0]: "full",
+        NAMES[1]: "quick",
+    }
+    for name, colour in zip(NAMES, ((255, 0, 0), (0, 0, 255)), strict=True):
+        with Image.open(tmp_path / "docs" / f"{name}.png") as picture:
+            assert picture.convert("RGB").getpixel((5, 5)) == colour
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith("before\n")
+    assert readme.endswith("after\n")
+    assert with_blocks(readme, record) == readme
+    assert "| this project's own | 2 hold |" in readme
+    assert (tmp_path / "docs" / "gallery.md").read_text() == gallery(record)
+    assert (tmp_path / "docs" / "errata.md").read_text() == "# Errata\n"
+    assert len(problems) == len(figure_names()) - 2 + 1  # and no report to take a picture of
+
+
+def test_a_folder_without_a_whole_run_is_refused(tmp_path):
+    part = run_folder(tmp_path / "part", whole=False)
+    with pytest.raises(FileNotFoundError, match="no whole run in"):
+        record_of([part])
+
+
+def test_a_picture_of_a_page_is_taken_where_there_is_a_browser(tmp_path, monkeypatch):
+    (tmp_path / "page.html").write_text("<body style='background: #ff0000'></body>")
+    assert photograph(tmp_path / "none.html", tmp_path / "x.png")
+    monkeypatch.setattr(_docs.shutil, "which", lambda _: None)
+    assert "no Chromium was found" in photograph(tmp_path / "page.html", tmp_path / "x.png")[0]
+    assert not (tmp_path / "x.png").exists()
+    monkeypatch.undo()
+    if photograph(tmp_path / "page.html", tmp_path / "x.png"):
+        pytest.skip("no browser: on Debian, apt install chromium")
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size[0] == 1280
+        assert picture.convert("RGB").getpixel((600, 500)) == (255, 0, 0)
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def record(tmp_path):
+    found = record_of([run_folder(tmp_path / "run")])
+    return {**found, "claims": [*found["claims"], claim(NAMES[0], "e", "E1")]}
+
+
+def run_of(record, **changes):
+    return {"profile": "quick", "steps": record["steps"], "claims": record["claims"], "left_out": [], **changes}
+
+
+def test_a_run_that_agrees_differs_in_nothing(record):
+    assert differences(record, run_of(record)) == []
+
+
+def test_what_differs_is_named(record):
+    claims = record["claims"]
+    broken = [{**claims[0], "verdict": "violated"}, *claims[1:]]
+    assert differences(record, run_of(record, claims=broken)) == [
+        "claim/fig_bc_fails/a is holds in the documentation and violated in the run"
+    ]
+    more = [*claims, claim("fig_new")]
+    assert differences(record, run_of(record, claims=more)) == ["fig_new is not in the documentation"]
+    more = [*claims, claim(NAMES[0], "new")]
+    assert differences(record, run_of(record, claims=more)) == [f"claim/{NAMES[0]}/new is not in the documentation"]
+    assert differences(record, run_of(record, claims=claims[1:])) == [
+        "claim/fig_bc_fails/a is in the documentation and not in the run"
+    ]
+    steps = [{**record["steps"][0], "verdict": "refuted"}, *record["steps"][1:]]
+    assert "step/prop-bc-fails/B1.1/printed is proved" in differences(record, run_of(record, steps=steps))[0]
+
+
+def test_what_was_left_out_and_what_the_papers_experiments_say_is_no_difference(record):
+    left_out = [{"figure": NAMES[0], "needs": ["x"]}]
+    claims = [c for c in record["claims"] if c["figure"] != NAMES[0]]
+    assert differences(record, run_of(record, claims=claims, left_out=left_out)) == []
+    other = [{**c, "verdict": "violated"} if c["source"] == "E1" else c for c in record["claims"]]
+    assert differences(record, run_of(record, claims=other)) == []
+
+
+def test_claims_of_another_profile_are_not_compared_and_steps_are(record):
+    broken = [{**c, "verdict": "violated"} for c in record["claims"]]
+    assert differences(record, run_of(record, profile="full", claims=broken)) == []
+    steps = [{**record["steps"][0], "verdict": "refuted"}, *record["steps"][1:]]
+    assert len(differences(record, run_of(record, profile="full", steps=steps))) == 1
+
+
+def test_the_command_compares_writes_and_refuses(tmp_path, monkeypatch, capsys):
+    folder = run_folder(tmp_path / "run")
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    (tmp_path / "README.md").write_text(BLOCKS)
+    assert command.main(["docs", str(folder)]) == 0
+    assert command.main(["docs", "--check", str(folder)]) == 0
+    changed = run_folder(tmp_path / "changed", verdict="violated")
+    assert command.main(["docs", "--check", str(changed)]) == 1
+    assert "run `make docs`" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        command.main(["docs", str(tmp_path / "nowhere")])
+    assert stop.value.code == 2
