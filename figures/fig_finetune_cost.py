@@ -223,7 +223,9 @@ def _draw_gamma(axes: Axes, arrays: Arrays) -> None:
         _medians(axes, gamma, arrays["by_gamma"][k], SHADES[name], MARKERS[name], label=label, lw=1)
     if arrays["levels"].size:
         covered = arrays["levels"] / 3 / 0.5  # of three actions; the demonstrator's best has 1/2
-        _medians(axes, covered, arrays["funnel"], _style.COLOURS["uniform noise"], "s", label="funnel", lw=1)
+        _medians(
+            axes, covered, arrays["funnel"], _style.COLOURS["uniform noise"], "s", label="funnel, uniform noise", lw=1
+        )
     axes.set(xscale="log", yscale="log", xlabel=r"coverage $\gamma$", ylabel=f"episodes to {TARGET:g} J*")
     axes.set_ylim(1, None)
 
