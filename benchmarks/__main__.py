@@ -1,24 +1,28 @@
-"""`python -m benchmarks`: print every comparison with its target. On an otherwise idle machine."""
+"""`python -m benchmarks [NAME ...]`: print every comparison with its target, or those of some files.
 
+On an otherwise idle machine. Everything runs on one core: threads of a peer's own are no advantage.
+"""
+
+import argparse
+import importlib
 import os
-from collections.abc import Callable
+from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
-from benchmarks import (  # noqa: E402  (threads before numpy)
-    bench_audit,
-    bench_coverage,
-    bench_finetune,
-    bench_frontier,
-    bench_rl,
-    bench_tabular,
-    bench_tasks,
+from benchmarks._measure import table  # noqa: E402  (threads before numpy)
+
+ALL = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
+parser = argparse.ArgumentParser(
+    prog="python -m benchmarks", description="Print comparisons of speed with their targets."
 )
-from benchmarks._measure import Row, table  # noqa: E402
-
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {}
-for module in (bench_tabular, bench_frontier, bench_coverage, bench_audit, bench_tasks, bench_rl, bench_finetune):
-    BENCHMARKS |= module.BENCHMARKS
-for title, run in BENCHMARKS.items():
-    print(table(title, run()), end="\n\n", flush=True)
+parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}; all if none is named")
+names = parser.parse_args().names or ALL
+if unknown := sorted(set(names) - set(ALL)):
+    parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(ALL)}")
+for name in names:
+    for title, run in importlib.import_module(f"benchmarks.bench_{name}").BENCHMARKS.items():
+        print(table(title, run()), end="\n\n", flush=True)

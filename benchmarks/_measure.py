@@ -33,6 +33,13 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
     return (time.perf_counter() - begin) / repeats
 
 
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Seconds that the processor spent on one call, in all threads: other programs on the machine do not count."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
 def compare(what: str, ours: Callable[[], object], other: Callable[[], object], target: float, rounds: int = 21) -> Row:
     """Time both in alternating batches of about 20 ms; median of the ratios other/ours, with the middle half."""
     batches = []

@@ -33,7 +33,7 @@ def flattened(found: list[tuple[Any, Any]], K: int) -> np.ndarray:
 
 
 def corrected(rates: np.ndarray) -> np.ndarray:
-    """Rate and factor of the second moment's root at each step, (n_steps, 2): Adam's corrections, in double precision."""
+    """Rate and factor of the second moment's root at each step, (n_steps, 2), in double precision."""
     k = np.arange(1, len(rates) + 1)
     return np.column_stack([rates / (1 - B1**k), 1 / np.sqrt(1 - B2**k)]).astype(np.float32)
 
@@ -83,7 +83,7 @@ def jax_trainer(sizes: tuple[int, ...], how: str) -> Callable[..., Any]:
         return jax.lax.map(lambda one: member(one[0], inputs, targets, one[1], rates), (whole, batches))
 
     def call(starts, inputs, targets, batches, rates):
-        return jax.block_until_ready(train(starts, inputs, targets, batches.astype(np.int32), rates.astype(np.float32)))
+        return jax.block_until_ready(train(starts, inputs, targets, batches.astype(np.int32), corrected(rates)))
 
     return call
 

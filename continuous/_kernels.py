@@ -412,7 +412,8 @@ def _fit_critics(
     total = 0.0
     for k in range(2):
         total += 0.5 * loss_gradient(
-            critics[k], sizes, SQUARED, dtype.type(0), inputs, targets, none, hidden, outputs, upstream, buffer, gradient,
+            critics[k], sizes, SQUARED, dtype.type(0), inputs, targets, none, hidden, outputs, upstream, buffer,
+            gradient,
         )  # fmt: skip
         adam(critics[k], first[k], second[k], followers[k], gradient, step, rate, options)
     return total

@@ -21,8 +21,8 @@ class FigureModule(Protocol):
     """What every `fig_<name>.py` offers.
 
     One that needs data of others names the files in `NEEDS` (see `_data`); one that is about a result names its id in
-    `SECTION`, and stands in the report with that result, else with the experiments. `ALSO` names results with which it is
-    shown once more.
+    `SECTION`, and stands in the report with that result, else with the experiments. `ALSO` names results with which it
+    is shown once more.
     """
 
     TITLE: str

@@ -199,3 +199,32 @@ def test_unbounded_actions_and_episodes_of_no_length_are_refused():
         task_of(Unbounded, "mine", 10)
     with pytest.raises(ValueError, match="horizon must be at least 1; got 0"):
         pendulum(0)
+
+
+def test_boxes_of_any_shape_type_and_bounds_are_vectors_of_a_task():
+    """A table of whole numbers is seen, a table of numbers between its own bounds is done: entries in C order."""
+
+    class Tables(gymnasium.Env):
+        observation_space = spaces.Box(0, 255, (2, 3), np.uint8)
+        action_space = spaces.Box(
+            np.array([[0.0, -1.0], [2.0, 5.0]]), np.array([[4.0, 1.0], [3.0, 5.5]]), dtype=np.float64
+        )
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            return np.arange(6, dtype=np.uint8).reshape(2, 3), {}
+
+        def step(self, action):
+            assert self.action_space.contains(action)
+            seen = np.zeros((2, 3), np.uint8)
+            seen[:, :2] = 10 * action
+            return seen, float(action.sum()), False, False, {}
+
+    task = task_of(Tables, "tables", 5)
+    assert (task.observation_dim, task.action_dim, task.bound) == (6, 4, 255)
+    states = task.reset(np.random.default_rng(0), 2)
+    assert task.observe(states).tolist() == [[0, 1, 2, 3, 4, 5]] * 2
+    after, rewards, ended, _ = task.step(states, [[-1, 1, 0, 1], [1, 1, 1, 1]])
+    assert task.observe(after).tolist() == [[0, 10, 0, 25, 55, 0], [40, 10, 0, 30, 55, 0]]
+    assert rewards.tolist() == [0 + 1 + 2.5 + 5.5, 4 + 1 + 3 + 5.5]
+    assert not ended.any()

@@ -72,10 +72,10 @@ SMALL = {
     "fig_logfree": replace(fig_logfree.QUICK, n_demos=(1000, 10**4, 10**6), replicates=300),
     "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
     "fig_errata": replace(fig_errata.QUICK, arms=(2, 10, 100), coverage_demos=(290, 301, 700)),
+    "fig_profile": replace(fig_profile.QUICK, n_demos=(10, 100), replicates=20, profile_replicates=300),
     "fig_finetune_curves": replace(fig_finetune_curves.QUICK, plateaus=100, cases=fig_finetune_curves.MATCHED),
     "fig_finetune_cost": replace(fig_finetune_cost.QUICK, replicates=150),
     "fig_finetune_quality": fig_finetune_quality.QUICK,
-    "fig_profile": replace(fig_profile.QUICK, n_demos=(10, 100), replicates=20, profile_replicates=300),
     "fig_chess": replace(fig_chess.QUICK, n_games=(100, 1600)),
 }
 
