@@ -66,7 +66,7 @@ class Config:
 
 
 FULL = Config(200, 10_000, Size(50, 10, 6, 100), LEVELS, GAMMAS, 60_000)
-QUICK = Config(120, 1000, Size(4, 4, 1, 50), LEVELS[:0], GAMMAS[:-1], 30_000)
+QUICK = Config(120, 2000, Size(4, 4, 1, 50), LEVELS[:0], GAMMAS[:-1], 30_000)
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
