@@ -6,7 +6,6 @@ All its steps are in the objective by their own ratios, with the advantage of th
 References
 ----------
 Ren et al., Diffusion policy policy optimization, ICLR 2025.
-Schulman et al., High-dimensional continuous control using generalized advantage estimation, ICLR 2016.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from continuous import _kernels
 from continuous.cloning import ClonedPolicy
-from continuous.finetuning import Checkpoints, Experience, Finetuned, roll_out, with_clock
+from continuous.finetuning import Checkpoints, Experience, Finetuned, advantages, roll_out, with_clock
 from continuous.networks import Floats, Network
 from continuous.samplers import Denoise, ancestral
 from continuous.tasks import Task
@@ -88,28 +87,6 @@ class DPPO:
             validate.real(name, getattr(self, name), above=0.0, at_most=1.0)
         for name in ("floor", "rate", "value_rate"):
             validate.real(name, getattr(self, name), above=0.0)
-
-
-def advantages(
-    experience: Experience, values: FloatArray, next_values: FloatArray, discount: float, trace: float
-) -> FloatArray:
-    """Generalised advantages of the decisions: sums of (discount * trace)^k times the errors of V from each on, (M,).
-
-    Parameters
-    ----------
-    experience : Experience
-    values, next_values : ndarray, (M,)
-        V before and after each decision; the latter counts where the episode goes on.
-    discount, trace : float
-        In [0, 1].
-    """
-    keeps = experience.keeps(discount)[:, 0].astype(np.float64)
-    errors = experience.rewards[:, 0] + keeps * next_values - values
-    found, later = np.empty(len(errors)), np.zeros(int(experience.episodes.max()) + 1)
-    for i in range(len(errors) - 1, -1, -1):
-        e = experience.episodes[i]
-        found[i] = later[e] = errors[i] + keeps[i] * trace * later[e]
-    return found
 
 
 @dataclass(frozen=True, eq=False)

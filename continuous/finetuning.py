@@ -149,6 +149,32 @@ def roll_out(
     return experience, played
 
 
+def advantages(
+    experience: Experience, values: FloatArray, next_values: FloatArray, discount: float, trace: float
+) -> FloatArray:
+    """Generalised advantages of the decisions: sums of (discount * trace)^k times the errors of V from each on, (M,).
+
+    Parameters
+    ----------
+    experience : Experience
+    values, next_values : ndarray, (M,)
+        V before and after each decision; the latter counts where the episode goes on.
+    discount, trace : float
+        In [0, 1].
+
+    References
+    ----------
+    Schulman et al., High-dimensional continuous control using generalized advantage estimation, ICLR 2016.
+    """
+    keeps = experience.keeps(discount)[:, 0].astype(np.float64)
+    errors = experience.rewards[:, 0] + keeps * next_values - values
+    found, later = np.empty(len(errors)), np.zeros(int(experience.episodes.max()) + 1)
+    for i in range(len(errors) - 1, -1, -1):
+        e = experience.episodes[i]
+        found[i] = later[e] = errors[i] + keeps[i] * trace * later[e]
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Finetuned:
     """What a finetuner achieved.

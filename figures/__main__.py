@@ -17,12 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     docs = commands.add_parser("docs", help="write README's tables, docs/gallery.md and the pictures")
     docs.add_argument("folders", nargs="*", type=Path, default=[Path("out")], metavar="DIR",
-                      help="output folders, the first of a whole run and preferred (default: out)")  # fmt: skip
-    docs.add_argument("--check", action="store_true", help="write nothing; compare with the run in the first folder")
+                      help="output folders, the preferred first; one holds a whole run (default: out)")  # fmt: skip
+    docs.add_argument("--check", action="store_true", help="write nothing; compare with the whole run")
     options = parser.parse_args(arguments)
-    whole = options.folders[0] / "verdicts.json"
-    if not whole.exists():
-        parser.error(f"{options.folders[0]} holds no whole run: {whole.name} is not there")
+    try:
+        whole = _docs.whole_run(options.folders) / "verdicts.json"
+    except FileNotFoundError as error:
+        parser.error(str(error))
     if not options.check:
         print("\n".join(_docs.write_docs(ROOT, options.folders)) or "README.md and docs/ are made anew")
         return 0

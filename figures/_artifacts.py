@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, cast
 
+import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -107,3 +108,14 @@ def save_text(path: Path, text: str) -> None:
 def to_json(content: Any) -> str:
     """JSON with a fixed layout; NaN and infinity are refused."""
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def page_templates(folder: Path) -> jinja2.Environment:
+    """Templates of a page: what is put in is escaped, and a name that is not there is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )

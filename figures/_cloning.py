@@ -107,7 +107,7 @@ def pretrain(cell: Cell, rng: np.random.Generator) -> Arrays:
     data = demonstrations(cell)
     fitted = ensemble(cell, data)
     width = float(np.sqrt(np.mean(spread(fitted.covariance(data.observations)) ** 2)))
-    policies = [_cloned(cell, data, fitted, width, *method) for method in cell["methods"]]
+    policies = [cloned(cell, data, fitted, width, *method) for method in cell["methods"]]
     task = TASKS[cell["task"]]
     runs = [evaluate(task, one, cell["n_episodes"], seed(cell, EVALUATION)) for one in policies]
     first = policies[0]
@@ -123,11 +123,13 @@ def pretrain(cell: Cell, rng: np.random.Generator) -> Arrays:
     }
 
 
-def _cloned(
-    cell: Cell, data: Demonstrations, fitted: Ensemble, width: float, family: str, amount: float
+def cloned(
+    cell: Cell, data: Demonstrations, fitted: Ensemble | None, width: float, family: str, amount: float
 ) -> ClonedPolicy:
+    """Clone by one method; PostBC alone needs the ensemble, and matched sigma-BC alone its width."""
     factors = None
     if family == "PostBC":
+        assert fitted is not None
         factors = posterior(data, fitted, amount)
     elif family == "sigma-BC":
         factors = isotropic(data, cell["chunk"], amount)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ def write_docs(root: Path, folders: Sequence[Path]) -> list[str]:
     root : Path
         The checkout.
     folders : sequence of Path
-        Output folders, the preferred first. The first must hold a whole run; a figure is taken from the first that
-        has it.
+        Output folders. A figure is taken from the first that has it, the steps and the report from the first that holds
+        a whole run: so figures of full settings can stand before a quick run of everything.
 
     Returns
     -------
@@ -47,20 +47,28 @@ def write_docs(root: Path, folders: Sequence[Path]) -> list[str]:
     Raises
     ------
     FileNotFoundError
-        If the first folder holds no whole run.
+        If no folder holds a whole run.
     """
-    record = record_of(folders)
+    record, whole = record_of(folders), whole_run(folders)
     docs = root / "docs"
     for name, figure in record["figures"].items():
         with atomic(docs / f"{name}.png") as file:
             file.write(small_png(Path(figure.pop("folder")) / f"{name}.png"))
     save_text(docs / RECORD, record_json(record))
     save_text(docs / "gallery.md", gallery(record))
-    save_text(docs / "errata.md", (folders[0] / "errata.md").read_text(encoding="utf-8"))
+    save_text(docs / "errata.md", (whole / "errata.md").read_text(encoding="utf-8"))
     readme = (root / "README.md").read_text(encoding="utf-8")
     save_text(root / "README.md", with_blocks(readme, record))
     problems = [f"{name} is in none of the folders, and not in the gallery" for name in lacking_figures(record)]
-    return problems + photograph(folders[0] / "report.html", docs / "report.png")
+    return problems + photograph(whole / "report.html", docs / "report.png")
+
+
+def whole_run(folders: Sequence[Path]) -> Path:
+    """Return the first folder that holds a whole run; arguments and errors as `write_docs`."""
+    for folder in folders:
+        if (folder / "verdicts.json").exists():
+            return folder
+    raise FileNotFoundError(f"no whole run in {', '.join(map(str, folders))}: verdicts.json is not there")
 
 
 def record_of(folders: Sequence[Path]) -> dict[str, Any]:
@@ -68,10 +76,7 @@ def record_of(folders: Sequence[Path]) -> dict[str, Any]:
 
     Arguments and errors as `write_docs`.
     """
-    whole = folders[0] / "verdicts.json"
-    if not whole.exists():
-        raise FileNotFoundError(f"{folders[0]} holds no whole run: {whole.name} is not there")
-    steps = json.loads(whole.read_text(encoding="utf-8"))["steps"]
+    steps = json.loads((whole_run(folders) / "verdicts.json").read_text(encoding="utf-8"))["steps"]
     figures, claims = {}, []
     for name in figure_names():
         folder = next((f for f in folders if (f / f"{name}.json").exists() and (f / f"{name}.png").exists()), None)
@@ -106,7 +111,10 @@ def lacking_figures(record: Mapping[str, Any]) -> list[str]:
 
 
 def differences(record: Mapping[str, Any], verdicts: Mapping[str, Any]) -> list[str]:
-    """In what a fresh run differs from the record, in sentences; claims of the paper's experiments may come out anew.
+    """In what a fresh run differs from the record, in sentences.
+
+    All steps are compared, and the claims of figures that were made with the same profile; claims of the paper's
+    experiments may come out anew. Figures that the run left out are no difference.
 
     Parameters
     ----------
@@ -115,11 +123,13 @@ def differences(record: Mapping[str, Any], verdicts: Mapping[str, Any]) -> list[
     verdicts : mapping
         Content of a run's ``verdicts.json``.
     """
-    fresh, held = _comparable(verdicts), _comparable(record)
-    left_out = {entry["figure"] for entry in verdicts["left_out"]}
-    shown = {name for name in held if name[1] not in left_out}
-    found = [f"{'/'.join(name)} is not in the documentation" for name in fresh if name not in held]
-    found += [f"{'/'.join(name)} is in the documentation and not in the run" for name in shown if name not in fresh]
+    shown = {name for name, figure in record["figures"].items() if figure["profile"] == verdicts["profile"]}
+    shown -= {entry["figure"] for entry in verdicts["left_out"]}
+    fresh, held = _comparable(verdicts, shown), _comparable(record, shown)
+    new = {claim["figure"] for claim in verdicts["claims"]} - set(record["figures"])
+    found = [f"{name} is not in the documentation" for name in new]
+    found += [f"{'/'.join(name)} is not in the documentation" for name in fresh if name not in held]
+    found += [f"{'/'.join(name)} is in the documentation and not in the run" for name in held if name not in fresh]
     found += [
         f"{'/'.join(name)} is {held[name]} in the documentation and {verdict} in the run"
         for name, verdict in fresh.items()
@@ -128,14 +138,14 @@ def differences(record: Mapping[str, Any], verdicts: Mapping[str, Any]) -> list[
     return sorted(found)
 
 
-def _comparable(verdicts: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+def _comparable(verdicts: Mapping[str, Any], figures: Collection[str]) -> dict[tuple[str, ...], str]:
     steps: dict[tuple[str, ...], str] = {
         ("step", s["result"], s["id"], s["form"]): s["verdict"] for s in verdicts["steps"]
     }
     claims: dict[tuple[str, ...], str] = {
         ("claim", c["figure"], c["id"]): c["verdict"]
         for c in verdicts["claims"]
-        if c["source"] not in EMPIRICAL_SOURCES
+        if c["source"] not in EMPIRICAL_SOURCES and c["figure"] in figures
     }
     return {**steps, **claims}
 
@@ -168,7 +178,7 @@ def with_blocks(readme: str, record: Mapping[str, Any]) -> str:
 
 
 def results_table(results: Sequence[Result], steps: Sequence[Mapping[str, Any]]) -> str:
-    """Return the table of results with their verdicts, as Markdown.
+    """Return a summary and the table of results with their verdicts, as Markdown.
 
     Parameters
     ----------
@@ -176,7 +186,14 @@ def results_table(results: Sequence[Result], steps: Sequence[Mapping[str, Any]])
     steps : sequence of mapping
         Entries as `theory.claims.decide` returns them.
     """
-    lines = ["| result | where | as printed | corrected or ours | all its steps |", "|---|---|---|---|---|"]
+    by_form = {form: [s for s in steps if s["form"] == form] for form in ("printed", "corrected", "companion")}
+    lines = [
+        f"Of the paper's {len(by_form['printed'])} steps and statements, as printed: {_tally(by_form['printed'])}. "
+        f"Their corrections: {_tally(by_form['corrected'])}. Our own {len(by_form['companion'])}: "
+        f"{_tally(by_form['companion'])}.",
+        "",
+    ]
+    lines += ["| result | where | as printed | corrected or ours | all its steps |", "|---|---|---|---|---|"]
     for result in results:
         mine = [step for step in steps if step["result"] == result.id]
         stated = {step["form"]: step["verdict"] for step in mine if step["id"] == result.id}

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-from figures._artifacts import save_text
-from figures._style import COLOURS
+from figures._artifacts import page_templates, save_text
+from figures._style import COLOURS, legible
 from theory.coverage import best_prior_mass
 from theory.suboptimality import paper_parameters
 
@@ -22,13 +21,7 @@ LEAST_CONTRAST = 3.0
 
 _FIRST_DIGITS = (1, 1.1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
 _FOLDER = Path(__file__).parent / "explorer"
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
+_PAGES = page_templates(_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -117,41 +110,13 @@ def presets() -> dict[str, dict[str, float]]:
     }
 
 
-def contrast(first: str, second: str) -> float:
-    """Contrast of two colours by WCAG, from 1 to 21.
-
-    Parameters
-    ----------
-    first, second : str
-        As in ``#D55E00``.
-    """
-    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-def legible(colour: str, paper: str) -> str:
-    """Return the colour, moved towards black or white only as far as its contrast with the paper needs.
-
-    Parameters
-    ----------
-    colour, paper : str
-        As in ``#D55E00``.
-    """
-    target = 0 if _luminance(paper) > 0.2 else 255
-    for percent in range(101):
-        moved = "#" + "".join(f"{round(c + (target - c) * percent / 100):02X}" for c in _channels(colour))
-        if contrast(moved, paper) >= LEAST_CONTRAST:
-            return moved
-    raise AssertionError("black on light and white on dark have contrast enough")
-
-
 def page() -> str:
     """Return the page. The same bytes each time."""
     colours = [
         {
             "name": name,
             "variable": name.replace(" ", "-"),
-            **{mode: legible(COLOURS[name], paper) for mode, paper in PAPERS.items()},
+            **{mode: legible(COLOURS[name], paper, LEAST_CONTRAST) for mode, paper in PAPERS.items()},
         }
         for name in SHOWN
     ]
@@ -176,12 +141,3 @@ def write_explorer(path: Path) -> None:
     path : Path
     """
     save_text(path, page())
-
-
-def _channels(colour: str) -> tuple[int, ...]:
-    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-
-
-def _luminance(colour: str) -> float:
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in _channels(colour))]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -197,8 +197,8 @@ def data_sets(cell: Cell, purpose: int, first: int, number: int) -> Iterator[tup
 def improve(cell: Cell, rng: np.random.Generator) -> Arrays:
     """Finetune from a block of data sets.
 
-    `returns` (block, checkpoints) is J over J*, `average` (block,) its mean over the episodes; `plateau` (block,) is the
-    most that the start's support allows.
+    `returns` (block, checkpoints) is J over J*, `average` (block,) its mean over the episodes; `plateau` (block,) is
+    the most that the start's support allows.
     """
     del rng  # as in `match`
     instance, T = build(cell), TASKS[cell["instance"]].n_demos
@@ -224,9 +224,7 @@ def seed_of(sweep: Sweep) -> int:
 
 def matched(runs: Sequence[Run], size: Size, sweep: Sweep) -> dict[str, Arrays]:
     """What `match` found for each instance of the runs, by the instance's settings as text."""
-    cells = {
-        str(run.settings()): {**run.settings(), "seed": seed_of(sweep), "matching": size.matching} for run in runs
-    }
+    cells = {str(run.settings()): {**run.settings(), "seed": seed_of(sweep), "matching": size.matching} for run in runs}
     return dict(zip(cells, sweep.run("finetuning-levels", match, list(cells.values())), strict=True))
 
 
@@ -239,7 +237,7 @@ def finetuned(runs: Sequence[Run], size: Size, sweep: Sweep) -> list[Arrays]:
     Returns
     -------
     list of dict
-        For each run `returns` (replicates, checkpoints), `average`, `plateau` (replicates,), and scalars `level` and `step`.
+        For each run `returns` (replicates, checkpoints), `average`, `plateau` (replicates,); scalars `level`, `step`.
     """
     levels = matched(runs, size, sweep)
     bases = [_base(run, levels[str(run.settings())], sweep) for run in runs]

@@ -130,7 +130,7 @@ def typeset(text: str) -> Markup:
     text = re.sub(r"(?<=[A-Za-zα-ω])~", "\u0303", text)
     text = re.sub(_MINUS, lambda m: m[0].replace("-", "\u2212"), text)
     html = str(escape(text))
-    html = re.sub(rf"(?<![A-Za-z`/])({_LETTER})_(?:\{{([^}}]*)\}}|([A-Za-z0-9α-ω]+))", _lowered, html)
+    html = re.sub(rf"(?<![A-Za-z`/_])({_LETTER})_(?:\{{([^}}]*)\}}|([A-Za-z0-9α-ω]+))", _lowered, html)
     html = re.sub(rf"\^(\u2212?(?:{_BRACKETS}|[A-Za-z0-9α-ω]+)|\*)", _raised, html)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html).replace("orcfirst", "orc-first"))
 

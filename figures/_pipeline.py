@@ -21,7 +21,8 @@ class FigureModule(Protocol):
     """What every `fig_<name>.py` offers.
 
     One that needs data of others names the files in `NEEDS` (see `_data`); one that is about a result names its id in
-    `SECTION`, and stands in the report with that result, else with the experiments.
+    `SECTION`, and stands in the report with that result, else with the experiments. `ALSO` names results with which it
+    is shown once more.
     """
 
     TITLE: str
@@ -49,6 +50,8 @@ class Outcome:
     claims: tuple[Claim, ...]
     section: str = "experiments"
     """Where it stands in the report."""
+    also: tuple[str, ...] = ()
+    """Results that it is shown with once more."""
 
     def to_json(self) -> list[dict[str, Any]]:
         """Entries of ``verdicts.json``."""
@@ -123,7 +126,8 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     claims = tuple(module.check(arrays))
     if len({claim.id for claim in claims}) < len(claims):
         raise ValueError(f"{name} has two claims of one id")
-    outcome = Outcome(name, module.TITLE, module.CAPTION, claims, getattr(module, "SECTION", "experiments"))
+    places = (getattr(module, "SECTION", "experiments"), getattr(module, "ALSO", ()))
+    outcome = Outcome(name, module.TITLE, module.CAPTION, claims, *places)
     sweep.later(save_drawing, name, arrays, out)
     save_json(out / f"{name}.json", {"schema": 1, **wanted, "claims": outcome.to_json()})
     return outcome
@@ -132,7 +136,9 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
 def save_drawing(name: str, arrays: Arrays, out: Path) -> None:
     """Draw a figure and write its pictures."""
     with _style.style():
-        save_figure(out / name, figure_module(name).draw(arrays))
+        figure = figure_module(name).draw(arrays)
+        _style.make_texts_legible(figure)
+        save_figure(out / name, figure)
 
 
 def _saved(path: Path, wanted: dict[str, Any]) -> Arrays:

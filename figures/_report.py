@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from figures._artifacts import save_text
+from figures._artifacts import page_templates, save_text
 from figures._mathematics import mathml, relation_mathml, typeset
 from figures._pipeline import Outcome
 from theory.claims import EMPIRICAL_SOURCES, Result
@@ -29,13 +28,7 @@ EMPIRICAL = {
 """The claims of the paper's experiments, in our words."""
 
 _FOLDER = Path(__file__).parent / "report"
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
+_PAGES = page_templates(_FOLDER)
 _LONGEST = 4000
 """Characters of MathML above which a decided relation is left to the sentence that states it."""
 
@@ -79,14 +72,9 @@ def write_report(
     save_text(path, page)
 
 
-def relation_text(claim: Mapping[str, Any]) -> str:
-    """The comparison in symbols, for instance ``0.82 ≥ 0.5`` or ``[0.94, 1] ≥ 0.9``."""
-    return f"{interval_text(claim)} {bound_text(claim)}"
-
-
 def interval_text(claim: Mapping[str, Any]) -> str:
     """What was measured: a number where it is exact, else an interval."""
-    low, high = (end if end is None else f"{end:.4g}" for end in claim["interval"])
+    low, high = (end if end is None else f"{end:.4g}".replace("-", "−") for end in claim["interval"])
     if low == high and low is not None:
         return low
     return f"[{'−∞' if low is None else low}, {'∞' if high is None else high}]"
@@ -148,6 +136,7 @@ def _figure(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "title": outcome.title,
         "caption": outcome.caption,
         "section": outcome.section,
+        "also": outcome.also,
         "image": base64.b64encode(image).decode(),
         "width": width,
         "height": height,
@@ -215,6 +204,7 @@ def _chapters(
                 "statements": [step for step in steps if step["id"] == result.id],
                 "claims": claims,
                 "figures": [f for f in figures if places[f["name"]] == result.id],
+                "again": [f for f in figures if result.id in f["also"]],
                 "others": [f for f in figures if f["name"] in named and places[f["name"]] != result.id],
                 "errata": [entry for entry in errata if entry["result"] == result.id],
             }

@@ -183,9 +183,9 @@ def draw(arrays: Arrays) -> Figure:
 
 
 def _draw_probability(axes: Axes, arrays: Arrays) -> None:
-    axes.axvspan(1e-9, 1 / 20, color="#000000", alpha=0.13, lw=0)
+    axes.axvspan(1e-9, 1 / 20, color=_style.COLOURS["paper's bound"], alpha=0.13, lw=0)
     axes.axvspan(1 / 20, 1 / 8, color=_style.COLOURS["our bound"], alpha=0.15, lw=0)
-    shades = ("#F6A77A", "#E8833F", "#D55E00", "#8F3F00")
+    shades = _style.shades("BC", len(arrays["epsilons"]))
     trials = int(arrays["replicates"])
     for eps, T, exact, shade in zip(arrays["epsilons"], arrays["n_demos"], arrays["exact"], shades, strict=True):
         axes.plot(T * eps, exact, color=shade, label=f"$\\epsilon$ = {eps:g}")
@@ -194,12 +194,13 @@ def _draw_probability(axes: Axes, arrays: Arrays) -> None:
         ends = [clopper_pearson(int(k), trials) for k in arrays["failures"][mine]]
         error = [share - [i.low for i in ends], [i.high for i in ends] - share]
         axes.errorbar(arrays["sampled_n_demos"][mine] * eps, share, yerr=error, fmt="o", color=shade, ms=2.5, lw=0.8)
-    axes.axhline(0.5, color="#555555", lw=0.8, ls=":")
+    axes.axhline(0.5, color=_style.COLOURS["demonstrator"], lw=0.8, ls=":")
     axes.text(0.003, 0.46, "paper's region\n$T \\leq 1/(20\\,\\epsilon)$", fontsize=7, va="top")
     axes.text(
         0.0515, 0.28, "ours too\n$T \\leq 1/(8\\,\\epsilon)$", fontsize=7, va="top", color=_style.COLOURS["our bound"]
     )
-    axes.set(xlim=(0, 0.3), ylim=(0, 1.02), xlabel="demonstrations x rarity,  $T \\epsilon$", ylabel="probability")
+    axes.set(xlim=(0, 0.3), ylim=(0, 1.02), xlabel="demonstrations × rarity,  $T \\epsilon$", ylabel="probability")
+    axes.plot([], [], "o", color=_style.COLOURS["BC"], ms=2.5, label="sampled, 95 % intervals")
     axes.legend(loc="upper right")
     _style.panel_letter(axes, "a", "BC never plays a rewarded arm")
 

@@ -22,6 +22,8 @@ from theory.streams import stream
 FloatArray = NDArray[np.float64]
 
 TITLE = "The same estimator, from tables to networks"
+SECTION = "lemma-perturbation"
+ALSO = ("lemma-gaussian-posterior",)
 CAPTION = (
     "Eight states with fewer and fewer recorded actions (two actions, taken with probability 0.3 and 0.7 or as near as "
     "counts allow). Shown is the standard deviation of the mean action. Left, pairs drawn with replacement: in closed "
@@ -194,7 +196,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     ]  # fmt: skip
 
 
-COLOURS = {"linear": "#0072B2", "hidden": "#D55E00"}
+COLOURS = {"linear": _style.OTHERS[0], "hidden": _style.OTHERS[2]}
 
 
 def draw(arrays: Arrays) -> Figure:

@@ -243,11 +243,12 @@ def draw(arrays: Arrays) -> Figure:
         panels, "abc", ("moves that BC rules out", "by move number", "held-out moves"), strict=True
     ):
         _style.panel_letter(axes, letter, title)
+    _style.name_intervals(panels[2])
     figure.legend(loc="outside upper center", ncols=4, handlelength=1.6, columnspacing=1.2)
     return figure
 
 
-LOOKS = {"random": ("#D55E00", "o", "-"), "in time": ("#7A3E9D", "s", "--")}
+LOOKS = {"random": (_style.COLOURS["BC"], "o", "-"), "in time": (_style.shades("BC", 2)[1], "s", "--")}
 
 
 def _draw_games(axes: Axes, arrays: Arrays) -> None:
@@ -258,7 +259,7 @@ def _draw_games(axes: Axes, arrays: Arrays) -> None:
         axes.fill_between(n, low, high, color=colour, alpha=0.2, lw=0)
         axes.plot(n, mean, color=colour, marker=marker, ls=line, label=f"BC, games split {split}" if i else
                   "BC, games split at random")  # fmt: skip
-    axes.plot(n, 100 * arrays["unseen"][0, :, 0], color="#555555", ls=":", label="new position")
+    axes.plot(n, 100 * arrays["unseen"][0, :, 0], color=_style.COLOURS["demonstrator"], ls=":", label="new position")
     axes.set(xscale="log", yscale="log", xlabel="games cloned", ylabel="share (%)")
     axes.set_yticks([5, 10, 20, 40, 80], ["5", "10", "20", "40", "80"])
     axes.minorticks_off()
@@ -273,7 +274,8 @@ def _draw_moves(axes: Axes, arrays: Arrays) -> None:
         ends = [clopper_pearson(int(k), int(n)) for k, n in counts]
         spread = 100 * np.array([share - [e.low for e in ends], [e.high for e in ends] - share])
         axes.errorbar(move, 100 * share, np.maximum(spread, 0), color=colour, fmt=marker, ms=2.5, lw=0.8)
-    axes.set(xlabel="his move", ylim=(0, None), xticks=[1, 4, 8, 12], ylabel=f"%, {arrays['n_games'][-1]} games cloned")
+    axes.set(xlabel="his move number", ylim=(0, None), xticks=[1, 4, 8, 12],
+             ylabel=f"share (%), {arrays['n_games'][-1]} games")  # fmt: skip
 
 
 def _draw_likelihoods(axes: Axes, arrays: Arrays) -> None:
@@ -289,5 +291,5 @@ def _draw_likelihoods(axes: Axes, arrays: Arrays) -> None:
         axes.fill_between(n, low, high, color=colour, alpha=0.2, lw=0)
         width, size = (4.5, 6.0) if name == "uniform noise" else (1.4, 2.5)  # PostBC lies on top of it
         axes.plot(n, mean, color=colour, marker=_style.MARKERS[name], lw=width, ms=size, label=label)
-    axes.set(xscale="log", xlabel="games cloned", ylabel="mean log-likelihood")
+    axes.set(xscale="log", xlabel="games cloned", ylabel="mean log-likelihood (nats)")
     axes.text(0.97, 0.05, "BC: $-\\infty$", color=_style.COLOURS["BC"], transform=axes.transAxes, ha="right")

@@ -114,8 +114,6 @@ def draw(arrays: Arrays) -> Figure:
         _style.panel_letter(axes, "abcdefg"[i], str(name))
         if i in (0, 3):
             axes.set_ylabel(f"$\\gamma$ covered with probability {1 - DELTA:g}")
-        if i >= 3:
-            axes.set_xlabel("demonstrations T")
     panels[0].set_yticks([FLOOR, 1e-3, 1e-2, 1e-1, 1.0], ["0", "0.001", "0.01", "0.1", "1"])
     _legend(corner)
     return figure
@@ -146,5 +144,5 @@ def _legend(axes: Axes) -> None:
     for name in POLICIES:
         axes.plot([], [], color=_style.COLOURS[name], marker=_style.MARKERS[name], label=_style.label(name))
     axes.plot([], [], color=_style.COLOURS["our bound"], ls="--", label="guarantee, $\\lambda = L'/2$ (R3)")
-    axes.fill_between([], [], [], color="#999999", alpha=0.4, label="95 % intervals")
+    _style.name_intervals(axes)
     axes.legend(loc="center", fontsize=7.5)

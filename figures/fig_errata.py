@@ -271,7 +271,7 @@ def _draw_chance(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArra
 
 
 def _label(panels: dict[str, Axes]) -> None:
-    black, purple, pale = "#000000", _style.COLOURS["our bound"], "#777777"
+    black, purple, pale = _style.COLOURS["paper's bound"], _style.COLOURS["our bound"], "#777777"
     texts: list[tuple[str, float, float, str, str]] = [
         ("a", 2.2, 0.24, "corrected", black),
         ("a", 2.2, 0.095, "best (R4)", purple),

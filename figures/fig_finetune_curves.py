@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,22 +17,24 @@ from figures._sweep import Sweep
 from tabular.counts import Counts
 from tabular.finetune import support_optimum
 from tabular.instances import two_bandits
+from tabular.policies import BC
 from theory.claims import Claim, Interval
 from theory.probability import bootstrap_interval, mean_interval, paired_p_value, quantile_interval
 
 TITLE = "Reinforcement learning from BC and from noisy policies"
 CAPTION = (
-    "a to h: exact return J of the current policy, as a share of J*, against episodes of the natural policy gradient; "
-    "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected "
-    "return, or all the noise there is where that costs less); dashed: the paper's prescription. Dotted: the most that "
-    "any learner can reach with the actions that BC plays. Grey: 90 % of J*. Instances where BC never gets there (a, b, "
-    "e), where it is best (d), where it does not matter (f), and where noise of any kind will do (a, g). i, j: "
-    "for each learner, PostBC's J/J* less BC's and less that of uniform noise at matched return, mean over the "
-    "episodes, on the same data; 95 % bootstrap intervals; filled where a permutation test rejects equality "
-    "(0.05, Bonferroni)."
+    "Top: exact return J of the current policy, as a share of J*, against episodes of the natural policy gradient; "
+    "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected return, or"
+    " all the noise there is where that costs less); dashed: the paper's prescription. Dotted: the most that any "
+    "learner can reach with the actions that BC plays. Grey: 90 % of J*; marks: median of the episodes to get there, "
+    "with its 95 % distribution-free interval. BC never gets there on the bandit, the funnel and the stochastic lock;"
+    " it is best on the deterministic lock; on the Garnet noise of any kind will do. Bottom: for each learner, "
+    "PostBC's J/J* less BC's and less that of uniform noise at matched return, mean over the episodes, on the same "
+    "data; 95 % bootstrap intervals; filled where a permutation test rejects equality (0.05, Bonferroni)."
 )
 
 CASES = ("BC", *(f"{start}, {rule}" for rule in ("matched", "paper") for start in NOISY))
+MATCHED = CASES[: len(STARTS)]
 OTHERS = {"policy gradient": 3, "PPO": 3, "optimistic planning": 10, "Best-of-16": 3}
 """The other learners, and the part of the task's episodes that each gets."""
 
@@ -41,12 +44,13 @@ CONFIDENCE = 0.99
 
 @dataclass(frozen=True)
 class Config:
-    """Settings: how much is computed, on which tasks, with which learners; data sets for BC's plateau."""
+    """Settings: how much is computed, on which tasks, with which other learners; data sets for BC's plateau; starts."""
 
     size: Size
     instances: tuple[str, ...]
     learners: tuple[str, ...]
     plateaus: int
+    cases: tuple[str, ...] = CASES
 
 
 FULL = Config(Size(50, 10, 6, 100), tuple(TASKS), tuple(OTHERS), 1000)
@@ -56,7 +60,7 @@ QUICK = Config(Size(8, 8, 1, 50), ("B.1 bandit", "funnel", "deterministic lock",
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Curves with bands, times to the target, plateaus, and paired differences with their tests."""
     rng = sweep.generator("finetune-curves")
-    runs = [Run(name, *_split(case)) for name in config.instances for case in CASES]
+    runs = [Run(name, *_split(case)) for name in config.instances for case in config.cases]
     others = [
         Run(name, start, learner=learner, episodes=max(20, TASKS[name].episodes // OTHERS[learner]))
         for learner in config.learners
@@ -64,25 +68,26 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
         for start in STARTS
     ]
     found = _finetuning.finetuned([*runs, *others], config.size, sweep)
-    n = len(config.instances)
-    main = [found[i * len(CASES) : (i + 1) * len(CASES)] for i in range(n)]
+    n, each = len(config.instances), len(config.cases)
+    main = [found[i * each : (i + 1) * each] for i in range(n)]
     times = [_finetuning.checkpoints(TASKS[name].episodes) for name in config.instances]
-    shape = (n, len(CASES), max(map(len, times)))
+    shape = (n, each, max(map(len, times)))
     mean, low, high = (np.full(shape, np.nan) for _ in range(3))
-    reached = np.empty((n, len(CASES), config.size.replicates))
+    reached = np.empty((n, each, config.size.replicates))
     for i, cases in enumerate(main):
         for k, one in enumerate(cases):
             within = np.s_[i, k, : times[i].size]
             mean[within] = one["returns"].mean(axis=0)
             low[within], high[within] = bootstrap_interval(one["returns"], rng)
             reached[i, k] = _finetuning.first_time(one["returns"], times[i])
-    rest = found[n * len(CASES) :]
+    rest = found[n * each :]
     by_learner = [[cases[: len(STARTS)] for cases in main]] + [
         [rest[(m * n + i) * len(STARTS) :][: len(STARTS)] for i in range(n)] for m in range(len(config.learners))
     ]
     levels = list(_finetuning.matched(runs, config.size, sweep).values())
     return {
         "instances": np.array(config.instances),
+        "cases": np.array(config.cases),
         "learners": np.array(["natural gradient", *config.learners]),
         "times": np.array([np.pad(t.astype(float), (0, shape[2] - t.size), constant_values=np.nan) for t in times]),
         "mean": mean,
@@ -138,7 +143,7 @@ def b1_exactly(epsilon: float, n_demos: int) -> Arrays:
         for third in range(n_demos + 1 - second):
             counts = Counts(np.array([[[n_demos - second - third, second, third]]]))
             weight = float(law.pmf(counts.counts[0, 0]))
-            policy = _finetuning.BC.policy(counts)
+            policy = BC.policy(counts)
             plateau += weight * support_optimum(bandit.mdp, policy)
             lost += weight * 0.5 * (second + third == 0)
     closed = 1 - (1 - 2 * epsilon) ** n_demos
@@ -174,8 +179,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               f"false alarm {_experiment.FALSE_ALARM:g})."),
         Claim("finetune-funnel-episodes", "E2", "<=", ratio, 0.5, "sampled",
               f"Funnel: median over data sets of PostBC's episodes to {TARGET:g} J* over those of uniform noise at "
-              f"matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not get "
-              "there, and count as if they did at the end)."),
+              f"matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not "
+              "get there, and count as if they did at the end)."),
         Claim("finetune-lock-bc-better", "E2", ">=", mean_interval(gap, CONFIDENCE), 0.0, "sampled",
               f"Not always: on the deterministic lock BC's return less PostBC's, mean over the episodes ({level})."),
         Claim("finetune-garnet-any-noise", "E2", ">=", least, 0.0, "sampled",
@@ -185,7 +190,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def _time_ratio(arrays: Arrays, i: int) -> tuple[Interval, int]:
-    """Interval of the median ratio of episodes, PostBC over uniform noise; runs that ended early; at most the truth."""
+    """Interval of the median ratio of episodes, PostBC over uniform noise (never below the truth); runs cut off."""
     ours, theirs = (arrays["reached"][i, CASES.index(f"{start}, matched")] for start in ("PostBC", "uniform noise"))
     late = float(np.nanmax(arrays["times"][i]))
     ratio = np.where(np.isfinite(ours), ours / np.minimum(theirs, late), 1e9)
@@ -199,10 +204,11 @@ def _above(arrays: Arrays, i: int, k: int) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance; the learners compared below."""
-    figure = _style.new_figure(_style.PAGE, 6.4)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.7, 1))
+    rows = -(-arrays["instances"].size // 4)
+    figure = _style.new_figure(_style.PAGE, 2.8 + 1.8 * rows)
+    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(0.5 + 0.8 * rows, 1.2), squeeze=False))
     names = [str(name) for name in arrays["instances"]]
-    panels = upper.subplots(2, 4, sharey=True).ravel()
+    panels = upper.subplots(rows, 4, sharey=True).ravel()
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     for i, name in enumerate(names):
@@ -216,7 +222,7 @@ def draw(arrays: Arrays) -> Figure:
     left, right = lower.subplots(1, 2, sharey=True)
     for k, (axes, other) in enumerate(((left, "BC"), (right, "uniform noise"))):
         _draw_differences(axes, arrays, k)
-        _style.panel_letter(axes, "ij"[k], f"PostBC less {other}")
+        _style.panel_letter(axes, "abcdefghij"[len(names) + k], f"PostBC less {other}")
         axes.set_xlabel("difference of mean J/J*")
     handles, labels = left.get_legend_handles_labels()
     lower.legend(handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2)
@@ -225,7 +231,7 @@ def draw(arrays: Arrays) -> Figure:
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     t = np.maximum(arrays["times"][i], 5.0)  # the start is drawn at the left edge
-    for k, case in enumerate(CASES):
+    for k, case in enumerate(map(str, arrays["cases"])):
         start, rule = _split(case)
         colour = _style.COLOURS[start]
         if rule == "matched":
@@ -234,14 +240,28 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
             axes.plot(t, arrays["mean"][i, k], color=colour, lw=1.4, label=label)
         else:
             axes.plot(t, arrays["mean"][i, k], color=colour, lw=0.9, ls=(0, (3, 1.5)), label=f"{start}, paper's")
-    axes.axhline(arrays["plateau"][i].mean(), color=_style.COLOURS["BC"], ls=":", lw=1, label="BC's plateau")
+    for k, start in enumerate(STARTS):
+        _draw_reached(axes, arrays["reached"][i, k], start)
+    plateau = arrays["plateau"][i, : arrays["last"].shape[2]].mean()  # of the data sets that were learnt from
+    axes.axhline(plateau, color=_style.COLOURS["BC"], ls=":", lw=1, label="BC's plateau")
     axes.axhline(TARGET, color="#AAAAAA", lw=0.6, zorder=0)
     axes.set(xscale="log", ylim=(-0.03, 1.03), xlim=(5, np.nanmax(t)))
     axes.minorticks_off()
 
 
+def _draw_reached(axes: Axes, times: NDArray[np.float64], start: str) -> None:
+    """Median of the episodes to the target with its interval, where half of the runs got there."""
+    last = times[np.isfinite(times)].max(initial=5.0)
+    middle, ends = np.median(times), quantile_interval(np.minimum(times, last), 0.5)
+    if np.isfinite(middle):
+        height = TARGET + 0.02 * (STARTS.index(start) - 1.5)  # side by side where they are equal
+        look: dict[str, Any] = {"color": _style.COLOURS[start], "zorder": 3}
+        axes.hlines(height, max(ends.low, 5.0), max(ends.high, 5.0), lw=1.5, **look)
+        axes.plot(max(middle, 5.0), height, marker=_style.MARKERS[start], ms=3, mec="white", mew=0.4, **look)
+
+
 MARKERS = ("o", "s", "^", "D", "v")
-SHADES = ("#000000", "#CC79A7", "#D55E00", "#56B4E9", "#009E73")
+SHADES = _style.OTHERS
 
 
 def _draw_differences(axes: Axes, arrays: Arrays, k: int) -> None:

@@ -24,11 +24,19 @@ CAPTION = (
     "The family of B.4 at its condition T = 1/(4 alpha), delta = 0.1. Lines: the closed forms of R4; crosses: linear "
     "programs. Small markers: uniform noise and PostBC at noise levels up to 1, exact; they lie on "
     "the frontier of deterministic maps until the coverage nears 1, uniform noise included: this family does not "
-    "separate PostBC from uniform noise. BC stands at loss 0 and coverage 0 and cannot be shown. Large "
-    "markers: the posterior with lambda = A, and PostBC with the paper's alpha and lambda."
+    "separate PostBC from uniform noise. Large markers: the posterior with lambda = A, PostBC with the paper's alpha "
+    "and lambda, and BC, whose loss and coverage are 0: it is drawn in the corner."
 )
 DELTA = 0.1
 SCHEDULES = ("uniform noise", "PostBC", "PostBC, lambda = L'/2")
+
+LEAST = 0.015
+"""Least coverage that is drawn."""
+NAMED = {
+    "BC": "BC, at (0, 0)",
+    "posterior": "posterior, $\\lambda = A$",
+    "PostBC": "PostBC, paper's $\\alpha, \\lambda$",
+}
 
 
 @dataclass(frozen=True)
@@ -148,15 +156,15 @@ def _draw_family(axes: Axes, arrays: Arrays, i: int) -> None:
     lots = [lower_bound.randomised_frontier(float(v), A, rare, T, DELTA) for v in x]
     fixed = [lower_bound.deterministic_frontier(float(v), A, rare) for v in x]
     axes.plot(x, lots, color=_style.COLOURS["our bound"], ls="--", lw=1, label="frontier, lots drawn")
-    axes.plot(x, fixed, color=_style.COLOURS["paper's bound"], lw=1, label="frontier, deterministic")
+    axes.plot(x, fixed, color=_style.COLOURS["our bound"], lw=1, label="frontier, deterministic")
     for side in (0, 1):
         label = "linear programs" if side == 0 else "_"
         axes.plot(arrays["losses"][i], arrays["program"][i, side], "x", color="#777777", ms=4, mew=0.8, label=label)
     for k, name in enumerate(SCHEDULES):
         loss, gamma = arrays["members"][i, k].T
         axes.plot(loss, gamma, _style.MARKERS[name], color=_style.COLOURS[name], ms=2.6, label=_style.label(name))
-    for k, name in ((1, "posterior"), (2, "PostBC")):
-        label = {"posterior": "posterior, $\\lambda = A$", "PostBC": "PostBC, paper's $\\alpha, \\lambda$"}[name]
-        axes.plot(*arrays["named"][i, k], _style.MARKERS[name], color=_style.COLOURS[name], ms=7, mfc="none", mew=1.3,
-                  label=label)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(x[0], 1.1), ylim=(0.015, 1.15), xlabel="largest expected loss $\\xi$")
+    corner = np.array([x[0], LEAST])
+    for (name, label), place in zip(NAMED.items(), np.maximum(arrays["named"][i], corner), strict=True):
+        axes.plot(*place, _style.MARKERS[name], color=_style.COLOURS[name], ms=7, mfc="none", mew=1.3, label=label,
+                  clip_on=False)  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlim=(x[0], 1.1), ylim=(LEAST, 1.15), xlabel="largest expected loss $\\xi$")

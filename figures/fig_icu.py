@@ -183,7 +183,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     ]  # fmt: skip
 
 
-ROWS = ("$\\gamma$, all states", "$\\gamma$, states with $w \\geq 0.001$", "loss of survival")
+ROWS = ("$\\gamma$, all states", "$\\gamma$, states with $w \\geq 0.001$", "loss of survival\nprobability")
 
 
 def draw(arrays: Arrays) -> Figure:
@@ -206,7 +206,8 @@ def draw(arrays: Arrays) -> Figure:
         axes.set_yticks([FLOOR, 1e-3, 1e-2, 1e-1, 1.0], ["0", "0.001", "0.01", "0.1", "1"])
     for axes in panels[:2].ravel():
         axes.yaxis.minorticks_off()
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, handlelength=1.6)
+    _style.name_intervals(panels[0, 0])
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=6, handlelength=1.6)
     return figure
 
 

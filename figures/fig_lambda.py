@@ -165,8 +165,6 @@ def draw(arrays: Arrays) -> Figure:
         _style.panel_letter(axes, "abcdefg"[i], str(name))
         if i in (0, 3):
             axes.set_ylabel(f"held-out $\\gamma$, probability {1 - DELTA:g}")
-        if i >= 3:
-            axes.set_xlabel("demonstrations T")
     _legend(corner)
     return figure
 
@@ -196,5 +194,5 @@ def _legend(axes: Axes) -> None:
         look = _style_of(name)
         label = {"best": "best on the other data", "PostBC": "PostBC, paper's $\\lambda$"}.get(name, _style.label(name))
         axes.plot([], [], color=look["color"], marker=look["marker"], ls=look["ls"], label=label)
-    axes.fill_between([], [], [], color="#999999", alpha=0.4, label="95 % intervals")
+    _style.name_intervals(axes)
     axes.legend(loc="center", fontsize=7.5)

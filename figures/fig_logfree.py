@@ -174,9 +174,9 @@ def _draw_level(axes: Axes, arrays: Arrays) -> None:
     axes.plot(T, arrays["r1_simple"] * scale, color=ours, ls="--")
     axes.plot(T, arrays["exact"][0] * scale, color=_style.COLOURS["BC"], marker=_style.MARKERS["BC"], ms=2.5, lw=0.8)
     axes.set(xscale="log", yscale="log", ylim=(0.04, 40), ylabel="loss $\\times\\, T/(H^2 S)$")
-    axes.text(1.2e2, 3.6, "main theorem,\nconstants explicit", fontsize=6.5, va="top")
-    axes.text(1.2e2, 12, "$H^2 S\\,\\log(T)/T$", fontsize=6.5)
-    axes.text(1.2e2, 0.27, "R1 simple", fontsize=6.5, color=ours)
+    axes.text(1.2 * T[0], 3.6, "main theorem,\nconstants explicit", fontsize=6.5, va="top")
+    axes.text(1.2 * T[0], 12, "$H^2 S\\,\\log(T)/T$", fontsize=6.5)
+    axes.text(1.2 * T[0], 0.27, "R1 simple", fontsize=6.5, color=ours)
     axes.text(2e3, 0.1, "exact loss of BC", fontsize=6.5, color=_style.COLOURS["BC"])
     _style.panel_letter(axes, "a", "no logarithm")
 

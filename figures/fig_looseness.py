@@ -21,6 +21,7 @@ from theory.claims import Claim, Interval
 
 TITLE = "How loose the bounds are"
 SECTION = "bounds"
+ALSO = ("lemma-visits", "lemma-first-visit", "thm-lower-bound", "r2", "r5")
 CAPTION = (
     "How many times each bound is off, against the number of demonstrations T: 1 is exact, below 1 is false. Lines: "
     "median over six instances; bands: from the smallest to the largest of their 95 % intervals. Printed (dotted), "

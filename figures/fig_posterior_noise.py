@@ -224,9 +224,9 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     return claims
 
 
-COLOURS = {"trajectory": "#0072B2", "state-action": "#E69F00", "noise": "#7A3E9D"}
+COLOURS = dict(zip(("trajectory", "state-action", "noise"), _style.OTHERS, strict=False))
 LABELS = {"trajectory": "trajectory bootstrap", "state-action": "state-action bootstrap", "noise": "perturbed targets"}
-SIZES = ("#9ECAE1", "#4292C6", "#08306B")
+SIZES = _style.shades("PostBC", 3)
 
 
 def draw(arrays: Arrays) -> Figure:

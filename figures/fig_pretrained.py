@@ -38,7 +38,7 @@ class Config:
 
 
 FULL = Config(("reach", "corridor", "stick"), (5, 10, 20, 50, 100), 20, Effort())
-QUICK = Config(("reach",), (5, 20, 100), 4, Effort(5, 400, 64, 800, 64))
+QUICK = Config(("reach", "stick"), (5, 20, 100), 5, Effort(5, 400, 64, 800, 64))
 
 BC, HALF, WHOLE, MATCHED = range(len(METHODS))
 LOOKS = {BC: ("BC", "-"), HALF: ("PostBC", ":"), WHOLE: ("PostBC", "-"), MATCHED: ("sigma-BC", "-")}
@@ -100,7 +100,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One column a task: success above, differences from BC below."""
     tasks = [str(task) for task in arrays["tasks"]]
-    figure = _style.new_figure(_style.PAGE if len(tasks) > 1 else 3.4, 3.8)
+    figure = _style.new_figure(_style.PAGE, 3.8)
     panels = figure.subplots(2, len(tasks), sharex=True, sharey="row", height_ratios=(1, 0.7), squeeze=False)
     for i, task in enumerate(tasks):
         _draw_success(panels[0, i], arrays, i)
@@ -110,7 +110,7 @@ def draw(arrays: Arrays) -> Figure:
     panels[0, 0].set_ylabel("success rate")
     panels[1, 0].set_ylabel("minus BC's")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, 2 * len(tasks)), columnspacing=1.2)
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, columnspacing=1.2)
     return figure
 
 

@@ -16,6 +16,7 @@ from theory.claims import Claim, Interval
 
 TITLE = "What cloning costs"
 SECTION = "thm-main"
+ALSO = ("lemma-suboptimality",)
 CAPTION = (
     "Expected loss E[J(pi_beta) - J(pi_hat)] against the number of demonstrations T, as a share of the horizon, with "
     "nominal 95 % Student intervals; R1's bound for PostBC dashed. A point is shown where the loss is positive and at "
@@ -146,14 +147,12 @@ def draw(arrays: Arrays) -> Figure:
         for k, policy in enumerate(("uniform noise", "posterior", "PostBC")):
             value, error = fitted[i, SHOWN.index(policy)]
             if np.isfinite(value):
-                axes.text(0.03, 0.22 - 0.09 * k, f"{value:.2f} $\\pm$ {max(0.001, 1.96 * error):.1g}", fontsize=6,
+                axes.text(0.03, 0.22 - 0.09 * k, f"${value:.2f} \\pm {max(0.001, 1.96 * error):.1g}$", fontsize=6,
                           color=_style.COLOURS[policy], transform=axes.transAxes,
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})  # fmt: skip
         _style.panel_letter(axes, "abcdefg"[i], str(name))
         if i in (0, 3):
-            axes.set_ylabel("expected loss / H")
-        if i >= 3:
-            axes.set_xlabel("demonstrations T")
+            axes.set_ylabel("expected loss (share of H)")
     _legend(corner)
     return figure
 
@@ -177,5 +176,6 @@ def _legend(axes: Axes) -> None:
     for name in SHOWN:
         axes.plot([], [], color=_style.COLOURS[name], marker=_style.MARKERS[name], label=_style.label(name))
     axes.plot([], [], color=_style.COLOURS["our bound"], ls="--", label="bound for PostBC (R1)")
-    axes.fill_between([], [], [], color="#999999", alpha=0.4, label="95 % intervals")
+    _style.name_intervals(axes)
+    axes.plot([], [], " ", label="numbers: slope at the end")
     axes.legend(loc="center", fontsize=7.5)

@@ -205,7 +205,7 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     for name, values in (curves | {"posterior": arrays["posterior"][i]}).items():
         axes.plot(T, values, color=_style.COLOURS[name], marker=_style.MARKERS[name], ms=2.5, label=name)
     limit = _style.COLOURS["uniform noise"]
-    axes.plot(T, arrays["limit"][i], color=limit, ls=":", lw=1.2, label="its limit")
+    axes.plot(T, arrays["limit"][i], color=limit, ls=":", lw=1.2, label="limit of uniform noise")
     axes.plot(T, arrays["r6"][i], color=ours, ls="--", lw=1, label="R6")
     axes.plot(T, arrays["r6_simple"][i], color=ours, ls=(0, (1, 1)), lw=1, label="R6 simple")
     axes.set(xscale="log", yscale="log", ylim=(1e-4, 1e2))

@@ -14,11 +14,10 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from tabular.exact_coverage import required_counts
+from tabular.exact_coverage import required_counts, visit_law
 from tabular.mdp import FloatArray, IntArray
 from tabular.policies import Estimator
 from theory import validate
-from theory.expectations import binomial_pmf
 
 ANY = 1e-300
 """A level so low that every positive probability counts as covered."""
@@ -27,6 +26,9 @@ MAX_VISITS = 2_000_000
 """More visits of one state than this are not planned for."""
 
 _CHUNK = 1024
+
+_UNLIKELY = 1e-17
+"""More than the probability of all numbers of visits that are left out."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Plan:
         TypeError, ValueError
             If `more` is not an integer of at least 0.
         """
-        new, mass = binomial_pmf(validate.integer("more", more, at_least=0), self.occupancy)
+        new, mass = _visits(validate.integer("more", more, at_least=0), self.occupancy)
         return min(1.0, max(0.0, 1.0 - float(mass @ self._misses(new))))
 
     def demonstrations_needed(self, delta: float) -> int | None:
@@ -113,7 +115,8 @@ class Plan:
         Let g(n) be the probability of missing the action given n new visits. Replacing g by the largest of its later
         values bounds the probability of missing it from above by a function that falls with T, so that a number from
         which on all is well is found by bisection. From there down, the probability changes by at most
-        w max_n (g(n) - g(n+1)) from T to T - 1, which tells how far one may step without passing a failure.
+        w max_n (g(n) - g(n+1)) from T to T - 1, with n among the visits that matter. This tells how far one may step
+        without passing a failure; down to T/2 at most, so that fewer visits do not matter.
         """
         delta = validate.real("delta", delta, above=0.0, below=1.0)
         later = self._later_misses(delta)
@@ -121,12 +124,15 @@ class Plan:
             return None
         misses, envelope, tail = later
         high = _first_below(envelope, tail, self.occupancy, delta)
-        fall = self.occupancy * max(float(np.max(misses[:-1] - misses[1:], initial=0.0)), tail, 1e-300)
+        falls = np.maximum.accumulate(np.append(misses[:-1] - misses[1:], tail)[::-1])[::-1]
         while high > 0:
             slack = delta - _expected(misses, tail, self.occupancy, high - 1)
             if slack < 0.0:
                 return high
-            high -= 1 + min(high - 1, math.floor(slack / fall))
+            half = (high - 1) // 2
+            least = int(_visits(half, self.occupancy)[0][0])
+            fall = self.occupancy * (float(falls[min(least, falls.size - 1)]) + _UNLIKELY)
+            high -= 1 + min(high - 1 - half, math.floor(slack / fall))
         return 0
 
     @cached_property
@@ -154,13 +160,15 @@ class Plan:
     def _tail(self, new: int) -> float:
         """Chernoff's bound on g(m) for every m >= n."""
         A, p = self.n_actions, self.probability
-        shares = []
+        share = 0.0
         for weight in (float(self.estimator.noise_weight(self.visits + new)), self._last_weight):
             missing = self.level * p - weight / A
-            shares.append(0.0 if missing <= 0 else missing / (1.0 - weight) if weight < 1.0 else math.inf)
-        share = max(shares)
+            if missing > 0.0:
+                share = max(share, missing / (1.0 - weight) if weight < 1.0 else math.inf)
         if share == 0.0:
             return 0.0
+        if share >= p:
+            return 1.0
         share += max(0.0, self.visits * share - self.recorded) / new
         if share >= p:
             return 1.0
@@ -174,9 +182,13 @@ class Plan:
         return self.estimator.alpha if math.isinf(self.estimator.prior_mass) else 0.0
 
 
+def _visits(more: int, occupancy: float) -> tuple[IntArray, FloatArray]:
+    return visit_law(more, occupancy) if more > 0 else (np.zeros(1, np.int64), np.ones(1))
+
+
 def _expected(values: FloatArray, tail: float, occupancy: float, more: int) -> float:
     """E of a function of Bin(T, w) that is `tail` beyond the last of its values."""
-    new, mass = binomial_pmf(more, occupancy)
+    new, mass = _visits(more, occupancy)
     inside = new < values.size
     return float(mass[inside] @ values[new[inside]] + tail * mass[~inside].sum())
 

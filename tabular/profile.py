@@ -3,17 +3,23 @@
 With a trajectory's ratio P_beta/P_hat in place of a step's, it bounds how often the policy does what the
 demonstrator does: for every event G and M >= 1, P_hat(G) >= (P_beta(G) - P_beta[P_beta/P_hat >= M])/M.
 
+Exact for a step; for a trajectory exact where the log-ratio takes few values, and otherwise sampled, with intervals.
+
 Source: Chen et al., The Coverage Principle (2025), for the profile; the rest is ours, beside R6.4.
 """
 
 import math
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import dp
+from tabular.counts import Demonstrations
+from tabular.demonstrations import sample_demonstrations
 from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
 from theory import validate
+from theory.probability import clopper_pearson
 
 MERGED = 1e-12
 """Log-ratios closer than about this count as one; a ratio this near to M counts as M."""
@@ -59,8 +65,8 @@ def step_profile(
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     ratios = _log_ratios(pi_beta, checked_policy("policy", policy, mdp.policy_shape))
     limits = _limits(thresholds)
-    w = dp.occupancy(mdp, pi_beta) / mdp.horizon
-    return np.array([min(1.0, float(w[ratios >= limit].sum())) for limit in limits])
+    w = dp.occupancy(mdp, pi_beta)
+    return _mass_above(ratios[w > 0], w[w > 0] / mdp.horizon, limits)
 
 
 def trajectory_profile(
@@ -114,8 +120,162 @@ def trajectory_profile(
                 f"more than {max_values}"
             )
         here = following
-    values, masses = np.array([v for _, v in here]), np.array(list(here.values()))
-    return np.array([min(1.0, float(masses[values >= limit].sum())) for limit in limits])
+    return _mass_above(np.array([v for _, v in here]), np.array(list(here.values())), limits)
+
+
+def _mass_above(values: FloatArray, masses: FloatArray, limits: FloatArray) -> FloatArray:
+    """Sum of the masses of the values that are at least each limit."""
+    order = np.argsort(-values)
+    total = np.concatenate([[0.0], np.cumsum(masses[order])])
+    result: FloatArray = np.minimum(1.0, total[np.searchsorted(-values[order], -limits, side="right")])
+    return result
+
+
+def sampled_trajectory_profile(
+    mdp: FiniteHorizonMDP,
+    demonstrator: ArrayLike,
+    policy: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    n_trajectories: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray]:
+    """Intervals for the probability that P_beta/P_hat >= M for a trajectory of the demonstrator, from sampled ones.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    demonstrator, policy : array_like, (H, S, A)
+    thresholds : array_like, (N,)
+        M, at least 1.
+    n_trajectories : int
+        At least 1.
+    confidence : float
+        Of the interval at each threshold (Clopper and Pearson), in (0, 1).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    low, high : ndarray, (N,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+    """
+    _limits(thresholds)
+    drawn = sample_demonstrations(mdp, demonstrator, n_trajectories, rng)
+    return profile_interval(log_ratios(demonstrator, policy, drawn), thresholds, confidence)
+
+
+def profile_interval(log_ratios: ArrayLike, thresholds: ArrayLike, confidence: float) -> tuple[FloatArray, FloatArray]:
+    """Interval for a profile at each threshold, from the log-ratios of independent trajectories of the demonstrator.
+
+    Parameters
+    ----------
+    log_ratios : array_like, (T,)
+        log(P_beta/P_hat); may be infinite.
+    thresholds : array_like, (N,)
+        M, at least 1.
+    confidence : float
+        Of the interval at each threshold (Clopper and Pearson), in (0, 1).
+
+    Returns
+    -------
+    low, high : ndarray, (N,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+    """
+    values = np.sort(np.asarray(validate.rectangular("log_ratios", log_ratios), np.float64))
+    if values.ndim != 1 or np.isnan(values).any():
+        raise ValueError(f"log_ratios must be numbers of shape (T,); got shape {values.shape} or a nan")
+    confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
+    above = values.size - np.searchsorted(values, _limits(thresholds))
+    found = [_interval(k, values.size, confidence) for k in above.tolist()]
+    return np.array([i.low for i in found]), np.array([i.high for i in found])
+
+
+_interval = cache(clopper_pearson)
+
+
+def log_ratios(demonstrator: ArrayLike, policy: ArrayLike, trajectories: Demonstrations) -> FloatArray:
+    """log(P_beta/P_hat) of each trajectory, (T,); infinite where the policy never plays what was done.
+
+    Parameters
+    ----------
+    demonstrator, policy : array_like, (H, S, A)
+    trajectories : Demonstrations
+        Actions that the demonstrator plays with positive probability; T trajectories of H steps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+    """
+    validate.instance("trajectories", trajectories, Demonstrations)
+    shape = (trajectories.states.shape[1], trajectories.n_states, trajectories.n_actions)
+    ratios = _log_ratios(checked_policy("demonstrator", demonstrator, shape), checked_policy("policy", policy, shape))
+    total: FloatArray = ratios[np.arange(shape[0]), trajectories.states, trajectories.actions].sum(axis=1)
+    return total
+
+
+def trajectory_kl(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayLike) -> float:
+    """KL(P_beta || P_hat) of the trajectories of a policy from the demonstrator's, in nats, exactly.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+    demonstrator, policy : array_like, (H, S, A)
+
+    Returns
+    -------
+    float
+        At least 0; infinite where the policy never plays an action of the demonstrator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+
+    Notes
+    -----
+    Source: R6.1.
+    """
+    pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
+    ratios = _log_ratios(pi_beta, checked_policy("policy", policy, mdp.policy_shape))
+    w = dp.occupancy(mdp, pi_beta)
+    return max(0.0, float((w[w > 0] * ratios[w > 0]).sum()))
+
+
+def rollouts_needed(success: float, delta: float) -> float:
+    """How many rollouts contain a success with probability 1 - delta: log(delta)/log(1 - q), not rounded.
+
+    Parameters
+    ----------
+    success : float
+        q, the probability that one rollout succeeds, in [0, 1].
+    delta : float
+        In (0, 1).
+
+    Returns
+    -------
+    float
+        At least 0; infinite where q = 0, and 0 where q = 1, when every rollout succeeds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range.
+    """
+    q = validate.real("success", success, at_least=0.0, at_most=1.0)
+    delta = validate.real("delta", delta, above=0.0, below=1.0)
+    if q in (0.0, 1.0):
+        return math.inf if q == 0.0 else 0.0
+    return math.log(delta) / math.log1p(-q)
 
 
 def rollouts_from_profile(thresholds: ArrayLike, profile: ArrayLike, success: float, delta: float) -> float:

@@ -8,18 +8,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles_continuous import slope
 
 from continuous import _kernels
-from continuous.cloning import clone, isotropic
+from continuous.cloning import clone
 from continuous.demonstrations import Demonstrations
 from continuous.dppo import (
     DPPO,
     DenoisingPolicy,
     ProximalLearner,
-    advantages,
     finetune_dppo,
     inner_steps,
 )
 from continuous.evaluation import evaluate
-from continuous.finetuning import Experience, roll_out, with_clock
+from continuous.finetuning import Experience, advantages, roll_out, with_clock
 from continuous.linear_quadratic import LinearQuadratic
 from continuous.networks import Network
 from continuous.tasks import TASKS
@@ -172,21 +171,21 @@ def test_a_round_begins_with_ratio_one_and_leaves_the_pretrained_policy_alone():
 def test_a_policy_is_moved_to_the_optimum_of_a_one_step_task():
     """x' = x + u, cost x'^2 + u^2/100, so u = -x nearly; shown is noise around 0.
 
-    Between the start's return and the best one, at least nine tenths of the way are made, judged on 400 common starts.
+    Between the start's return and the best one, at least 95 % of the way is made, judged on 400 common starts.
     """
     line = LinearQuadratic([[1.0]], [[1.0]], [[1.0]], [[0.01]], 1, start_range=0.9)
     rng = np.random.default_rng(16)
     shown = Demonstrations(
-        np.column_stack([rng.uniform(-0.9, 0.9, 200), np.ones(200)]), np.zeros((200, 1)), np.arange(1, 201)
+        np.column_stack([rng.uniform(-0.9, 0.9, 200), np.ones(200)]), 0.4 * rng.normal(size=(200, 1)), np.arange(1, 201)
     )
-    policy = clone(shown, 1, np.random.SeedSequence(17), factors=isotropic(shown, 1, 0.4), hidden=(64, 64))
+    policy = clone(shown, 1, np.random.SeedSequence(17), hidden=(64, 64))
     settings = DPPO(
         iterations=60, episodes=200, rate=1e-3, clip=0.2, discount=1.0, evaluate_every=60, evaluation_episodes=400
     )
     found = finetune_dppo(line.task, policy, settings, np.random.SeedSequence(18), np.random.SeedSequence(19))
     start, end = (e.returns.mean() for e in (found.evaluations[0], found.evaluations[-1]))
     best = evaluate(line.task, line.act, 400, np.random.SeedSequence(19)).returns.mean()
-    assert end - start > 0.9 * (best - start)
+    assert end - start > 0.95 * (best - start)
 
 
 @pytest.mark.parametrize(

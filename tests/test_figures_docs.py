@@ -43,7 +43,7 @@ def run_folder(path, names=NAMES, profile="quick", colour="white", verdict="hold
         (path / f"{name}.json").write_text(json.dumps({"profile": profile, "seed": 0, "claims": [entry]}))
         Image.new("RGB", (40, 20), colour).save(path / f"{name}.png")
     if whole:
-        content = {"steps": RECORD["steps"], "claims": claims, "left_out": []}
+        content = {"profile": profile, "steps": RECORD["steps"], "claims": claims, "left_out": []}
         (path / "verdicts.json").write_text(json.dumps(content))
         (path / "errata.md").write_text("# Errata\n")
     return path
@@ -75,7 +75,7 @@ def test_every_picture_of_the_documentation_is_used_and_there_and_small():
 
 
 def rows(table):
-    return {cells[1]: cells for line in table.splitlines()[2:] for cells in [[c.strip() for c in line.split("|")]]}
+    return {cells[1]: cells for line in table.splitlines()[4:] for cells in [[c.strip() for c in line.split("|")]]}
 
 
 def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
@@ -85,6 +85,22 @@ def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
     assert found["PostBC loses little against BC"][3:5] == ["proved", ""]
     assert found["Suboptimality without the logarithm"][3:5] == ["", "proved"]
     assert found["The failures, sharp"][3:5] == ["", "proved"]
+
+
+def test_the_summary_counts_by_form():
+    steps = [
+        {**RECORD["steps"][0], "form": form, "verdict": verdict}
+        for form, verdict in (
+            ("printed", "proved"),
+            ("printed", "refuted"),
+            ("corrected", "proved"),
+            ("companion", "undecided"),
+        )
+    ]
+    assert results_table(all_results(), steps).startswith(
+        "Of the paper's 2 steps and statements, as printed: 1 proved, 1 refuted. Their corrections: 1 proved. "
+        "Our own 1: 1 undecided.\n\n| result |"
+    )
 
 
 def test_another_verdict_gives_another_table():
@@ -112,7 +128,7 @@ def test_a_readme_without_its_markers_is_refused():
 
 
 def test_a_figure_is_taken_from_the_first_folder_that_has_it(tmp_path):
-    full = run_folder(tmp_path / "full", NAMES[:1], "full", "red")
+    full = run_folder(tmp_path / "full", NAMES[:1], "full", "red", whole=False)
     quick = run_folder(tmp_path / "quick", NAMES, "quick", "blue")
     (tmp_path / "README.md").write_text("before\n" + BLOCKS + "after\n")
     problems = write_docs(tmp_path, [full, quick])
@@ -136,7 +152,7 @@ def test_a_figure_is_taken_from_the_first_folder_that_has_it(tmp_path):
 
 def test_a_folder_without_a_whole_run_is_refused(tmp_path):
     part = run_folder(tmp_path / "part", whole=False)
-    with pytest.raises(FileNotFoundError, match="holds no whole run"):
+    with pytest.raises(FileNotFoundError, match="no whole run in"):
         record_of([part])
 
 
@@ -164,7 +180,7 @@ def record(tmp_path):
 
 
 def run_of(record, **changes):
-    return {"steps": record["steps"], "claims": record["claims"], "left_out": [], **changes}
+    return {"profile": "quick", "steps": record["steps"], "claims": record["claims"], "left_out": [], **changes}
 
 
 def test_a_run_that_agrees_differs_in_nothing(record):
@@ -178,7 +194,9 @@ def test_what_differs_is_named(record):
         "claim/fig_bc_fails/a is holds in the documentation and violated in the run"
     ]
     more = [*claims, claim("fig_new")]
-    assert differences(record, run_of(record, claims=more)) == ["claim/fig_new/a is not in the documentation"]
+    assert differences(record, run_of(record, claims=more)) == ["fig_new is not in the documentation"]
+    more = [*claims, claim(NAMES[0], "new")]
+    assert differences(record, run_of(record, claims=more)) == [f"claim/{NAMES[0]}/new is not in the documentation"]
     assert differences(record, run_of(record, claims=claims[1:])) == [
         "claim/fig_bc_fails/a is in the documentation and not in the run"
     ]
@@ -192,6 +210,13 @@ def test_what_was_left_out_and_what_the_papers_experiments_say_is_no_difference(
     assert differences(record, run_of(record, claims=claims, left_out=left_out)) == []
     other = [{**c, "verdict": "violated"} if c["source"] == "E1" else c for c in record["claims"]]
     assert differences(record, run_of(record, claims=other)) == []
+
+
+def test_claims_of_another_profile_are_not_compared_and_steps_are(record):
+    broken = [{**c, "verdict": "violated"} for c in record["claims"]]
+    assert differences(record, run_of(record, profile="full", claims=broken)) == []
+    steps = [{**record["steps"][0], "verdict": "refuted"}, *record["steps"][1:]]
+    assert len(differences(record, run_of(record, profile="full", steps=steps))) == 1
 
 
 def test_the_command_compares_writes_and_refuses(tmp_path, monkeypatch, capsys):

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from figures import _explorer, _style
-from figures._explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, contrast, legible, page, presets, stops
+from figures._explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
+from figures._style import contrast, legible
 from tabular import dp
 from tabular.counts import Counts
 from tabular.exact_coverage import action_coverage_probability, required_counts, visit_law
@@ -55,9 +56,9 @@ def test_a_preset_lies_within_the_sliders(name):
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_colour_is_the_figures_own_moved_only_as_far_as_contrast_asks(name, paper):
     colour = _style.COLOURS[name]
-    assert contrast(legible(colour, paper), paper) >= LEAST_CONTRAST
-    assert (legible(colour, paper) == colour) == (contrast(colour, paper) >= LEAST_CONTRAST)
-    assert legible(colour, paper) in page()
+    assert contrast(legible(colour, paper, LEAST_CONTRAST), paper) >= LEAST_CONTRAST
+    assert (legible(colour, paper, LEAST_CONTRAST) == colour) == (contrast(colour, paper) >= LEAST_CONTRAST)
+    assert legible(colour, paper, LEAST_CONTRAST) in page()
 
 
 def test_contrast_is_that_of_wcag():

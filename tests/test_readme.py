@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -34,6 +36,17 @@ def test_the_example_of_use_prints_what_each_policy_costs_and_covers(tmp_path):
     assert all(float(coverage) > 0 for _, coverage in rows[1:])
 
 
+@pytest.mark.slow
+def test_the_example_of_finetuning_prints_a_curve(tmp_path):
+    example = next(block for block in BLOCKS if "finetune_dsrl(" in block)
+    done = run("-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{example}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"(\d+) steps  success ([01]\.\d+)", done.stdout)
+    assert [int(steps) for steps, _ in rows] == sorted({int(steps) for steps, _ in rows})
+    assert rows[0][0] == "0"
+    assert len(rows) == 4
+
+
 def test_the_test_of_a_bound_has_at_most_15_lines_and_passes(tmp_path):
     assert len([line for line in BOUND.splitlines() if line.strip()]) <= 15
     done = pytest_of(BOUND, tmp_path)
@@ -59,6 +72,15 @@ def test_the_audit_and_the_plan_print_what_is_shown(tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(text)
     assert (tmp_path / "out" / "audit.html").exists()
+
+
+def test_the_example_of_control_clones_evaluates_and_saves(tmp_path):
+    example = next(block for block in BLOCKS if "fit_ensemble(" in block)
+    done = run("-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{example}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"success ([\d.]+)  noise added ([\d.]+)", done.stdout)
+    assert [float(added) > 0 for _, added in rows] == [False, True, True]
+    assert (tmp_path / "policy.npz").exists()
 
 
 def test_commands_and_figures_that_the_readme_names_exist():

@@ -4,6 +4,7 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
+import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,8 @@ from tabular.finetune import (
     softmax_step,
     support_optimum,
 )
-from tabular.instances import chain_lock, two_bandits
+from tabular.instances import chain_lock, garnet, two_bandits
+from tabular.mdp import FiniteHorizonMDP
 from tabular.strategies import mdps, policies
 
 LEARNERS = [
@@ -100,6 +102,22 @@ def test_the_gradient_is_that_of_finite_differences(mdp, seed):
         assert gradient[cell] == pytest.approx((up - down) / 2e-5, abs=1e-8)
 
 
+@settings(deadline=None, max_examples=30)
+@given(with_policy(max_horizon=2, max_states=2))
+def test_the_gradient_is_that_of_the_sum_over_all_trajectories(drawn):
+    """The gradient of J = sum P(path) R(path) is sum P(path) R(path) sum_h grad log pi_h(a|s), in fractions."""
+    mdp, policy = drawn
+    model, pi = oracles.process_of(mdp), oracles.exact(policy.tolist())
+    truth = [[[Fraction(0) for _ in row] for row in step] for step in pi]
+    for chance, path in oracles.trajectories(model, pi):
+        paid = sum(model.reward[h][s][a] for h, (s, a) in enumerate(path))
+        for h, (s, a) in enumerate(path):
+            for b, p in enumerate(pi[h][s]):
+                truth[h][s][b] += chance * paid * ((a == b) - p)
+    found = policy_gradient(mdp, policy)
+    assert_allclose(found, np.array(truth, dtype=float), rtol=0, atol=1e-12)
+
+
 @settings(deadline=None)
 @given(with_policy(), st.floats(0.01, 20))
 def test_a_natural_step_multiplies_by_the_exponential_of_the_action_value_and_never_loses(drawn, step):
@@ -112,7 +130,7 @@ def test_a_natural_step_multiplies_by_the_exponential_of_the_action_value_and_ne
     assert dp.expected_return(mdp, moved) >= dp.expected_return(mdp, policy) - 1e-12
 
 
-@pytest.mark.parametrize("instance", [*two_bandits(0.1), lock(2)])
+@pytest.mark.parametrize("instance", [*two_bandits(0.1), lock(2), garnet(3, 3, 2, 3, np.random.default_rng(6))])
 def test_exact_policy_gradient_from_full_support_converges_to_the_optimum(instance):
     policy = uniform(instance.mdp)
     for _ in range(2000):
@@ -169,6 +187,35 @@ def test_a_learner_plays_what_the_pretrained_policy_plays_and_stays_below_its_pl
     assert np.array_equal(again.visits, result.visits)
 
 
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda one: type(one).__name__)
+@settings(deadline=None, max_examples=25)
+@given(drawn=with_policy(), seed=st.integers(0, 2**32))
+def test_what_the_process_would_do_outside_the_support_changes_nothing(learner, drawn, seed):
+    """Bitwise: a learner never evaluates an action outside its own data, and neither does the reported return."""
+    mdp, policy = drawn
+    policy = np.where(policy < 0.3, 0.0, policy)
+    policy = np.where(policy.sum(axis=2, keepdims=True) == 0, 1 / policy.shape[2], policy)
+    policy /= policy.sum(axis=2, keepdims=True)
+    H, S, A = policy.shape
+    rng, never = np.random.default_rng(seed), policy == 0
+    dense = np.zeros((H, S, A, S))
+    np.add.at(dense, (*np.ogrid[:H, :S, :A, :1][:3], np.broadcast_to(mdp.successors, (H, *mdp.successors.shape[1:]))),
+              np.broadcast_to(mdp.probabilities, (H, *mdp.probabilities.shape[1:])))  # fmt: skip
+    other = np.where(never[..., None], np.eye(S)[rng.integers(S, size=(H, S, A))], dense)
+    reward = np.broadcast_to(mdp.reward, (H, S, A))
+    changed = np.where(never, rng.random((H, S, A)), reward)
+    first, second = (
+        finetune(
+            FiniteHorizonMDP.from_dense(table, paid, mdp.initial, H), policy, learner, [0, 5, 8],
+            np.random.default_rng(seed),
+        )
+        for table, paid in ((dense, reward), (other, changed))
+    )  # fmt: skip
+    assert np.array_equal(first.visits, second.visits)
+    assert np.array_equal(first.policy, second.policy)
+    assert np.array_equal(first.returns, second.returns)
+
+
 def test_behavioral_cloning_that_missed_the_best_action_never_finds_it():
     """B.1: the plateau of the action that BC has is below J*, whatever the learner, and a little noise lifts it."""
     mdp = two_bandits(0.1)[0].mdp
@@ -215,6 +262,27 @@ def test_ppo_takes_no_more_steps_once_the_ratio_is_beyond_the_clip():
     assert np.array_equal(near, far)  # beyond the clip the gradient is exactly zero
     assert 1.2 <= (far / uniform(mdp)).max() < 1.25
     assert (wide / uniform(mdp)).max() >= 1.8
+
+
+def test_a_clipped_batch_moves_along_the_gradient_of_the_clipped_objective():
+    """Four samples of one state: of each sign of the advantage, one ratio beyond the clip and one within."""
+    old, now, clip = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.55, 0.15, 0.21, 0.09]), 0.2
+    actions, advantages = np.array([0, 1, 2, 3]), np.array([1.0, -2.0, 3.0, -0.5])
+    states, played = np.zeros((4, 1), np.int64), actions[:, None]
+    found = np.zeros((1, 1, 4))
+    _finetune_kernels._proximal_direction(
+        states, played, advantages[:, None] + 7.0, now[None, None], old[:, None], clip, np.full((1, 1), 7.0), found
+    )
+
+    def objective(logits):
+        ratio = (np.exp(logits) / np.exp(logits).sum())[actions] / old
+        return np.minimum(ratio * advantages, np.clip(ratio, 1 - clip, 1 + clip) * advantages).mean()
+
+    slopes = [(objective(np.log(now) + e) - objective(np.log(now) - e)) / 2e-6 for e in 1e-6 * np.eye(4)]
+    assert_allclose(found[0, 0], slopes, atol=1e-8)
+    # By hand: the first two are clipped; the others give (ratio * advantage / 4) (unit vector - policy).
+    by_hand = 1.05 * 3.0 / 4 * (np.eye(4)[2] - now) + 0.9 * -0.5 / 4 * (np.eye(4)[3] - now)
+    assert_allclose(found[0, 0], by_hand, atol=1e-12)
 
 
 def test_an_exact_critic_changes_the_path_alone():

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tabular.demonstrations import sample_counts
 from tabular.exact_coverage import unmixed_coverage_probability
+from tabular.family import family_coverages
 from tabular.gamma_star import GammaStar, cell_gamma_star, gamma_star, largest_coverage, sampled_gamma_star
 from tabular.instances import chain_lock, deep_sea, funnel, garnet, two_bandits, uniform_noise_trap
 from tabular.policies import BC, log_choice, paper_choice, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances
+from theory.probability import quantile_interval
 
 VISIT_PROBABILITIES = st.integers(0, 8).map(lambda n: n / 8)
 DELTAS = st.sampled_from([0.01, 0.1, 0.3, 0.5, 0.9])
@@ -109,18 +112,28 @@ def test_a_bandit_is_one_cell_and_a_process_that_never_mixes_is_exact():
         assert (chance >= 0.9) == kept
 
 
+def rules(instance, n_demos):
+    H, S, A = instance.mdp.policy_shape
+    return [paper_choice(A, H, n_demos), uniform_noise(0.1), posterior(A), log_choice(S, A, H, 0.1)]
+
+
 @pytest.mark.compiled
 @pytest.mark.parametrize("n_demos", [30, 1000])
 @pytest.mark.parametrize(
     "instance", [garnet(5, 3, 2, 4, np.random.default_rng(3)), chain_lock(5, 3, 0.9, slip=0.05)], ids=["Garnet", "lock"]
 )
-def test_certified_coverage_is_never_above_the_sampled_nor_5_percent_below(instance, n_demos, rng):
-    beside_monte_carlo(instance, n_demos, 4000, rng)
+def test_certified_coverage_is_never_above_the_sampled_nor_5_percent_below_its_lower_end(instance, n_demos, rng):
+    """False alarm 1e-6 for each interval."""
+    mdp, pi_beta = instance.mdp, instance.demonstrator
+    for rule in rules(instance, n_demos):
+        certified = gamma_star(mdp, pi_beta, n_demos, rule, 0.1).value
+        sampled = sampled_gamma_star(mdp, pi_beta, n_demos, rule, 0.1, replicates=2000, confidence=1 - 1e-6, rng=rng)
+        assert 0.95 * sampled.low <= certified <= sampled.high
 
 
 @pytest.mark.slow
 @pytest.mark.compiled
-@pytest.mark.parametrize("n_demos", [100, 1000, 10_000])
+@pytest.mark.parametrize("n_demos", [100, 1000])
 @pytest.mark.parametrize(
     "instance",
     [
@@ -132,20 +145,17 @@ def test_certified_coverage_is_never_above_the_sampled_nor_5_percent_below(insta
     ],
     ids=["Garnet S=50", "Garnet S=100", "lock", "DeepSea", "funnel"],
 )
-def test_on_larger_processes_certified_coverage_is_never_above_the_sampled_nor_5_percent_below(instance, n_demos, rng):
-    beside_monte_carlo(instance, n_demos, 20_000, rng)
-
-
-def beside_monte_carlo(instance, n_demos, replicates, rng):
-    """False alarm 1e-6 for each interval. The middle of the sample must be within 5 %, too, where it is known that well."""
-    H, S, A = instance.mdp.policy_shape
-    for rule in (paper_choice(A, H, n_demos), uniform_noise(0.1), posterior(A), log_choice(S, A, H, 0.1)):
-        certified = gamma_star(instance.mdp, instance.demonstrator, n_demos, rule, 0.1).value
-        sampled = sampled_gamma_star(
-            instance.mdp, instance.demonstrator, n_demos, rule, 0.1, replicates=replicates, confidence=1 - 1e-6, rng=rng
-        )
-        assert 0.95 * sampled.low <= certified <= sampled.high
-        print(rule.name, n_demos, certified, sampled.low / certified, sampled.high / certified)
+def test_on_larger_processes_certified_coverage_is_within_5_percent_of_monte_carlo(instance, n_demos, rng):
+    """Within 5 % of the sample's quantile, and never above its interval (false alarm 1e-6 for each)."""
+    mdp, pi_beta, R = instance.mdp, instance.demonstrator, 10_000
+    members = rules(instance, n_demos)
+    sampled = [
+        family_coverages(sample_counts(mdp, pi_beta, n_demos, rng), pi_beta, instance.reachable, members)
+        for _ in range(R)
+    ]
+    for rule, gammas in zip(members, np.sort(sampled, axis=0).T, strict=True):
+        certified = gamma_star(mdp, pi_beta, n_demos, rule, 0.1).value
+        assert 0.95 * gammas[R // 10] <= certified <= quantile_interval(gammas, 0.1, 1 - 1e-6).high
 
 
 BANDIT = two_bandits(0.1)[0]

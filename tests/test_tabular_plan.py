@@ -94,6 +94,12 @@ def test_what_is_never_covered_is_said():
     assert Plan(0.5, 0.5, 4, uniform_noise(0.5), 0.9).demonstrations_needed(0.1) is None
 
 
+@pytest.mark.parametrize("visits", [0, 3])
+def test_pure_noise_covers_always_or_never(visits):
+    assert Plan(0.5, 0.5, 4, uniform_noise(1.0), 0.9, visits).demonstrations_needed(0.1) is None
+    assert Plan(0.5, 0.5, 4, uniform_noise(1.0), 0.5, visits).demonstrations_needed(0.1) == 0
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

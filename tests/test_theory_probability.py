@@ -1,3 +1,4 @@
+import itertools
 import math
 import re
 from fractions import Fraction
@@ -13,10 +14,12 @@ from scipy import stats
 
 from tabular.strategies import distributions
 from theory.probability import (
+    bootstrap_interval,
     clopper_pearson,
     mean_interval,
     multinomial_box_probability,
     multinomial_product_expectation,
+    paired_p_value,
     quantile_interval,
 )
 
@@ -179,6 +182,45 @@ def test_a_small_sample_leaves_the_interval_open():
     assert quantile_interval([1.0], 0.9).high == math.inf
 
 
+# --- bootstrap and permutations ---------------------------------------------------------------------------------------
+
+
+def test_the_bootstrap_of_two_points_takes_its_quantiles_from_the_law_of_their_means():
+    """Means 0, 1/2, 1 have chances 1/4, 1/2, 1/4: quantiles at 0.1 and 0.9 are the ends, at 0.3 and 0.7 the middle.
+
+    With 3000 resamples a quantile of another value is rarer than 1e-6: a share of 1/4 below 0.1 or above 0.3 lies
+    more than six standard deviations (0.0079) away.
+    """
+    sample = np.array([[0.0, 3.0], [1.0, 3.0]])
+    wide = bootstrap_interval(sample, np.random.default_rng(1), 0.8, 3000)
+    narrow = bootstrap_interval(sample, np.random.default_rng(1), 0.4, 3000)
+    assert_allclose(wide, [[0.0, 3.0], [1.0, 3.0]])
+    assert_allclose(narrow, [[0.5, 3.0], [0.5, 3.0]])
+
+
+@given(hnp.arrays(np.float64, st.tuples(st.integers(2, 6), st.integers(1, 3)), elements=st.floats(-10, 10)))
+def test_a_bootstrap_interval_lies_within_the_sample(sample):
+    low, high = bootstrap_interval(sample, np.random.default_rng(0), resamples=50)
+    assert (low <= high).all()
+    assert (low >= sample.min(axis=0) - 1e-12).all()
+    assert (high <= sample.max(axis=0) + 1e-12).all()
+
+
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=6))
+def test_the_paired_p_value_is_that_of_all_signs(differences):
+    """Two-sided as scipy has it: twice the smaller tail, at most 1."""
+    totals = [sum(s * d for s, d in zip(signs, differences, strict=True))
+              for signs in itertools.product((1, -1), repeat=len(differences))]  # fmt: skip
+    found = sum(differences)
+    tails = (sum(t >= found for t in totals), sum(t <= found for t in totals))
+    truth = min(Fraction(1), Fraction(2 * min(tails), len(totals)))
+    assert paired_p_value(differences, np.random.default_rng(0)) == pytest.approx(float(truth))
+
+
+def test_many_pairs_are_judged_by_random_signs_and_never_as_impossible():
+    assert paired_p_value(np.ones(40), np.random.default_rng(0), 999) == pytest.approx(2 / 1000)
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 HALF = [0.5, 0.5]
@@ -211,6 +253,14 @@ REFUSED = [
     (quantile_interval, ([1.0], 0.0), ValueError, "probability must be above 0.0; got 0.0"),
     (quantile_interval, ([1.0], 1.0), ValueError, "probability must be below 1.0; got 1.0"),
     (quantile_interval, ([1.0], 0.5, math.nan), ValueError, "confidence must be finite; got nan"),
+    (bootstrap_interval, ([1.0], np.random.default_rng(0)), ValueError, "sample must hold at least 2 replicates; got shape (1,)"),
+    (bootstrap_interval, ([1.0, 2.0], 0), TypeError, "rng must be"),
+    (bootstrap_interval, ([1.0, 2.0], np.random.default_rng(0), 1.0), ValueError, "confidence must be below 1.0; got 1.0"),
+    (bootstrap_interval, ([1.0, 2.0], np.random.default_rng(0), 0.9, 0), ValueError, "resamples must be at least 1; got 0"),
+    (paired_p_value, ([1.0], np.random.default_rng(0)), ValueError, "differences must hold at least 2 pairs; got 1"),
+    (paired_p_value, ([[1.0]], np.random.default_rng(0)), ValueError, "differences must have shape (any,); got (1, 1)"),
+    (paired_p_value, ([1.0, 2.0], 0), TypeError, "rng must be"),
+    (paired_p_value, ([1.0, 2.0], np.random.default_rng(0), 0), ValueError, "permutations must be at least 1; got 0"),
     (quantile_interval, (["a"], 0.5), TypeError, "sample must hold real numbers; its dtype is <U1"),
 ]  # fmt: skip
 

@@ -165,7 +165,7 @@ def quantile_interval(sample: ArrayLike, probability: float, confidence: float =
 
 
 def bootstrap_interval(
-    sample: ArrayLike, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 2000
+    sample: ArrayLike, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 1000
 ) -> tuple[FloatArray, FloatArray]:
     """Percentile bootstrap interval for the mean over the first axis, for each entry of the others.
 
@@ -199,18 +199,26 @@ def bootstrap_interval(
     if x.ndim == 0 or x.shape[0] < 2:
         raise ValueError(f"sample must hold at least 2 replicates; got shape {x.shape}")
     found = stats.bootstrap(
-        (x,), np.mean, axis=0, n_resamples=resamples, batch=100, confidence_level=confidence, method="percentile", rng=rng
-    ).confidence_interval  # fmt: skip
-    return np.asarray(found.low), np.asarray(found.high)
+        (x,),
+        np.mean,
+        axis=0,
+        n_resamples=resamples,
+        batch=100,
+        confidence_level=confidence,
+        method="percentile",
+        rng=rng,
+    ).confidence_interval
+    low, high = np.asarray(found.low), np.asarray(found.high)
+    return np.minimum(low, high), np.maximum(low, high)  # rounding of equal ends may turn them
 
 
 def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutations: int = 9999) -> float:
-    """Two-sided p-value of a permutation test: do paired differences have mean zero, if each sign is as likely?
+    """Two-sided p-value of a permutation test for a mean of zero, where either sign of each difference is as likely.
 
     Parameters
     ----------
     differences : array_like, (R,)
-        One of each pair minus the other, R >= 1.
+        One of each pair minus the other, R >= 2.
     rng : numpy.random.Generator
     permutations : int, optional
         Signs drawn, if there are more than so many; else all are tried. At least 1.
@@ -223,7 +231,7 @@ def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutation
     Raises
     ------
     TypeError, ValueError
-        If there is no pair, or an argument is outside its range.
+        If there are fewer than 2 pairs, or an argument is outside its range.
 
     References
     ----------
@@ -232,8 +240,8 @@ def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutation
     x = validate.array("differences", differences, shape=(None,))
     rng = validate.generator("rng", rng)
     permutations = validate.integer("permutations", permutations, at_least=1)
-    if x.size == 0:
-        raise ValueError("differences must hold at least 1 pair; got 0")
+    if x.size < 2:
+        raise ValueError(f"differences must hold at least 2 pairs; got {x.size}")
     found = stats.permutation_test(
         (x,), np.mean, permutation_type="samples", vectorized=True, n_resamples=permutations, rng=rng
     )

@@ -14,7 +14,7 @@ from scipy.special import gammaln
 
 from theory.expectations import binomial_expectation, binomial_pmf
 from theory.suboptimality import _visit_probability
-from theory.validate import distribution, integer, real
+from theory.validate import array, distribution, integer, real
 
 
 def r6_kl_bound(visit_probability: ArrayLike, n_actions: int, n_demos: int, prior_mass: float | None = None) -> float:
@@ -192,6 +192,41 @@ def sufficient_rollouts(kl: float, success: float, delta: float) -> float:
     delta = real("delta", delta, above=0.0, below=1.0)
     least = success_probability_bound(kl, success)
     return math.inf if least == 0.0 else -math.log(delta) / least
+
+
+def profile_bound(kl: float, thresholds: ArrayLike) -> NDArray[np.float64]:
+    """Bound on the coverage profile P_beta[P_beta/P_hat >= M] from the divergence: KL/(log M + 1/M - 1), at most 1.
+
+    Since E_beta[P_hat/P_beta] <= 1, the divergence is at least E_beta[log r + 1/r - 1] with r = P_beta/P_hat, whose
+    integrand is positive and grows with r >= 1; Markov's inequality does the rest.
+
+    Parameters
+    ----------
+    kl : float
+        KL(P_beta || P_hat) in nats, at least 0; may be infinite.
+    thresholds : array_like of shape (N,)
+        M, at least 1.
+
+    Returns
+    -------
+    ndarray of shape (N,)
+        In [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number in its range.
+
+    Source: Chen et al., The Coverage Principle (2025).
+    """
+    kl = real("kl", kl, at_least=0.0, finite=False)
+    M = array("thresholds", thresholds, shape=(None,))
+    if (M < 1).any():
+        raise ValueError(f"thresholds must be at least 1; the smallest is {M.min().item()}")
+    excess = np.log(M) + np.expm1(-np.log(M))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = np.where(excess > 0.0, kl / excess, 1.0)
+    return np.minimum(1.0, bound)
 
 
 def uniform_noise_limit(visit_probability: ArrayLike, demonstrator: ArrayLike, alpha: float) -> float:

@@ -19,6 +19,7 @@ def show(name: str, draw: Callable[[Figure], None], *, width: float = 5.0, heigh
     with _style.style():
         figure = _style.new_figure(width, height)
         draw(figure)
+        _style.make_texts_legible(figure)
         with atomic(path) as file:
             figure.savefig(file, format="png", dpi=PNG_DPI, metadata={"Software": None})
     if "IPython" in sys.modules:

@@ -1,0 +1,131 @@
+"""Pretrained policies as cells, and the numbers of the control figures, against oracles."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from continuous.evaluation import evaluate
+from continuous.tasks import CORRIDOR, TASKS
+from figures import _cloning, fig_action_density, fig_posterior_noise, fig_pretrained
+from figures._cloning import Effort
+from figures._sweep import Sweep
+from theory.probability import mean_interval
+
+LITTLE = Effort(3, 20, 8, 30, 8, 12)
+METHODS = (("BC", 0.0), ("PostBC", 2.0), ("sigma-BC", 0.3), ("matched sigma-BC", 2.0))
+
+
+def cells(n_demos, methods=METHODS):
+    return _cloning.cells(Sweep(3), ("reach",), n_demos, 2, LITTLE, methods)
+
+
+def test_a_policy_is_put_together_again_from_its_cell():
+    cell = cells((4,))[1]
+    found = _cloning.pretrain(cell, np.random.default_rng(0))
+    assert found["success"].shape == (4, 12)
+    for m in range(4):
+        again = evaluate(TASKS["reach"], _cloning.policy(found, m), 12, _cloning.seed(cell, _cloning.EVALUATION))
+        assert np.array_equal(again.success, found["success"][m])
+    assert np.array_equal(found["added"][0], np.zeros(4))
+    assert_allclose(found["added"][2], 0.3, rtol=0.05)
+    assert_allclose(np.sqrt(np.mean(found["added"][1] ** 2)), 2 * found["width"], rtol=0.1)
+    assert_allclose(np.sqrt(np.mean(found["added"][3] ** 2)), 2 * found["width"], rtol=0.05)
+
+
+def test_a_cell_depends_on_nothing_else_and_a_method_not_on_the_others():
+    few, more = cells((3, 5))[0], cells((3, 5))[2]
+    one, two = (_cloning.pretrain(few, np.random.default_rng(k)) for k in range(2))
+    assert all(np.array_equal(one[key], two[key]) for key in one)
+    alone = _cloning.pretrain(cells((3,), (("sigma-BC", 0.3),))[0], np.random.default_rng(0))
+    assert np.array_equal(alone["parameters"][0], one["parameters"][2])
+    data, larger = _cloning.demonstrations(few), _cloning.demonstrations(more)
+    assert np.array_equal(larger.actions[: len(data.actions)], data.actions)
+    assert not np.array_equal(_cloning.demonstrations(cells((3,))[1]).actions[:5], data.actions[:5])
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="method must be BC, PostBC"):
+        _cloning.pretrain(cells((3,), (("uniform", 1.0),))[0], np.random.default_rng(0))
+
+
+def test_figures_share_their_cells():
+    """The corridor's cells of the published figures are the same, so that they are computed once."""
+    one = fig_pretrained.FULL
+    two = fig_action_density.FULL
+    first = _cloning.cells(Sweep(0), one.tasks, one.n_demos, one.replicates, one.effort)
+    second = _cloning.cells(Sweep(0), ("corridor",), two.n_demos, two.replicates, two.effort)
+    assert all(cell in first for cell in second)
+
+
+@given(st.lists(st.lists(st.floats(-1, 1), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_the_interval_of_the_smallest_mean_is_made_of_intervals_that_hold_together(rows):
+    found = fig_pretrained.smallest(np.array(rows))
+    level = 1 - 0.05 / len(rows)
+    assert found.low == pytest.approx(min(mean_interval(row, level).low for row in rows))
+    assert found.high == pytest.approx(min(mean_interval(row, level).high for row in rows))
+
+
+def test_tenths_by_density_are_tenths_and_the_first_is_the_sparsest():
+    rng = np.random.default_rng(4)
+    crowd, few = rng.normal(0, 0.1, size=(900, 2)), rng.uniform(-8, 8, size=(100, 2))
+    tenth = fig_posterior_noise.tenths_by_density(np.concatenate([crowd, few]))
+    assert np.bincount(tenth).tolist() == [100] * 10
+    assert (tenth[900:] == 0).mean() > 0.9
+
+
+@given(st.floats(-2, 0.5))
+def test_the_exponent_of_a_power_law_is_found(exponent):
+    n = np.array([5, 10, 40])
+    arrays = {"n_demos": n, "mean": (3 * n**exponent)[None, None, :, None, None]}
+    assert fig_posterior_noise.slopes(arrays)[0, 0, 0] == pytest.approx(exponent, abs=1e-9)
+
+
+def test_the_demonstrators_actions_have_their_paces_and_the_lasting_noise():
+    """In the middle of the lane: sideways the noise alone, N(0, s^2/(1 - 0.7^2)); Kolmogorov-Smirnov at 1e-7."""
+    actions = fig_action_density.demonstrator(4000, np.random.default_rng(5))[fig_action_density.LANE]
+    assert stats.kstest(actions[:, 1], stats.norm(0, 0.08 / np.sqrt(1 - 0.49)).cdf).pvalue > 1e-7
+    assert stats.kstest(actions[:, 1], stats.norm(0, 0.08).cdf).pvalue < 1e-7
+    assert abs(actions[:, 0].mean() - 0.85) < 0.02
+
+
+def test_the_region_holds_its_share_of_a_normal_law():
+    actions = np.random.default_rng(6).normal([0.3, -0.2], [0.2, 0.1], size=(200_000, 2))
+    centres, density, level = fig_action_density.region(actions)
+    sideways, forward = np.meshgrid(centres, centres, indexing="ij")
+    inside = (((forward - 0.3) / 0.2) ** 2 + ((sideways + 0.2) / 0.1) ** 2) <= stats.chi2.ppf(0.8, 2)
+    assert (inside == (density >= level)).mean() > 0.99
+
+
+def test_widths_are_those_of_the_ensemble_at_held_out_states():
+    cell = cells((4,))[0] | {"version": "trajectory", "n_held_out": 10, "grid": 0}
+    found = fig_posterior_noise.widths(cell, np.random.default_rng(0))
+    data = _cloning.demonstrations(cell)
+    states = fig_posterior_noise.held_out(cell).observations
+    predictions = _cloning.ensemble(cell, data).predictions(states)
+    width = np.sqrt(predictions.var(axis=0, ddof=1).mean(axis=1))
+    assert found["mean"][0] == pytest.approx(width.mean())
+    tenth = fig_posterior_noise.tenths_by_density(states)
+    assert_allclose(found["binned"], [width[tenth == k].mean() for k in range(10)])
+    assert found["correlation"][0] == pytest.approx(stats.spearmanr(width, tenth).statistic)
+
+
+@pytest.mark.compiled
+def test_an_unanchored_network_that_is_trained_long_memorises_its_noise():
+    """Two demonstrations: the spread at them grows from about half to nearly all of the perturbation, which is sigma-BC."""
+    base = cells((2,))[0] | {"task": "corridor", "ensemble_width": 64, "n_members": 4, "prior": 100.0}
+    short, long = (
+        float(fig_posterior_noise.memorise(base | {"steps": steps}, np.random.default_rng(0))["inside"])
+        for steps in (200, 8000)
+    )
+    assert short < 0.65
+    assert 0.85 < long < 1.1
+
+
+def test_the_plane_is_the_corridors():
+    x, y = fig_posterior_noise.plane_points(5)
+    assert CORRIDOR.observation_dim == 3
+    assert (x[0], x[-1], y[0], y[-1]) == (-0.75, 0.9, -0.9, 0.9)
+    assert {one.tasks[0] for one in (fig_posterior_noise.FULL, fig_posterior_noise.QUICK)} == {"corridor"}
