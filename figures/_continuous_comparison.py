@@ -2,10 +2,12 @@
 
 A family is a curve of policies, by strength of its noise: BC alone, sigma-BC, PostBC. Three kinds of comparison:
 
-- best against best, where a seed's strength is chosen on the other half of the seeds;
+- best against best: of a family the strength with the most success after finetuning;
 - at equal pretrained success: PostBC at each alpha against the best finetuned success that sigma-BC, BC among it, has
   at this pretrained success or a higher one, between its grid's points too;
 - at equal noise: against sigma-BC at the root mean square that PostBC added, between its grid's points.
+
+Wherever one strength stands for a family, it was chosen for each seed on the other half of the seeds.
 """
 
 from collections.abc import Callable
@@ -47,12 +49,13 @@ def chosen_elsewhere(scores: FloatArray) -> NDArray[np.int64]:
     return np.array([by_odd if one else by_even for one in even], np.int64)
 
 
-def against_frontier(x: FloatArray, y: FloatArray, others_x: FloatArray, others_y: FloatArray) -> FloatArray | None:
+def against_frontier(x: FloatArray, y: FloatArray, others_x: FloatArray, others_y: FloatArray) -> FloatArray:
     """Differences in y from the best of the others with at least as much x, seed by seed, (R,).
 
     The best is looked for on the means over seeds: among the others' points with as much x or more, and between two
     neighbours where x is equal. There, to first order, each seed's difference also bears what its x says of the place
-    that was matched, so their spread is that of the whole comparison.
+    that was matched, so their spread is that of the whole comparison. Where none has as much x, the one with most is
+    taken.
 
     Parameters
     ----------
@@ -60,14 +63,10 @@ def against_frontier(x: FloatArray, y: FloatArray, others_x: FloatArray, others_
         Of one policy, by seed.
     others_x, others_y : ndarray, (S, R)
         Of the others, in the order of their strength.
-
-    Returns
-    -------
-    ndarray or None
-        None where no other has as much x.
     """
     X, Y, here = others_x.mean(axis=1), others_y.mean(axis=1), x.mean()
-    best, found = -np.inf, None  # of the others
+    best = -np.inf
+    found: FloatArray = y - others_y[int(X.argmax())]
     for i, (reached, score) in enumerate(zip(X.tolist(), Y.tolist(), strict=True)):
         if reached >= here and score > best:
             best, found = score, y - others_y[i]
@@ -77,7 +76,7 @@ def against_frontier(x: FloatArray, y: FloatArray, others_x: FloatArray, others_
             share = (here - X[i]) / (X[i + 1] - X[i])
             if Y[i] + incline * (here - X[i]) > best:
                 other_x, other_y = (o[i] + share * (o[i + 1] - o[i]) for o in (others_x, others_y))
-                best, found = Y[i] + incline * (here - X[i]), y - other_y - incline * (x - other_x)
+                best, found = float(Y[i] + incline * (here - X[i])), y - other_y - incline * (x - other_x)
     return found
 
 
@@ -126,23 +125,23 @@ def by_strength(arrays: Arrays, at: tuple[int, int, int]) -> FloatArray:
 
 
 def differences(arrays: Arrays, at: tuple[int, int, int]) -> FloatArray:
-    """All `COMPARISONS`, seed by seed, (6, R); the last three are means over the alphas that can be matched.
+    """All `COMPARISONS`, seed by seed, (6, R), at the strengths chosen on the other half of the seeds.
 
-    NaN where none can. Arguments as `by_strength`.
+    The last three are NaN throughout where a chosen alpha cannot be matched. Arguments as `by_strength`.
     """
     pre, fine = arrays["pretrained"][at], arrays["finetuned"][at]
     seeds = np.arange(pre.shape[1])
     bc, sigma, ours = (np.flatnonzero(arrays["families"] == name) for name in ("BC", "sigma-BC", "PostBC"))
-    best, rival = ours[chosen_elsewhere(fine[ours])], sigma[chosen_elsewhere(fine[sigma])]
-    matched = by_strength(arrays, at)
-    able = ~np.isnan(matched[:, :, 0])
-    means = [m[a].mean(axis=0) if a.any() else np.full(seeds.size, np.nan) for m, a in zip(matched, able, strict=True)]
+    pick = chosen_elsewhere(fine[ours])
+    best, rival = ours[pick], sigma[chosen_elsewhere(fine[sigma])]
+    matched = by_strength(arrays, at)[:, pick, seeds]
+    matched[np.isnan(matched).any(axis=1)] = np.nan
     return np.stack(
         [
             pre[best, seeds] - pre[bc[0]],
             fine[best, seeds] - fine[bc[0]],
             fine[best, seeds] - fine[rival, seeds],
-            *means,
+            *matched,
         ]
     )
 

@@ -123,14 +123,14 @@ def test_on_the_others_line_the_difference_at_equal_success_is_what_was_added(he
 
 
 def test_the_frontier_is_the_best_that_has_at_least_as_much():
-    """A point with more of both counts; one with less x does not; beyond all x there is nothing to compare with."""
+    """A point with more of both counts; one with less x does not; beyond all x the one with most counts."""
     others_x, others_y = np.array([[0.2], [0.6], [0.8]]) + np.zeros(4), np.array([[0.9], [0.5], [0.7]]) + np.zeros(4)
     level = lambda value: np.full(4, value)  # noqa: E731
     assert_allclose(comparison.against_frontier(level(0.6), level(0.7), others_x, others_y), 0.0, atol=1e-12)
     assert_allclose(comparison.against_frontier(level(0.2), level(0.7), others_x, others_y), -0.2, atol=1e-12)
     assert_allclose(comparison.against_frontier(level(0.4), level(0.7), others_x, others_y), 0.0, atol=1e-12)
     assert_allclose(comparison.against_frontier(level(0.25), level(0.7), others_x, others_y), -0.15, atol=1e-12)
-    assert comparison.against_frontier(level(0.81), level(0.7), others_x, others_y) is None
+    assert_allclose(comparison.against_frontier(level(0.81), level(0.6), others_x, others_y), -0.1, atol=1e-12)
 
 
 def test_the_place_that_is_matched_is_part_of_the_spread():
@@ -148,6 +148,17 @@ def test_at_equal_noise_each_seed_is_matched_by_itself():
     found = comparison.at_equal_noise(np.array([0.1, 0.3]), np.array([0.65, 0.5]), others_noise, others_y)
     assert_allclose(found, [0.05, 0.1])
     assert comparison.at_equal_noise(np.array([0.1, 0.5]), np.zeros(2), others_noise, others_y) is None
+
+
+def test_each_seed_is_compared_at_the_alpha_that_the_others_chose_and_not_where_that_cannot_be_matched():
+    arrays = grid.tensors(made_up(replace(ONE, n_demos=(5,)), good))
+    single, whole = comparison.by_strength(arrays, (0, 0, 0)), comparison.differences(arrays, (0, 0, 0))
+    ours = arrays["families"] == "PostBC"
+    pick = comparison.chosen_elsewhere(arrays["finetuned"][0, 0, 0][ours])
+    for r, k in enumerate(pick):
+        assert_array_equal(whole[3:, r], single[:, k, r])
+    arrays["noise"][..., ours, 0] = 9.0
+    assert_array_equal(np.isnan(comparison.differences(arrays, (0, 0, 0))).all(axis=1), [False] * 4 + [True] * 2)
 
 
 def test_judgements_of_many_are_wider_and_rows_without_a_comparison_stay_out():
