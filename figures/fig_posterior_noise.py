@@ -272,6 +272,8 @@ def _draw_density(axes: Axes, arrays: Arrays) -> None:
         k = int(np.flatnonzero(arrays["n_demos"] == n)[0])
         _band(axes, np.arange(1.0, 11.0), arrays["binned"][0, trajectory, k].T, colour, logs=True, label=f"n = {n}")
     axes.set(xlabel="tenth of density (10: densest)", ylabel="width (action units)", xticks=[1, 4, 7, 10], yscale="log")
+    axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
+    axes.minorticks_off()
     axes.legend()
 
 
