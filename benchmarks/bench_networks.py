@@ -23,7 +23,7 @@ N_SEEN, N_DONE = 6, 4
 HIDDEN = ((64, 64), (128, 128), (256, 256, 256))
 ROUNDS = 11
 STEPS = {(64, 64): 200, (128, 128): 80, (256, 256, 256): 20}
-"""Steps of one measured training of 10 members; a fifth of them for 100."""
+"""Steps of one measured training of 10 members; half of them for 100."""
 
 Work = Callable[[], object]
 
@@ -59,7 +59,7 @@ def _square_product() -> Callable[[], object]:
 def _one_ensemble(n_members: int, hidden: tuple[int, ...], batch: int) -> list[Row]:
     sizes = (N_SEEN, *hidden, N_DONE)
     network, training = Network(sizes), Training(n_steps=1000, batch=batch)
-    n_steps = STEPS[hidden] if n_members == 10 else max(STEPS[hidden] // 5, 5)
+    n_steps = STEPS[hidden] if n_members == 10 else STEPS[hidden] // 2
     rng, rates = np.random.default_rng(0), training.rates(0, n_steps)
     x, y = (rng.standard_normal((2000, width), np.float32) for width in (N_SEEN, N_DONE))
     starts = np.stack([network.initial(rng) for _ in range(n_members)])

@@ -22,7 +22,8 @@ _ROWS, _COLUMNS, _INNER, _WIDEST = 128, 64, 64, 256
 _BLOCKED = bool(binding.get_host_cpu_features().get("avx512f", False))
 """Where OpenBLAS has kernels for small products (those with AVX-512), it multiplies matrices of up to a million
 multiplications without copying them first. A product beyond that is cut into blocks that are small and stay in the
-nearest cache: at widths of 64 to 256 that takes 0.7 to 0.9 of the time."""
+nearest cache: at widths of 64 to 256 that takes 0.7 to 0.9 of the time. Rows of 256 numbers fall on few of that cache's
+places, so there half as many are taken."""
 
 binding.add_symbol("companion_sgemm", get_cython_function_address("scipy.linalg.cython_blas", "sgemm"))
 _sgemm = types.ExternalFunction("companion_sgemm", types.void(*[types.uintp] * 13))
@@ -54,7 +55,8 @@ def _compiled_product(a, b, out, turned):  # pragma: no cover  # as plain Python
 
     def by_blocks(a, b, out, turned):
         (m, n), k = out.shape, b.shape[0]
-        if m * n * k <= _SMALL or max(a.shape[1], n) > _WIDEST:
+        widest = max(a.shape[1], n)
+        if m * n * k <= _SMALL or widest > _WIDEST:
             if turned:
                 np.dot(a.T, b, out)
             else:
@@ -64,14 +66,16 @@ def _compiled_product(a, b, out, turned):  # pragma: no cover  # as plain Python
         letters = np.array([78, 84], np.uint8)  # N, T
         factors = np.array([0, 1], np.float32)
         sizes = np.array([0, 0, 0, n, a.shape[1], n], np.int32)
-        letter, factor, size = letters.ctypes.data, factors.ctypes.data, sizes.ctypes.data
+        inner = _INNER if widest <= _WIDEST // 2 else _INNER // 2
         for j in range(0, n, _COLUMNS):
             sizes[0] = min(_COLUMNS, n - j)
             for i in range(0, m, _ROWS):
                 sizes[1] = min(_ROWS, m - i)
-                for h in range(0, k, _INNER):
-                    sizes[2] = min(_INNER, k - h)
+                for h in range(0, k, inner):
+                    sizes[2] = min(inner, k - h)
                     corner = (h * m + i) if turned else (i * k + h)
+                    # Addresses are taken in the loop: an array is let go after the last use of its name.
+                    letter, factor, size = letters.ctypes.data, factors.ctypes.data, sizes.ctypes.data
                     _sgemm(
                         letter, letter + (1 if turned else 0), size, size + 4, size + 8, factor + 4,
                         b.ctypes.data + 4 * (h * n + j), size + 12, a.ctypes.data + 4 * corner, size + 16,

@@ -66,7 +66,7 @@ class Config:
 
 
 FULL = Config(200, 10_000, Size(50, 10, 6, 100), LEVELS, GAMMAS, 60_000)
-QUICK = Config(200, 1000, Size(4, 4, 1, 50), LEVELS[:0], GAMMAS[:-1], 30_000)
+QUICK = Config(120, 2000, Size(4, 4, 1, 50), LEVELS[:0], GAMMAS[:-1], 30_000)
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
@@ -223,7 +223,9 @@ def _draw_gamma(axes: Axes, arrays: Arrays) -> None:
         _medians(axes, gamma, arrays["by_gamma"][k], SHADES[name], MARKERS[name], label=label, lw=1)
     if arrays["levels"].size:
         covered = arrays["levels"] / 3 / 0.5  # of three actions; the demonstrator's best has 1/2
-        _medians(axes, covered, arrays["funnel"], _style.COLOURS["uniform noise"], "s", label="funnel", lw=1)
+        _medians(
+            axes, covered, arrays["funnel"], _style.COLOURS["uniform noise"], "s", label="funnel, uniform noise", lw=1
+        )
     axes.set(xscale="log", yscale="log", xlabel=r"coverage $\gamma$", ylabel=f"episodes to {TARGET:g} J*")
     axes.set_ylim(1, None)
 

@@ -54,7 +54,7 @@ class Config:
 
 
 FULL = Config(Size(50, 10, 6, 100), tuple(TASKS), tuple(OTHERS), 1000)
-QUICK = Config(Size(8, 8, 1, 50), ("B.1 bandit", "funnel", "deterministic lock", "Garnet"), (), 300)
+QUICK = Config(Size(8, 4, 1, 50), ("B.1 bandit", "funnel", "deterministic lock", "Garnet"), (), 300)
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:

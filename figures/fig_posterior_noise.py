@@ -29,18 +29,17 @@ TITLE = "Where the posterior is wide"
 CAPTION = (
     "Width: root mean square deviation between the members of an ensemble, over the entries of an action chunk. "
     "a-c: over the plane of the corridor task (a lane, then a wall with a gate, here at height 0), for three sizes of "
-    "data (lines: the demonstrations); trajectory bootstrap. d: at held-out states, by how dense the demonstrator's "
-    "own states are there. e: mean width at held-out states against n, with the exponent of the fitted power (d and e: "
-    "geometric means over data sets). f: networks fitted to perturbed targets: their spread at the demonstrated "
-    "states, as a share of the perturbation; 1 means that every member memorised its own noise, which makes PostBC "
-    "sigma-BC. Bands: 95 % Student intervals over data sets."
+    "data (lines: the demonstrations); trajectory bootstrap. d: at held-out states of this task, by how dense the "
+    "demonstrator's own states are there. e: mean width at held-out states against n, with the exponent of the fitted "
+    "power (d and e: geometric means over data sets). f: networks fitted to perturbed targets: their spread at the "
+    "demonstrated states, as a share of the perturbation; 1 means that every member memorised its own noise, which "
+    "makes PostBC sigma-BC. Bands: 95 % Student intervals over data sets."
 )
 GATE = 0.0
 NEIGHBOURS = 20
 PRIORS = (1.0, 100.0)
 PRIOR_NAMES = ("pulled to its prior", "hardly pulled")
 MEMORY_MEMBERS = 5
-ONE_HALF, QUARTER = 0.5, 0.25
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,16 @@ class Config:
     Parameters
     ----------
     tasks : tuple of str
-        The first one is shown in the plane and must be the corridor.
+        The first one is drawn and must be the corridor.
     n_demos, shown : tuple of int
-        Numbers of demonstrations; those in the plane.
+        Numbers of demonstrations; the three that are shown in the plane.
     replicates : int
         Data sets.
     effort : Effort
-    n_held_out : int
-        Held-out demonstrations.
-    grid : int
-        Points of the plane in each direction.
-    steps : tuple of int
-        Steps of training of the networks that may memorise.
-    memory_demos : tuple of int
+    n_held_out, grid : int
+        Held-out demonstrations; points of the plane in each direction.
+    steps, memory_demos : tuple of int
+        Steps of training, and numbers of demonstrations, of networks that may memorise.
     memory_replicates : int
     """
 
@@ -205,7 +201,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         for k, version in enumerate(map(str, arrays["versions"])):
             claims.append(
                 Claim(
-                    f"posterior-{task}-narrows-{version}", "E4", "<=", mean_interval(exponents[i, k]), -QUARTER,
+                    f"posterior-{task}-narrows-{version}", "E4", "<=", mean_interval(exponents[i, k]), -0.25,
                     "sampled",
                     f"{task}, {version}: exponent of the width at held-out states in n (-1/2 is the parametric rate; "
                     f"bound: half of it); 95 % interval over {exponents.shape[-1]} data sets.",
@@ -215,7 +211,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         share = arrays["memory_inside"][k, :, -1].mean(axis=0)
         claims.append(
             Claim(
-                f"posterior-noise-memorised-{name.replace(' ', '-')}", "E4", "<=", mean_interval(share), ONE_HALF,
+                f"posterior-noise-memorised-{name.replace(' ', '-')}", "E4", "<=", mean_interval(share), 0.5,
                 "sampled",
                 f"Members {name}, trained longest ({arrays['steps'][-1]} steps): spread at the demonstrated states as "
                 f"a share of the perturbation, mean over n; 1 is sigma-BC; 95 % interval over {share.size} data sets.",
@@ -276,6 +272,8 @@ def _draw_density(axes: Axes, arrays: Arrays) -> None:
         k = int(np.flatnonzero(arrays["n_demos"] == n)[0])
         _band(axes, np.arange(1.0, 11.0), arrays["binned"][0, trajectory, k].T, colour, logs=True, label=f"n = {n}")
     axes.set(xlabel="tenth of density (10: densest)", ylabel="width (action units)", xticks=[1, 4, 7, 10], yscale="log")
+    axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
+    axes.minorticks_off()
     axes.legend()
 
 

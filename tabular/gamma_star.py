@@ -1,7 +1,8 @@
 """gamma_star: the largest coverage that a cloned policy has with a stated confidence, by bisection.
 
 Exact for one cell and for processes whose states never mix (bandits, B.2); certified, from below, for any other, beside
-an interval from sampled data.
+an interval from sampled data. Where we looked, what is certified lies within 5 % of what is sampled; on a lock, whose
+coverage takes few values, it may lie one of these lower (12 % in one case).
 """
 
 import math

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from continuous.demonstrators import MEMORY, SCRIPTS, Script, ScriptedDemonstrations, demonstrate
+from continuous.demonstrators import SCRIPTS, Script, ScriptedDemonstrations, demonstrate
 from continuous.linear_quadratic import LinearQuadratic, double_integrator
 from continuous.tasks import TASKS
 
@@ -118,7 +118,7 @@ def test_the_noise_is_an_ornstein_uhlenbeck_process_of_the_stated_size(quality):
     )
     noise = found.actions.reshape(200, 60)
     assert found.n_attempts == 200
-    for memory, fits in ((MEMORY, True), (0.6, False)):
+    for memory, fits in ((0.7, True), (0.6, False)):
         shocks = np.diff(noise, axis=1) + (1 - memory) * noise[:, :-1]
         shocks = np.concatenate([noise[:, :1], shocks], axis=1)
         total = (shocks**2).sum() / size**2

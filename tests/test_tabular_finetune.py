@@ -47,6 +47,13 @@ def lock(horizon=3):
     return chain_lock(horizon, 2, 0.5)
 
 
+def without_rare(policy, least):
+    """The policy without its actions of smaller probability."""
+    policy = np.where(policy < least, 0.0, policy)
+    policy = np.where(policy.sum(axis=2, keepdims=True) == 0, 1 / policy.shape[2], policy)
+    return policy / policy.sum(axis=2, keepdims=True)
+
+
 def uniform(mdp):
     return np.full(mdp.policy_shape, 1 / mdp.policy_shape[2])
 
@@ -171,9 +178,7 @@ def _gradient_of_one_episode(mdp, policy):
 @given(drawn=with_policy(), seed=st.integers(0, 2**32))
 def test_a_learner_plays_what_the_pretrained_policy_plays_and_stays_below_its_plateau(learner, drawn, seed):
     mdp, policy = drawn
-    policy = np.where(policy < 0.2, 0.0, policy)
-    policy = np.where(policy.sum(axis=2, keepdims=True) == 0, 1 / policy.shape[2], policy)
-    policy /= policy.sum(axis=2, keepdims=True)
+    policy = without_rare(policy, 0.2)
     result = finetune(mdp, policy, learner, [0, 3, 8], np.random.default_rng(seed))
     assert result.visits[policy == 0].sum() == 0
     assert (result.policy[policy == 0] == 0).all()
@@ -193,9 +198,7 @@ def test_a_learner_plays_what_the_pretrained_policy_plays_and_stays_below_its_pl
 def test_what_the_process_would_do_outside_the_support_changes_nothing(learner, drawn, seed):
     """Bitwise: a learner never evaluates an action outside its own data, and neither does the reported return."""
     mdp, policy = drawn
-    policy = np.where(policy < 0.3, 0.0, policy)
-    policy = np.where(policy.sum(axis=2, keepdims=True) == 0, 1 / policy.shape[2], policy)
-    policy /= policy.sum(axis=2, keepdims=True)
+    policy = without_rare(policy, 0.3)
     H, S, A = policy.shape
     rng, never = np.random.default_rng(seed), policy == 0
     dense = np.zeros((H, S, A, S))

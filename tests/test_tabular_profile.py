@@ -140,8 +140,6 @@ REFUSED = [
     (lambda: trajectory_kl(LOCK.mdp, LOCK.demonstrator, LOCK.demonstrator[0]), "policy must have shape (2, 2, 2); got (2, 2)"),
     (lambda: rollouts_needed(1.5, 0.1), "success must be at most 1.0; got 1.5"),
     (lambda: rollouts_needed(0.5, 0.0), "delta must be above 0.0; got 0.0"),
-    (lambda: profile_bound(-1.0, [1.0]), "kl must be at least 0.0; got -1.0"),
-    (lambda: profile_bound(1.0, [2.0, 0.5]), "thresholds must be at least 1; the smallest is 0.5"),
     (lambda: rollouts_from_profile([1.0], [0.0], 0.0, 0.1), "success must be above 0.0; got 0.0"),
     (lambda: rollouts_from_profile([1.0], [0.0, 1.0], 0.5, 0.1), "profile must have shape (1,); got (2,)"),
 ]  # fmt: skip

@@ -463,6 +463,8 @@ REFUSALS = [
     (trajectory.trajectory_kl, ([[1.0]], [[[0.5, 0.4]]], 1), ValueError, "demonstrator rows must sum to 1"),
     (trajectory.success_probability_bound, (-1, 0.5), ValueError, "kl must be at least 0"),
     (trajectory.sufficient_rollouts, (1, 0.0, 0.5), ValueError, "success must be above 0"),
+    (trajectory.profile_bound, (-1.0, [1.0]), ValueError, "kl must be at least 0"),
+    (trajectory.profile_bound, (1.0, [2.0, 0.5]), ValueError, "thresholds must be at least 1; the smallest is 0.5"),
     (trajectory.uniform_noise_limit, ([[1.0]], [[[0.5, 0.5]]], 2), ValueError, "alpha must be at most 1"),
     (gaussian.posterior, ([[1.0]], [[1.0, 0.0]], [[1.0]]), ValueError, "noise_covariance must have shape"),
     (gaussian.posterior, ([[1.0]], [[-1.0]], [[1.0]]), ValueError, "noise_covariance must be positive definite"),
