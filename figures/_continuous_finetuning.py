@@ -76,8 +76,9 @@ class Config:
 
 FULL = Config(("reach", "stick"), (10,), 20)
 QUICK = Config(
-    ("reach", "stick"), (10,), 5, (0.2, 0.4), (1.0, 2.0), settings=Settings(rounds=6, evaluation_episodes=100)
-)
+    ("reach", "stick"), (10,), 4, (0.2, 0.4), (1.0, 2.0),
+    settings=Settings(rounds=6, evaluation_episodes=100), effort=Effort(5, 400, 64, 800, 64),
+)  # fmt: skip
 
 
 def strengths(config: Config) -> list[tuple[str, float]]:
