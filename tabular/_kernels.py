@@ -840,14 +840,18 @@ def cell_failures(
 
 
 @_jit
-def _power(base, n):
-    result = 1.0 + 0.0j
+def _powers(base, first, out):
+    """Fill base^(first + i), by squares and then one by one."""
+    out[0] = 1.0
+    square = base + 0.0j
+    n = first
     while n > 0:
         if n & 1:
-            result *= base
-        base *= base
+            out[0] *= square
+        square *= square
         n >>= 1
-    return result
+    for i in range(1, out.size):
+        out[i] = out[i - 1] * base
 
 
 @_jit
@@ -882,9 +886,7 @@ def cell_moves(visits, noise_weight, law, p, threshold, n_actions, starts, turn,
     power = np.empty((G, width, Z), np.complex128)
     for g in range(G):
         for k in range(Z):
-            power[g, 0, k] = _power(turn[g, k], least[g])
-            for x in range(1, width):
-                power[g, x, k] = power[g, x - 1, k] * turn[g, k]
+            _powers(turn[g, k], least[g], power[g, :, k])
     covered, mass = np.full((G, width), -1.0), np.empty(width)  # -1: not yet known
     m = np.full(p.size, -1, np.int64)
     out[:] = 0.0
@@ -897,7 +899,8 @@ def cell_moves(visits, noise_weight, law, p, threshold, n_actions, starts, turn,
                 if needed != m[a]:
                     m[a] = needed
                     covered[g] = -1.0
-        low, high = visits[i], visits[i]  # visitors that no group took so far, their probability, and what they count
+        # of the visitors that no group took so far: how many, with which probability, and what the others count
+        low, high = visits[i], visits[i]
         left, count = np.full(1, law[i]), np.ones((1, Z), np.complex128)
         for g in range(G):
             last = g == G - 1
