@@ -837,3 +837,92 @@ def cell_failures(
         total += repeats[i] * lower[i]
         if total > enough:
             return
+
+
+@_jit
+def _powers(base, first, out):
+    """Fill base^(first + i), by squares and then one by one."""
+    out[0] = 1.0
+    square = base + 0.0j
+    n = first
+    while n > 0:
+        if n & 1:
+            out[0] *= square
+        square *= square
+        n >>= 1
+    for i in range(1, out.size):
+        out[i] = out[i - 1] * base
+
+
+@_jit
+def _group_totals(visits, p, starts, log_negligible):
+    """Share of each group in what no group before it took, and the least and most visitors of it that matter."""
+    G = starts.size - 1
+    chance = np.ones(G)
+    least, most = np.empty(G, np.int64), np.empty(G, np.int64)
+    left, total = p.sum(), p.sum()
+    for g in range(G):
+        share = p[starts[g] : starts[g + 1]].sum()
+        if g < G - 1:
+            chance[g] = min(1.0, share / left) if left > 0.0 else 0.0
+        left = p[starts[g + 1] :].sum()
+        least[g] = _window(visits.min(), min(1.0, share / total), log_negligible)[0]
+        most[g] = _window(visits.max(), min(1.0, share / total), log_negligible)[1]
+    return chance, least, most
+
+
+@_jit
+def cell_moves(visits, noise_weight, law, p, threshold, n_actions, starts, turn, log_negligible, out):
+    """Fill E[z^j; the cell is covered | n visits] for each n and each z, where j visitors go to the first next state.
+
+    Group g of actions, starts[g] to starts[g+1], sends a visitor there with one probability q, and turn[g] = 1-q+qz. So
+    its M visitors count turn[g]^M P[its actions are covered | M], and over the groups M is a chain of binomials. What
+    weighs nothing beside `law`, the probability of each n, is left out.
+    """
+    G, Z = turn.shape
+    negligible = math.exp(-log_negligible)
+    share, least, most = _group_totals(visits, p, starts, log_negligible)
+    width = (most - least).max() + 1
+    power = np.empty((G, width, Z), np.complex128)
+    for g in range(G):
+        for k in range(Z):
+            _powers(turn[g, k], least[g], power[g, :, k])
+    covered, mass = np.full((G, width), -1.0), np.empty(width)  # -1: not yet known
+    m = np.full(p.size, -1, np.int64)
+    out[:] = 0.0
+    for i in range(visits.size):
+        if law[i] <= negligible:
+            continue
+        for g in range(G):
+            for a in range(starts[g], starts[g + 1]):
+                needed = required(visits[i], noise_weight[i], threshold[a], n_actions)
+                if needed != m[a]:
+                    m[a] = needed
+                    covered[g] = -1.0
+        # of the visitors that no group took so far: how many, with which probability, and what the others count
+        low, high = visits[i], visits[i]
+        left, count = np.full(1, law[i]), np.ones((1, Z), np.complex128)
+        for g in range(G):
+            last = g == G - 1
+            actions = slice(starts[g], starts[g + 1])
+            next_low = 0 if last else max(0, low - most[g])
+            size = 1 if last else max(0, high - least[g] - next_low + 1)
+            next_left, next_count = np.zeros(size), np.zeros((size, Z), np.complex128)
+            for r in range(low, low + left.size):
+                start, stop = (r, r) if last else _window(r, share[g], log_negligible)
+                start, stop = max(start, least[g]), min(stop, most[g])
+                if left[r - low] <= negligible or stop < start:
+                    continue
+                binomial_masses(r, share[g], start, mass[: stop - start + 1])
+                for M in range(start, stop + 1):
+                    part, x = mass[M - start], M - least[g]
+                    if left[r - low] * part <= negligible:
+                        continue
+                    if covered[g, x] < 0.0:
+                        covered[g, x] = box_probability(M, p[actions], m[actions], log_negligible)
+                    part *= covered[g, x]
+                    next_left[r - M - next_low] += left[r - low] * part
+                    for k in range(Z):
+                        next_count[r - M - next_low, k] += part * count[r - low, k] * power[g, x, k]
+            low, high, left, count = next_low, next_low + size - 1, next_left, next_count
+        out[i] = count[0]

@@ -1,8 +1,8 @@
 """gamma_star: the largest coverage that a cloned policy has with a stated confidence, by bisection.
 
-Exact for one cell and for processes whose states never mix (bandits, B.2); certified, from below, for any other, beside
-an interval from sampled data. Where we looked, what is certified lies within 5 % of what is sampled; on a lock, whose
-coverage takes few values, it may lie one of these lower (12 % in one case).
+Exact for one cell, for processes whose states never mix (bandits, B.2) and for those of at most two reachable states a
+step (locks); certified, from below, for any other, beside an interval from sampled data. Where we looked, what is
+certified lies within 5 % of what is sampled.
 """
 
 import math
@@ -18,6 +18,7 @@ from tabular.coverage import coverage_where
 from tabular.demonstrations import sample_counts
 from tabular.exact_coverage import cell_coverage_probability, never_mixes, unmixed_coverage_probability
 from tabular.mdp import FiniteHorizonMDP, checked_policy
+from tabular.narrow_coverage import NarrowProcess
 from tabular.policies import Estimator
 from theory import validate
 from theory.claims import Interval
@@ -69,15 +70,19 @@ def gamma_star(
         If an argument is outside its range.
     """
     delta = _delta(delta)
-    exact = never_mixes(mdp, demonstrator)
-    laws = None if exact else CellLaws.of(mdp, demonstrator, n_demos)
+    unmixed = never_mixes(mdp, demonstrator)
+    narrow = None if unmixed else NarrowProcess.of(mdp, demonstrator, n_demos)
+    laws = None if unmixed else CellLaws.of(mdp, demonstrator, n_demos)
 
     def probability(gamma: float) -> float:
         if laws is None:
             return unmixed_coverage_probability(mdp, demonstrator, n_demos, estimator, gamma)
-        return 1 - laws.failure_bound(estimator, gamma, enough=delta)
+        certified = 1 - laws.failure_bound(estimator, gamma, enough=delta)
+        if narrow is None or certified >= 1 - delta:  # then there is no need to know more
+            return certified
+        return narrow.coverage_probability(estimator, gamma)
 
-    return GammaStar(largest_coverage(probability, 1 - delta, tolerance=tolerance), exact)
+    return GammaStar(largest_coverage(probability, 1 - delta, tolerance=tolerance), unmixed or narrow is not None)
 
 
 def cell_gamma_star(

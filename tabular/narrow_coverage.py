@@ -1,0 +1,195 @@
+"""The exact probability that a cloned policy covers a process of at most two reachable states a step, as locks are.
+
+The number n of trajectories in the first of the two states is a Markov chain over the steps, for the other state has
+T - n. Given n, the counts of the actions in the two states are independent multinomials, which say both whether the
+cells are covered and how many trajectories each sends to the first state of the next step. So the law of n together
+with coverage so far is carried from step to step. All of it is ours.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tabular import _kernels, dp
+from tabular.exact_coverage import LOG_NEGLIGIBLE, NEVER, TIE, visit_law
+from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
+from tabular.policies import Estimator
+from theory import validate
+
+MAX_DEMOS = 10_000
+"""With more demonstrations than this, a process does not count as narrow."""
+
+MAX_WORK = 10**9
+"""Nor with more than this many multiplications for one coverage: about ten seconds of one core for gamma_star."""
+
+
+class _Cell(NamedTuple):
+    """One reachable (h, s): its actions by the probability with which they lead to the first next state."""
+
+    p: FloatArray  # (B,), of the actions that are played
+    to_first: FloatArray  # (G,), of each group of actions
+    starts: IntArray  # (G+1,), where groups begin
+
+
+class _Step(NamedTuple):
+    visits: IntArray  # (N,), numbers of trajectories in the first state that matter
+    law: FloatArray  # (N,), their probabilities
+    cells: tuple[_Cell, ...]  # of the first state, and of the second if there is one
+
+
+@dataclass(frozen=True, eq=False)
+class NarrowProcess:
+    """A process of at most two reachable states a step, after T demonstrations. Build it with `of`.
+
+    Parameters
+    ----------
+    n_demos : int
+        T.
+    n_actions : int
+        A.
+    steps : tuple
+        What `of` found: for each step, numbers of trajectories in its first state, and its cells.
+    """
+
+    n_demos: int
+    n_actions: int
+    steps: tuple[_Step, ...]
+
+    @classmethod
+    def of(cls, mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int) -> "NarrowProcess | None":
+        """The part of a process that the demonstrator visits, or None if the process does not count as narrow.
+
+        That is, if a step has more than two reachable states, or if T is above `MAX_DEMOS` or `work` above `MAX_WORK`.
+
+        Parameters
+        ----------
+        mdp : FiniteHorizonMDP
+        demonstrator : array_like, (H, S, A)
+        n_demos : int
+            T, at least 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or range.
+        """
+        pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
+        T = validate.integer("n_demos", n_demos, at_least=1)
+        w = dp.occupancy(mdp, pi_beta).sum(axis=2)
+        if T > MAX_DEMOS or (w > 0).sum(axis=1).max() > 2:
+            return None
+        states = [np.flatnonzero(row > 0) for row in w]
+        steps = []
+        for h, here in enumerate(states):
+            alone = here.size == 1
+            visits, law = (np.array([T]), np.ones(1)) if alone else visit_law(T, min(1.0, float(w[h, here[0]])))
+            following = states[h + 1] if h + 1 < mdp.horizon else here[:1]
+            cells = tuple(_cell(pi_beta[h, s], _to_first(mdp, h, int(s), following)) for s in here)
+            steps.append(_Step(visits, law, cells))
+        found = cls(T, mdp.n_actions, tuple(steps))
+        return found if found.work <= MAX_WORK else None
+
+    @property
+    def work(self) -> int:
+        """Multiplications for one coverage, at most: with G groups, each number of visits is split G-1 times."""
+        sizes = [step.visits.size for step in self.steps]
+        total = 0
+        for step, size, following in zip(self.steps, sizes, [*sizes[1:], 1], strict=True):
+            for cell in step.cells:
+                groups = cell.to_first.size
+                total += size * following * (1 if groups == 1 else size + (groups - 2) * size**2)
+        return total
+
+    def coverage_probability(self, estimator: Estimator, gamma: float) -> float:
+        """P[coverage over the reachable states >= gamma].
+
+        Parameters
+        ----------
+        estimator : Estimator
+        gamma : float
+            In (0, 1].
+
+        Returns
+        -------
+        float
+            In [0, 1]; absolute error about 1e-14 H.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is outside its range.
+        """
+        gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
+        validate.instance("estimator", estimator, Estimator)
+        law = self.steps[0].law
+        for step, after in zip(self.steps[:-1], self.steps[1:], strict=True):
+            size = after.visits.size
+            characteristic = self._carried(step, law, size, estimator, gamma)
+            wrapped = np.fft.irfft(characteristic, size)  # of n modulo the window's size: beyond it there is nothing
+            law = np.clip(wrapped[after.visits % size], 0.0, after.law)
+        return float(np.clip(self._carried(self.steps[-1], law, 1, estimator, gamma)[0].real, 0.0, 1.0))
+
+    def _carried(self, step: _Step, law: FloatArray, size: int, estimator: Estimator, gamma: float) -> FloatArray:
+        """E[z^n'; covered in this step and before] with n' trajectories in the next first state, z^size = 1."""
+        z = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
+        total = law[:, None].astype(complex)
+        for visits, cell in zip((step.visits, self.n_demos - step.visits), step.cells, strict=False):
+            moves = np.empty((visits.size, z.size), complex)
+            q = cell.to_first[:, None]
+            _kernels.cell_moves(
+                visits, estimator.noise_weight(visits), law, np.where(cell.p < NEVER, 0.0, cell.p),
+                gamma * cell.p * (1 - TIE), self.n_actions, cell.starts, 1 - q + q * z, LOG_NEGLIGIBLE, moves,
+            )  # fmt: skip
+            total = total * moves
+        carried: FloatArray = total.sum(axis=0)
+        return carried
+
+
+def _to_first(mdp: FiniteHorizonMDP, h: int, s: int, following: IntArray) -> FloatArray:
+    """Probability of each action (A,) to lead to the first of the one or two states that can follow."""
+    if following.size == 1:
+        return np.ones(mdp.n_actions)
+    k = h if mdp.probabilities.shape[0] > 1 else 0
+    chance = [np.where(mdp.successors[k, s] == t, mdp.probabilities[k, s], 0.0).sum(axis=1) for t in following]
+    with np.errstate(invalid="ignore"):  # where neither follows: of an action that is never played
+        return np.where(chance[1] > 0, chance[0] / (chance[0] + chance[1]), 1.0)
+
+
+def _cell(row: FloatArray, to_first: FloatArray) -> _Cell:
+    played = np.flatnonzero(row > 0)
+    order = played[np.argsort(to_first[played], kind="stable")]
+    groups, starts = np.unique(to_first[order], return_index=True)
+    return _Cell(row[order], groups, np.append(starts, order.size))
+
+
+def narrow_coverage_probability(
+    mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, estimator: Estimator, gamma: float
+) -> float:
+    """P[coverage over the reachable states >= gamma] of the whole process, exactly, where it is narrow.
+
+    Parameters
+    ----------
+    mdp : FiniteHorizonMDP
+        At most two states a step that the demonstrator reaches.
+    demonstrator : array_like, (H, S, A)
+    n_demos : int
+        T, from 1 to `MAX_DEMOS`. Each step costs O(T^1.5) where the actions of a state lead to the first next state
+        with at most two different probabilities (as in a lock), else O(T^2) for each more.
+    estimator : Estimator
+    gamma : float
+        In (0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is outside its range, or the process is not narrow (see `NarrowProcess.of`).
+    """
+    process = NarrowProcess.of(mdp, demonstrator, n_demos)
+    if process is None:
+        raise ValueError(
+            f"mdp must have at most 2 reachable states a step under the demonstrator, for n_demos at most {MAX_DEMOS} "
+            f"and {MAX_WORK:.0e} multiplications"
+        )
+    return process.coverage_probability(estimator, gamma)
