@@ -161,7 +161,7 @@ def _parse(
 ) -> tuple[argparse.Namespace, list[str], list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="small settings, within two minutes (the default)")
+    size.add_argument("--quick", action="store_true", help="small settings, some minutes (the default)")
     size.add_argument("--full", action="store_true", help="the settings of the published figures")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="one result or figure (may be repeated); never rewrites verdicts.json")  # fmt: skip
