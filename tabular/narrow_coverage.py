@@ -21,15 +21,15 @@ from theory import validate
 MAX_DEMOS = 10_000
 """With more demonstrations than this, a process does not count as narrow."""
 
-MAX_WORK = 10**9
-"""Nor with more than this many multiplications for one coverage: about ten seconds of one core for gamma_star."""
+MAX_WORK = 2 * 10**9
+"""Nor with more than this many multiplications for one coverage, the most that takes about a second of one core."""
 
 
 class _Cell(NamedTuple):
     """One reachable (h, s): its actions by the probability with which they lead to the first next state."""
 
     p: FloatArray  # (B,), of the actions that are played
-    to_first: FloatArray  # (G,), of each group of actions
+    to_first: FloatArray  # (G,), of each group of actions; at least two groups, of which one may be empty
     starts: IntArray  # (G+1,), where groups begin
 
 
@@ -93,13 +93,13 @@ class NarrowProcess:
 
     @property
     def work(self) -> int:
-        """Multiplications for one coverage, at most: with G groups, each number of visits is split G-1 times."""
+        """Complex multiplications for one coverage, at most: with G groups, each number of visits is split G-1 times."""
         sizes = [step.visits.size for step in self.steps]
         total = 0
         for step, size, following in zip(self.steps, sizes, [*sizes[1:], 1], strict=True):
             for cell in step.cells:
-                groups = cell.to_first.size
-                total += size * following * (1 if groups == 1 else size + (groups - 2) * size**2)
+                groups = np.unique(cell.starts).size - 1
+                total += size * (following // 2 + 1) * (1 if groups == 1 else size + (groups - 2) * size**2)
         return total
 
     def coverage_probability(self, estimator: Estimator, gamma: float) -> float:
@@ -161,6 +161,8 @@ def _cell(row: FloatArray, to_first: FloatArray) -> _Cell:
     played = np.flatnonzero(row > 0)
     order = played[np.argsort(to_first[played], kind="stable")]
     groups, starts = np.unique(to_first[order], return_index=True)
+    if groups.size == 1:
+        groups, starts = np.append(groups, 0.0), np.append(starts, order.size)
     return _Cell(row[order], groups, np.append(starts, order.size))
 
 

@@ -88,7 +88,7 @@ PROCESSES = {
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-@given(st.integers(1, 60), estimators(), st.floats(0.01, 0.98), st.floats(0.01, 0.98))
+@given(st.integers(1, 25), estimators(), st.floats(0.01, 0.98), st.floats(0.01, 0.98))
 @settings(max_examples=15)
 def test_more_may_fail_where_more_is_covered(name, n_demos, rule, one, other):
     instance = PROCESSES[name]

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from tabular import _kernels
 from tabular.certificates import certified_coverage_probability
 from tabular.demonstrations import sample_counts
 from tabular.exact_coverage import cell_coverage_probability, unmixed_coverage_probability
@@ -198,6 +199,15 @@ def test_a_lock_is_covered_as_often_as_in_sampled_data(rng):
         assert certified_coverage_probability(mdp, pi_beta, 100, rule, gamma) < seen.low
 
 
+@given(st.integers(0, 60), st.floats(0, 1), st.floats(0, 7))
+@example(0, 0.5, np.pi)
+@example(45, 1.0, 1.0)
+def test_powers_are_those_of_python(first, q, angle):
+    base, out = 1 - q + q * np.exp(1j * angle), np.empty((9, 2))
+    _kernels._powers(base, first, out)
+    assert_allclose(out @ [1, 1j], [complex(base) ** (first + i) for i in range(9)], rtol=0, atol=1e-13)
+
+
 # --- what is narrow ---------------------------------------------------------------------------------------------------
 
 LOCK = chain_lock(3, 2, 0.5)
@@ -219,7 +229,7 @@ def test_a_process_is_narrow_with_two_states_a_step_and_at_a_bearable_cost():
 
 
 RULE = posterior(2.0)
-MESSAGE = "mdp must have at most 2 reachable states a step under the demonstrator, for n_demos at most 10000 and 1e+09 multiplications"
+MESSAGE = "mdp must have at most 2 reachable states a step under the demonstrator, for n_demos at most 10000 and 2e+09 multiplications"
 REFUSED = [
     (SEA, 5, RULE, 0.5, ValueError, MESSAGE),
     (LOCK, MAX_DEMOS + 1, RULE, 0.5, ValueError, MESSAGE),
