@@ -93,7 +93,7 @@ class NarrowProcess:
 
     @property
     def work(self) -> int:
-        """Complex multiplications for one coverage, at most: with G groups, each number of visits is split G-1 times."""
+        """Complex multiplications for one coverage, at most: G groups split every number of visits G-1 times."""
         sizes = [step.visits.size for step in self.steps]
         total = 0
         for step, size, following in zip(self.steps, sizes, [*sizes[1:], 1], strict=True):
