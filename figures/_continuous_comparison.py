@@ -13,7 +13,7 @@ Wherever one strength stands for a family, it was chosen for each seed on the ot
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from figures._artifacts import Arrays
 from theory.claims import Interval
@@ -146,7 +146,7 @@ def differences(arrays: Arrays, at: tuple[int, int, int]) -> FloatArray:
     )
 
 
-def judged(found: FloatArray, rng: np.random.Generator) -> Arrays:
+def judged(found: FloatArray, rng: np.random.Generator, bounds: ArrayLike = 0.0) -> Arrays:
     """Means, intervals and p-values of differences, each over the last axis.
 
     Parameters
@@ -154,19 +154,23 @@ def judged(found: FloatArray, rng: np.random.Generator) -> Arrays:
     found : ndarray, (..., R)
         NaN throughout a row where there is no comparison.
     rng : numpy.random.Generator
+    bounds : array_like, optional
+        What the p-values test each mean against, of a shape that broadcasts to (...).
 
     Returns
     -------
     dict of ndarray, (...)
         `mean`; `low` and `high`, 95 % by the studentised bootstrap; `wide_low` and `wide_high`, the same where all of
-        them hold together with probability 1 - `ALL_AT_ONCE`; `p`, by flipped signs, and `holm`, adjusted for all.
+        them hold together with probability 1 - `ALL_AT_ONCE`; `p`, by flipped signs about the bound, and `holm`,
+        adjusted for all.
     """
     flat = found.reshape(-1, found.shape[-1])
+    beyond = flat - np.broadcast_to(np.asarray(bounds, np.float64), found.shape[:-1]).reshape(-1, 1)
     there = ~np.isnan(flat[:, 0])
     level = 1 - ALL_AT_ONCE / max(1, int(there.sum()))
 
-    def each(work: Callable[[FloatArray], tuple[float, ...]], width: int) -> FloatArray:
-        return np.array([work(row) if ok else (np.nan,) * width for row, ok in zip(flat, there, strict=True)])
+    def each(work: Callable[[FloatArray], tuple[float, ...]], rows: FloatArray, width: int) -> FloatArray:
+        return np.array([work(row) if ok else (np.nan,) * width for row, ok in zip(rows, there, strict=True)])
 
     def ends(confidence: float) -> Callable[[FloatArray], tuple[float, ...]]:
         def interval(row: FloatArray) -> tuple[float, ...]:
@@ -175,8 +179,8 @@ def judged(found: FloatArray, rng: np.random.Generator) -> Arrays:
 
         return interval
 
-    narrow, wide = each(ends(0.95), 2), each(ends(level), 2)
-    p = each(lambda row: (paired_p_value(row, rng, 99_999),), 1)[:, 0]
+    narrow, wide = each(ends(0.95), flat, 2), each(ends(level), flat, 2)
+    p = each(lambda row: (paired_p_value(row, rng, 99_999),), beyond, 1)[:, 0]
     adjusted = np.full(p.shape, np.nan)
     adjusted[there] = holm(p[there])
     columns = {

@@ -13,7 +13,7 @@ from figures import _style
 from figures._artifacts import Arrays
 from figures._continuous_comparison import ALL_AT_ONCE
 from figures._sweep import Sweep
-from theory.claims import Claim, Interval
+from theory.claims import SIGNIFICANT, Claim, Interval
 from theory.probability import mean_interval
 
 TITLE = "DSRL: success against steps of the environment"
@@ -68,7 +68,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
             Claim(f"dsrl-{task}-{n}-{words}", "E2", ">=", Interval(float(low), float(high)), 0.0, "sampled",
                   f"DSRL on {task} from {n} demonstrations, {what} (success; a curve's is its mean behind 0): "
                   f"{mean:+.3f} over {arrays['seeds'].size} seeds; intervals by the studentised bootstrap, all of "
-                  f"them together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted after Holm."),
+                  f"them together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted after Holm; decided "
+                  f"only where p is at most {SIGNIFICANT:g}, too.", float(p)),
         )  # fmt: skip
     return claims
 

@@ -173,6 +173,15 @@ def test_judgements_of_many_are_wider_and_rows_without_a_comparison_stay_out():
     assert all(np.isnan(values[2]) for values in judged.values())
 
 
+def test_p_values_are_of_the_bound_that_each_mean_is_held_against():
+    """Differences about -0.03: below 0 for sure, above -0.05 for sure; by all signs, the least p-value is 2/2^12."""
+    row = -0.03 + 0.001 * np.random.default_rng(6).normal(size=12)
+    judged = comparison.judged(np.stack([row, row, row]), np.random.default_rng(7), [0.0, -0.05, row.mean()])
+    assert_allclose(judged["p"][:2], 2 / 2**12)
+    assert judged["p"][2] > 0.5
+    assert_allclose(judged["mean"], row.mean())
+
+
 # --- the figures ------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +230,16 @@ def test_the_learning_curves_are_judged():
     assert worse["dsrl-reach-5-curve-PostBC-BC"].verdict == "violated"
 
 
-def test_with_few_seeds_nothing_is_claimed():
-    claims = claims_of(fig_tradeoff, good, replace(ONE, n_seeds=3))
+@pytest.mark.parametrize("module", [fig_tradeoff, fig_dsrl])
+@pytest.mark.parametrize("change", [good, bad])
+@pytest.mark.parametrize("n_seeds", [3, 7])
+def test_with_few_seeds_nothing_is_claimed(module, change, n_seeds):
+    """Of 7 pairs the least p-value is 2/2^7, and that of 5 or more comparisons, adjusted, at least 0.07."""
+    claims = claims_of(module, change, replace(ONE, n_demos=(5,), n_seeds=n_seeds))
     assert {claim.verdict for claim in claims.values()} == {"inconclusive"}
+    assert min(claim.p_value for claim in claims.values()) >= min(1.0, 2 / 2**n_seeds * len(claims)) - 1e-12
+
+
+def test_seven_seeds_are_not_enough_even_where_the_interval_is_clear():
+    claims = claims_of(fig_tradeoff, good, replace(ONE, n_demos=(5,), n_seeds=7))
+    assert any(claim.interval.low > claim.bound for claim in claims.values())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.claims import EMPIRICAL_SOURCES, Claim, Interval, Outcome, Result, Step, decide, judge
+from theory.claims import EMPIRICAL_SOURCES, SIGNIFICANT, Claim, Interval, Outcome, Result, Step, decide, judge
 
 NUMBERS = st.floats(allow_nan=False)
 INTERVALS = st.tuples(NUMBERS, NUMBERS).map(lambda ends: Interval(*sorted(ends)))
@@ -93,6 +93,25 @@ def test_the_verdict_of_a_claim_cannot_be_set():
         claim().verdict = "holds"
     with pytest.raises(TypeError):
         Claim("an-id", "R1", "<=", Interval(0, 2), 1.0, "exact", "A plain sentence.", verdict="holds")
+
+
+@pytest.mark.parametrize(
+    ("low", "p_value", "verdict"),
+    [
+        (0.1, None, "holds"), (0.1, 0.0, "holds"), (0.1, SIGNIFICANT, "holds"), (0.1, 0.0501, "inconclusive"),
+        (0.1, 1.0, "inconclusive"), (-0.1, 0.0, "inconclusive"), (-0.6, 0.01, "violated"), (-0.6, 0.0625, "inconclusive"),
+    ],
+)  # fmt: skip
+def test_a_claim_with_a_p_value_needs_both(low, p_value, verdict):
+    assert SIGNIFICANT == 0.05
+    made = Claim("an-id", "E2", ">=", Interval(low, low + 0.5), 0.0, "sampled", "A plain sentence.", p_value)
+    assert made.verdict == verdict
+
+
+@pytest.mark.parametrize("p_value", [-0.1, 1.1, math.nan])
+def test_a_p_value_that_is_none_is_refused(p_value):
+    with pytest.raises(ValueError, match=r"p_value must lie in \[0, 1\]"):
+        Claim("an-id", "E2", ">=", Interval(0, 1), 0.0, "sampled", "A plain sentence.", p_value)
 
 
 @given(INTERVALS, RELATIONS, NUMBERS)

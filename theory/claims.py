@@ -1,7 +1,8 @@
 """The vocabulary of checking: what is claimed, on which evidence, and what came out.
 
-A *claim* compares an interval with a bound. Its verdict is computed from the two and cannot be set. A *step* is one
-line of a proof; deciding it runs an engine and yields an *outcome*. A *result* is a numbered statement with its steps.
+A *claim* compares an interval with a bound. Its verdict is computed from the two, and from a p-value where it has
+one, and cannot be set. A *step* is one line of a proof; deciding it runs an engine and yields an *outcome*. A *result*
+is a numbered statement with its steps.
 """
 
 import math
@@ -58,6 +59,10 @@ def judge(interval: Interval, relation: Relation, bound: float) -> ClaimVerdict:
     return "violated" if interval.low > bound else "inconclusive"
 
 
+SIGNIFICANT = 0.05
+"""Largest p-value with which a claim that has one can be decided."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """One checked statement about computed data: `interval relation bound`.
@@ -76,6 +81,14 @@ class Claim:
     evidence : {"exact", "sampled", "interval", "symbolic"}
     detail : str
         One plain sentence: the quantity, the bound, the level of the interval.
+    p_value : float, optional
+        Two-sided, of a test that the quantity equals the bound, adjusted for all tests made beside it; above
+        `SIGNIFICANT` the claim is inconclusive whatever the interval says.
+
+    Raises
+    ------
+    ValueError
+        If `p_value` is not in [0, 1].
     """
 
     id: str
@@ -85,10 +98,17 @@ class Claim:
     bound: float
     evidence: Evidence
     detail: str
+    p_value: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.p_value is not None and not 0 <= self.p_value <= 1:  # also refuses NaN
+            raise ValueError(f"p_value must lie in [0, 1]; got {self.p_value}")
 
     @property
     def verdict(self) -> ClaimVerdict:
-        """What the comparison says."""
+        """What the comparison says, unless the p-value says that this may be chance."""
+        if self.p_value is not None and self.p_value > SIGNIFICANT:
+            return "inconclusive"
         return judge(self.interval, self.relation, self.bound)
 
     @property
