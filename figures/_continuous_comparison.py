@@ -4,10 +4,11 @@ A family is a curve of policies, by strength of its noise: BC alone, sigma-BC, P
 
 - best against best: of a family the strength with the most success after finetuning;
 - at equal pretrained success: PostBC at each alpha against the best finetuned success that sigma-BC, BC among it, has
-  at this pretrained success or a higher one, between its grid's points too;
+  at this pretrained success or a higher one, between its grid's points too; that best is of the same seeds, chance
+  included, which favours sigma-BC;
 - at equal noise: against sigma-BC at the root mean square that PostBC added, between its grid's points.
 
-Wherever one strength stands for a family, it was chosen for each seed on the other half of the seeds.
+Wherever else one strength stands for a family, it was chosen for each seed on the other half of the seeds.
 """
 
 from collections.abc import Callable
@@ -27,10 +28,10 @@ COMPARISONS = {
     "finetuned, PostBC - BC": "E2",
     "finetuned, PostBC - sigma-BC": "E2",
     "finetuned at equal pretrained success, PostBC - sigma-BC": "E2",
-    "pretrained at equal noise, PostBC - sigma-BC": "E1",
+    "pretrained at equal noise, PostBC - sigma-BC": "E0",
     "finetuned at equal noise, PostBC - sigma-BC": "E2",
 }
-"""What is compared, and which claim of the paper that is about."""
+"""What is compared, and which claim of the paper that is about (E0: none)."""
 
 ALL_AT_ONCE = 0.05
 """Probability that any of a figure's intervals for claims misses."""

@@ -24,8 +24,9 @@ EMPIRICAL = {
     "E2": "finetuning from PostBC succeeds more often, or with fewer rollouts, than from BC or sigma-BC",
     "E3": "the gain shrinks as the number of demonstrations grows",
     "E4": "the ensemble's posterior is wide where demonstrations are few",
+    "E0": "what else experiments say, none of it a claim of the paper",
 }
-"""The claims of the paper's experiments, in our words."""
+"""The claims of the paper's experiments, in our words, and what is none of them."""
 
 _FOLDER = Path(__file__).parent / "report"
 _PAGES = page_templates(_FOLDER)

@@ -153,7 +153,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     return [
         _exponent("finetune-cost-gamma", {key: fit for key, fit in fits.items() if key[1] == "gamma"}),
         _exponent("finetune-cost-missing", {key: fit for key, fit in fits.items() if key[1] != "gamma"}),
-        Claim("finetune-cost-planning", "E2", "<=", spread, 2.0, "sampled",
+        Claim("finetune-cost-planning", "E0", "<=", spread, 2.0, "sampled",
               "Lock: optimistic planning over the support does not pay for small gamma; largest over smallest median "
               "of its episodes."),
         Claim("finetune-cost-critic-plateau", "B1.6", "<=",
@@ -161,7 +161,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "Funnel: largest excess of policy gradient from BC over BC's plateau, with the exact critic or without."),
         Claim("finetune-cost-coverage-beats-critic", "E2", ">=", mean_interval(coverage, CONFIDENCE), 0.0, "sampled",
               f"Funnel: return after {last} episodes, PostBC without a critic less BC with the exact one ({level})."),
-        Claim("finetune-cost-critic-gain", "E2", "<=", _size(gain), 0.05, "sampled",
+        Claim("finetune-cost-critic-gain", "E0", "<=", _size(gain), 0.05, "sampled",
               f"Funnel: size of what the exact critic adds to PostBC's return, mean over the episodes: from "
               f"{gain.low:.4f} to {gain.high:.4f} ({level})."),
     ]  # fmt: skip
@@ -181,7 +181,7 @@ def _exponent(name: str, fits: dict[tuple[str, str], tuple[float, Interval, int]
     )
     what = "largest distance from 1 of the exponents of episodes, where 10 or more are expected"
     detail = f"Lock: {what} ({CONFIDENCE:.0%} intervals): {listed}."
-    return Claim(name, "E2", "<=", max(off, key=lambda one: one.high), 0.25, "sampled", detail)
+    return Claim(name, "E0", "<=", max(off, key=lambda one: one.high), 0.25, "sampled", detail)
 
 
 SHADES = dict(zip(("natural gradient", "policy gradient", "PPO", "optimistic planning"), _style.OTHERS, strict=False))

@@ -211,7 +211,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         share = arrays["memory_inside"][k, :, -1].mean(axis=0)
         claims.append(
             Claim(
-                f"posterior-noise-memorised-{name.replace(' ', '-')}", "E4", "<=", mean_interval(share), 0.5,
+                f"posterior-noise-memorised-{name.replace(' ', '-')}", "E0", "<=", mean_interval(share), 0.5,
                 "sampled",
                 f"Members {name}, trained longest ({arrays['steps'][-1]} steps): spread at the demonstrated states as "
                 f"a share of the perturbation, mean over n; 1 is sigma-BC; 95 % interval over {share.size} data sets.",

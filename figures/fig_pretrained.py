@@ -71,7 +71,7 @@ def smallest(samples: NDArray[np.float64], confidence: float = 0.95) -> Interval
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
-    """E1 task by task: no worse than BC at any n; and PostBC against noise of the same size everywhere."""
+    """E1 task by task: no worse than BC at any n; and PostBC against noise of the same size everywhere (E0)."""
     claims = []
     for i, task in enumerate(map(str, arrays["tasks"])):
         for name, method in (("half", HALF), ("one", WHOLE)):
@@ -89,7 +89,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         low, high = _experiment.intervals(gap, 0.95)
         claims.append(
             Claim(
-                f"pretrained-{task}-same-noise", "E1", ">=", Interval(float(low), float(high)), 0.0, "sampled",
+                f"pretrained-{task}-same-noise", "E0", ">=", Interval(float(low), float(high)), 0.0, "sampled",
                 f"{task}: mean over n of the paired difference in success, PostBC (alpha = 1) minus sigma-BC with the "
                 f"same noise on average, {gap.size} seeds, 95 % interval.",
             )

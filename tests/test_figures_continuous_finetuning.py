@@ -218,6 +218,16 @@ def test_the_verdicts_of_the_trade_off_follow_the_numbers(change, verdict):
     assert all(claim.as_expected for claim in claims.values())  # claims of the paper's experiments never fail a run
 
 
+def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
+    table = made_up(ONE)
+    slow = [{**row, "pretrain_seconds": "9.0", "finetune_seconds": "99.0"} for row in table]
+    for module in (fig_tradeoff, fig_dsrl):
+        one, other = (module.compared(grid.tensors(rows), np.random.default_rng(5)) for rows in (table, slow))
+        assert one.keys() == other.keys()
+        for name, values in one.items():
+            assert_array_equal(other[name], values)
+
+
 def test_a_tie_is_called_inconclusive():
     claims = claims_of(fig_tradeoff, lambda *_: (0.5, 0.7), ONE)
     assert {c.verdict for c in claims.values() if c.source != "E1"} <= {"inconclusive"}

@@ -258,7 +258,7 @@ def test_the_first_screen_counts_what_came_out(source, outcomes):
     claims = [c for outcome in outcomes for c in outcome.claims]
     theirs = [c for c in claims if c.source.startswith("E")]
     assert f"{len(claims) - len(theirs)} claims about computed data" in text
-    assert f"{len(theirs)} tests of the paper’s experiments" in text
+    assert f"{len(theirs)} tests by experiments" in text
     assert "Everything came out as this project asserts." in text
 
 

@@ -19,8 +19,9 @@ Severity = Literal["typing error", "proof only", "condition", "constant", "state
 """How far an error reaches: a slip of the pen; a step whose statement survives; a missing condition; a wrong constant;
 a statement that is false."""
 
-EMPIRICAL_SOURCES = frozenset({"E1", "E2", "E3", "E4"})
-"""Claims of the paper's experiments: reported whichever way they come out, and never a failure of a run."""
+EMPIRICAL_SOURCES = frozenset({"E0", "E1", "E2", "E3", "E4"})
+"""Claims of the paper's experiments, E1 to E4, and what else experiments say, E0: reported whichever way they come out,
+and never a failure of a run."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Claim:
     id : str
         Unique within its figure, for instance ``bc-fails-probability``.
     source : str
-        Where the statement comes from: a step or result id of the paper, ``R1``..``R6`` (ours), ``E1``..``E4``, or an
+        Where the statement comes from: a step or result id of the paper, ``R1``..``R6`` (ours), ``E0``..``E4``, or an
         algorithm.
     relation : {"<=", ">="}
     interval : Interval
