@@ -272,4 +272,4 @@ def load_policy(path: str | os.PathLike[str]) -> ClonedPolicy:
     denoiser = Denoiser(PATHS[name], network, network.checked(found["parameters"]))
     seen, done = (Scale.read(found, name) for name in ("observation", "action"))
     added = validate.array("added", found["added"], shape=(None,))
-    return ClonedPolicy(denoiser, seen, done, int(found["action_dim"]), added, int(found["n_steps"]))
+    return ClonedPolicy(denoiser, seen, done, found["action_dim"].item(), added, found["n_steps"].item())

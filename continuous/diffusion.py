@@ -103,7 +103,10 @@ class Denoiser:
         return validate.array("observations", observations, shape=(None, self.network.sizes[0] - self.n_out - 1))
 
     def _around(self, n: int, signal: Any, noise: Any) -> Preconditioning:
-        a, s = (np.broadcast_to(np.asarray(x, np.float64), (n,)) for x in (signal, noise))
+        a, s = (
+            validate.array(name, np.broadcast_to(np.asarray(x, np.float64), (n,)))
+            for name, x in (("signal", signal), ("noise", noise))
+        )
         return self.path.precondition(a, s)
 
 

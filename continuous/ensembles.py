@@ -295,8 +295,11 @@ def save_ensemble(path: str | os.PathLike[str], ensemble: Ensemble) -> None:
 
 
 def load_ensemble(path: str | os.PathLike[str]) -> Ensemble:
-    """Read what `save_ensemble` wrote; raises as `load_arrays` and `Network.checked` do."""
+    """Read what `save_ensemble` wrote; raises as `load_arrays` and `Network.checked` do, or if sizes do not fit."""
     found = load_arrays(path, "ensemble", (*_ARRAYS, *Scale.names("observation"), *Scale.names("action")))
     network = Network.of(found["sizes"])
     members = np.stack([network.checked(member) for member in np.atleast_2d(found["parameters"])])
-    return Ensemble(network, members, Scale.read(found, "observation"), Scale.read(found, "action"))
+    observations, actions = (Scale.read(found, name) for name in ("observation", "action"))
+    if observations.mean.size != network.sizes[0] or network.sizes[-1] not in (k * actions.mean.size for k in (1, 2)):
+        raise ValueError(f"observation_mean and action_mean must fit the network {network.sizes}")
+    return Ensemble(network, members, observations, actions)

@@ -171,7 +171,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     bayes = ratio(arrays, "linear_noise_mean", "gaussian", np.ones_like(enough))
     found = arrays["linear_noise_mean"]
     off = np.abs(found.mean(axis=0) - arrays["gaussian_mean"]) / arrays["gaussian"] * np.sqrt(len(found))
-    level = f"intervals with false alarm {FALSE_ALARM:g} for all states together"
+    level = f"intervals with false alarm {FALSE_ALARM:g} for all states together, normal approximation"
     return [
         Claim("bridge-table", "Algorithm A", "<=", Interval.point(float(apart)), 5e-3, "exact",
               "Largest difference, over members and the states they drew, of a linear network on one-hot states from "

@@ -328,6 +328,8 @@ def test_bad_arguments_are_named():
         (lambda: model.at([[0.0, 1.0]]), "observations"),
         (lambda: model.gradient([[0.0]], [[np.nan]], 0.5, 0.5, [[1.0]]), "noisy"),
         (lambda: model.gradient([[0.0]], [[0.0]], 0.5, 0.5, [[1.0, 1.0]]), "upstream"),
+        (lambda: model.gradient([[0.0]], [[0.0]], np.nan, 0.5, [[1.0]]), "signal"),
+        (lambda: model.affine([[0.0]], [[0.0]], 0.5, [np.inf]), "noise"),
     ):
         with pytest.raises((TypeError, ValueError), match=name):
             call()

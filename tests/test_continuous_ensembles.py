@@ -164,7 +164,13 @@ def test_an_ensemble_is_saved_and_predicts_the_same(tmp_path):
     at = shown().observations
     assert np.array_equal(again.predictions(at), ensemble.predictions(at))
     with np.load(tmp_path / "e.npz") as found:
-        np.savez(tmp_path / "e.npz", **{**found, "parameters": found["parameters"][:, 1:]})
+        whole = dict(found)
+    for of, size in (("observation", 2), ("action", 3)):
+        other = {f"{of}_mean": np.zeros(size), f"{of}_spread": np.ones(size)}
+        np.savez(tmp_path / "other.npz", **whole | other)
+        with pytest.raises(ValueError, match="must fit the network"):
+            load_ensemble(tmp_path / "other.npz")
+    np.savez(tmp_path / "e.npz", **{**whole, "parameters": whole["parameters"][:, 1:]})
     with pytest.raises(ValueError, match="parameters must have shape"):
         load_ensemble(tmp_path / "e.npz")
     with pytest.raises(TypeError, match="ensemble"):
