@@ -1,6 +1,7 @@
 """The grid of finetuning: its table and tensors, comparisons on numbers made up so that the answer is known, claims."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,6 +217,16 @@ def test_the_verdicts_of_the_trade_off_follow_the_numbers(change, verdict):
     (shrinks,) = (claim for claim in claims.values() if claim.source == "E3")
     assert shrinks.verdict == verdict
     assert all(claim.as_expected for claim in claims.values())  # claims of the paper's experiments never fail a run
+
+
+def test_the_first_part_of_the_grid_is_too_small_for_verdicts():
+    """As its own page says: there the best alpha is below BC by an interval clear of 0, with an adjusted p of 0.0625."""
+    table = Path(__file__).parents[1] / "results" / "dsrl_stick_n10.csv"
+    arrays = fig_tradeoff.compared(grid.read_tables([table]), np.random.default_rng(0))
+    claims = fig_tradeoff.check(arrays)
+    assert {claim.verdict for claim in claims} == {"inconclusive"}
+    assert any(claim.interval.high < claim.bound for claim in claims)
+    assert min(claim.p_value for claim in claims) == pytest.approx(4 * 2 / 2**7)
 
 
 def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
