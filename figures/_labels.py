@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-LINE = 1.2
+LINE = 1.35
 """Height of a line of text, as a multiple of the size of its letters."""
 
 End = tuple[str, str, float, float]
@@ -114,8 +114,8 @@ class Placer:
         self._names.append(box)
         middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]) / self._room
         self._axes.text(
-            middle[0], middle[1], name, transform=self._axes.transAxes, color=colour, fontsize=self._size, ha="center", va="center",
-            zorder=6, path_effects=[withStroke(linewidth=1.5, foreground="white")],
+            middle[0], middle[1], name, transform=self._axes.transAxes, color=colour, fontsize=self._size, ha="center",
+            va="center", zorder=6, path_effects=[withStroke(linewidth=1.5, foreground="white")],
         )  # fmt: skip
 
     def _around(self, name: str, at: NDArray[np.float64], radius: float) -> Iterator[Box]:

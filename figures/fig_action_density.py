@@ -122,7 +122,7 @@ def draw(arrays: Arrays) -> Figure:
     for axes in panels[:2, 0]:
         axes.set_ylabel("sideways action\n(action units)")
     panels[2, 0].set_ylim(bottom=0)
-    panels[2, 0].set_ylabel("deviation (action units)")
+    panels[2, 0].set_ylabel("deviation\n(action units)")
     handles, labels = panels[2, 0].get_legend_handles_labels()
     (line,) = panels[0, 0].plot([], [], color=_style.COLOURS["demonstrator"], lw=3, alpha=0.5)
     figure.legend([*handles, line], [*labels, "demonstrator"], loc="outside upper center", ncols=4)

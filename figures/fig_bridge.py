@@ -11,7 +11,7 @@ from scipy import stats
 
 from continuous.ensembles import Recipe, fit_members, resampled_rows
 from continuous.training import Training
-from figures import _labels, _style
+from figures import _style
 from figures._artifacts import Arrays
 from figures._sweep import Cell, Sweep
 from tabular.counts import Counts
@@ -203,36 +203,26 @@ def draw(arrays: Arrays) -> Figure:
     """The bootstrap on the left, perturbed targets on the right."""
     figure = _style.new_figure(_style.PAGE, 3.0)
     panels = figure.subplots(1, 2, sharey=True)
-    ends = []
     for axes, letter, version, truth, title, name in (
         (panels[0], "a", "state-action", "bootstrap", "pairs drawn with replacement", "bootstrap, closed form"),
         (panels[1], "b", "noise", "gaussian", "perturbed targets (Lemma 7)", "Gaussian posterior"),
     ):
-        ends.append(_draw_panel(axes, arrays, version, truth, name))
+        _draw_panel(axes, arrays, version, truth, name)
         _style.panel_letter(axes, letter, title)
         axes.set_xlabel("recorded actions at the state")
     panels[0].set_ylabel("deviation of the mean action")
-    panels[0].set_ylim(bottom=0)
-    for axes, names in zip(panels, ends, strict=True):
-        _labels.name_ends(axes, names)
     return figure
 
 
-def _draw_panel(axes: Axes, arrays: Arrays, version: str, truth: str, name: str) -> list[_labels.End]:
-    """Draw a panel; what names its lines and points."""
+def _draw_panel(axes: Axes, arrays: Arrays, version: str, truth: str, name: str) -> None:
     x = np.arange(arrays["visits"].size)
-    axes.plot(x, arrays["tabular"], color=_style.COLOURS["demonstrator"], lw=3, alpha=0.35)
-    axes.plot(x, arrays[truth], color="black", ls="--", lw=1.2, marker="_", ms=9)
-    last = np.flatnonzero(np.isfinite(arrays[truth]))[-1]
-    names = [
-        ("tabular posterior", _style.COLOURS["demonstrator"], float(x[-1]), float(arrays["tabular"][-1])),
-        (name, "black", float(x[last]), float(arrays[truth][last])),
-    ]
+    axes.plot(x, arrays["tabular"], color=_style.COLOURS["demonstrator"], lw=3, alpha=0.35, label="tabular posterior")
+    axes.plot(x, arrays[truth], color="black", ls="--", lw=1.2, marker="_", ms=9, label=name)
     for shift, kind, label in ((-0.12, "linear", "ensemble, linear"), (0.12, "hidden", "ensemble, hidden layers")):
         sample = arrays[f"{kind}_{version}_mean"]
         low, high = deviation_interval(sample, _level(arrays))
         axes.vlines(x + shift, low, high, color=COLOURS[kind], lw=1.2)
-        axes.plot(x + shift, sample.std(axis=0, ddof=1), color=COLOURS[kind], ls="none", marker="o")
-        names.append((label, COLOURS[kind], float(x[-1]), float(sample[:, -1].std(ddof=1))))
+        axes.plot(x + shift, sample.std(axis=0, ddof=1), color=COLOURS[kind], ls="none", marker="o", label=label)
     axes.set_xticks(x, [str(n) for n in arrays["visits"]])
-    return names
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="upper left")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from figures import _finetuning, _labels, _style
 from figures._artifacts import Arrays
-from figures._finetuning import KEPT, STARTS, Run, Size
+from figures._finetuning import STARTS, Run, Size
 from figures._sweep import Sweep
 from theory.claims import Claim, Interval
 from theory.probability import bootstrap_interval, mean_interval

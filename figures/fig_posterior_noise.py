@@ -268,16 +268,16 @@ def _band(axes: Axes, x: FloatArray, samples: FloatArray, colour: str, *, logs: 
 
 def _draw_density(axes: Axes, arrays: Arrays) -> None:
     trajectory = VERSIONS.index("trajectory")
-    ends = []
     for colour, n in zip(SIZES, arrays["shown"], strict=True):
         k = int(np.flatnonzero(arrays["n_demos"] == n)[0])
         _band(axes, np.arange(1.0, 11.0), arrays["binned"][0, trajectory, k].T, colour, logs=True)
-        last = float(np.exp(np.log(arrays["binned"][0, trajectory, k, :, -1]).mean()))
-        ends.append((f"n = {n}", colour, 10.0, last))
     axes.set(xlabel="tenth of density (10: densest)", ylabel="width (action units)", xticks=[1, 4, 7, 10], yscale="log")
     axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
     axes.minorticks_off()
-    _labels.name_ends(axes, ends)
+    placer = _labels.Placer(axes, axes.lines)
+    for line, colour, n in zip(axes.lines, SIZES, arrays["shown"], strict=True):
+        points = [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())]
+        placer.place([f"n = {n}"] * len(points), points, colour)
 
 
 def _draw_decay(axes: Axes, arrays: Arrays) -> None:
@@ -295,14 +295,11 @@ def _draw_decay(axes: Axes, arrays: Arrays) -> None:
 
 
 def _draw_memory(axes: Axes, arrays: Arrays) -> None:
-    ends = []
     for k, line in enumerate(("-", "--")):
         for colour, i, n in zip((SIZES[0], SIZES[2]), range(2), arrays["memory_demos"], strict=True):
-            share = arrays["memory_inside"][k, i]
-            _band(axes, arrays["steps"], share, colour, ls=line)
-            name = f"n = {n},\n" + PRIOR_NAMES[k].replace(" to ", "\nto ")
-            ends.append((name, colour, float(arrays["steps"][-1]), float(share[-1].mean())))
+            label = f"n = {n}, {PRIOR_NAMES[k]}"
+            _band(axes, arrays["steps"], arrays["memory_inside"][k, i], colour, ls=line, label=label)
     axes.axhline(1.0, color=_style.COLOURS["sigma-BC"], lw=1)
     axes.text(arrays["steps"][0], 1.02, "sigma-BC", color=_style.COLOURS["sigma-BC"], fontsize=7, va="bottom")
-    axes.set(xscale="log", xlabel="steps of training", ylabel="spread / perturbation", ylim=(0, 1.2))
-    _labels.name_ends(axes, ends, size=6.5)
+    axes.set(xscale="log", xlabel="steps of training", ylabel="spread / perturbation", ylim=(0, 1.85))
+    axes.legend(fontsize=6.5, handlelength=2.4)

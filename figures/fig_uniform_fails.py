@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
-from figures import _labels, _style
+from figures import _style
 from figures._artifacts import Arrays
 from figures._sweep import Cell, Sweep
 from tabular.gamma_star import gamma_star
@@ -157,24 +156,23 @@ def draw(arrays: Arrays) -> Figure:
     for t, axes in enumerate(panels):
         x = np.geomspace(1e-3, 0.249, 100)
         bound = [uniform_fails.coverage_bound(float(e), horizon) for e in x]
-        axes.plot(x, np.minimum(1, 32 * x), color=_style.COLOURS["paper's bound"], lw=1, ls=":")
-        axes.plot(x, bound, color=_style.COLOURS["our bound"], lw=1, ls="--")
+        hidden = "" if t == 0 else "_"  # one entry each in the legend
+        axes.plot(
+            x,
+            np.minimum(1, 32 * x),
+            color=_style.COLOURS["paper's bound"],
+            lw=1,
+            ls=":",
+            label=f"{hidden}paper's bound on uniform noise",
+        )
+        axes.plot(x, bound, color=_style.COLOURS["our bound"], lw=1, ls="--", label=f"{hidden}ours")
         for i, family in enumerate(FAMILIES):
             shown = arrays["coverage"][t, i] > 0
             axes.plot(arrays["loss"][t, i][shown], arrays["coverage"][t, i][shown], color=_style.COLOURS[family],
+                label=hidden + _style.label(family),
                       marker=_style.MARKERS[family], ms=2.5)  # fmt: skip
         axes.set(xscale="log", yscale="log", xlim=(1e-3, 0.5), ylim=(8e-4, 1.1), xlabel="expected loss (reward)")
         _style.panel_letter(axes, "abc"[t], f"T = {arrays['n_demos'][t]}")
     panels[0].set_ylabel(f"$\\gamma$ covered with probability {CONFIDENCE}")
-    _name_lines(panels[-1])
+    figure.legend(loc="outside upper center", ncols=5, handlelength=1.6, columnspacing=1.2)
     return figure
-
-
-def _name_lines(axes: Axes) -> None:
-    """Names beside the lines of the last panel, where these are furthest apart."""
-    placer = _labels.Placer(axes, axes.lines)
-    names = ("paper's bound on\nuniform noise", "our bound on\nuniform noise", *map(_style.label, FAMILIES))
-    colours = (_style.COLOURS[name] for name in ("paper's bound", "our bound", *FAMILIES))
-    for line, name, colour in zip(axes.lines, names, colours, strict=True):
-        points = [(x, y) for x, y in np.asarray(line.get_xydata()).tolist() if 1e-3 < x < 0.4 and y > 1e-3]
-        placer.place([name] * len(points), points, colour)
