@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import _finetuning, _labels, _style
+from figures import _finetuning, _style
 from figures._artifacts import Arrays
-from figures._finetuning import STARTS, Run, Size
+from figures._finetuning import KEPT, STARTS, Run, Size
 from figures._sweep import Sweep
 from theory.claims import Claim, Interval
 from theory.probability import bootstrap_interval, mean_interval
@@ -116,18 +116,9 @@ def draw(arrays: Arrays) -> Figure:
         _style.panel_letter(axes, "abc"[i], f"{name}, {arrays['episodes'][i]} episodes")
         axes.set_xlabel("demonstrator's return, J/J*")
     panels[0].set_ylabel("return, J/J*")
-    _name_lines(panels, arrays)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
-
-
-def _name_lines(panels: Sequence[Axes], arrays: Arrays) -> None:
-    """Names of the policies beside their lines, in the panel where PostBC is furthest from uniform noise."""
-    after = arrays["ends"].mean(axis=-1)[..., 1]
-    i = int(np.ptp(after[:, :, 1:], axis=2).max(axis=1).argmax())
-    placer = _labels.Placer(panels[i], panels[i].lines)
-    for k, start in enumerate(STARTS):
-        points = list(zip(arrays["demonstrator"][i].tolist(), after[i, :, k].tolist(), strict=True))
-        placer.place([start] * len(points), points, _style.COLOURS[start])
 
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
@@ -139,6 +130,8 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
         colour, marker = _style.COLOURS[start], _style.MARKERS[start]
         before, after = arrays["ends"][i, :, k].mean(axis=-1).T
         axes.plot(at, before, color=colour, ls=":", lw=1)
-        axes.plot(at, after, color=colour, marker=marker, lw=1.2)
+        axes.plot(
+            at, after, color=colour, marker=marker, lw=1.2, label=start if k == 0 else f"{start}, {KEPT:.0%} kept"
+        )
         axes.vlines(at, arrays["low"][i, :, k, 1], arrays["high"][i, :, k, 1], color=colour, lw=1)
     axes.set_ylim(-0.03, 1.05)

@@ -302,4 +302,4 @@ def _draw_memory(axes: Axes, arrays: Arrays) -> None:
     axes.axhline(1.0, color=_style.COLOURS["sigma-BC"], lw=1)
     axes.text(arrays["steps"][0], 1.02, "sigma-BC", color=_style.COLOURS["sigma-BC"], fontsize=7, va="bottom")
     axes.set(xscale="log", xlabel="steps of training", ylabel="spread / perturbation", ylim=(0, 1.85))
-    axes.legend(fontsize=6.5, handlelength=2.4)
+    axes.legend(fontsize=6.5, handlelength=2.0, handletextpad=0.5)
