@@ -295,11 +295,11 @@ def _draw_decay(axes: Axes, arrays: Arrays) -> None:
 
 
 def _draw_memory(axes: Axes, arrays: Arrays) -> None:
-    for k, line in enumerate(("-", "--")):
+    for k, line in enumerate(("-", (0, (2.2, 1.2)))):
         for colour, i, n in zip((SIZES[0], SIZES[2]), range(2), arrays["memory_demos"], strict=True):
             label = f"n = {n}, {PRIOR_NAMES[k]}"
             _band(axes, arrays["steps"], arrays["memory_inside"][k, i], colour, ls=line, label=label)
     axes.axhline(1.0, color=_style.COLOURS["sigma-BC"], lw=1)
     axes.text(arrays["steps"][0], 1.02, "sigma-BC", color=_style.COLOURS["sigma-BC"], fontsize=7, va="bottom")
     axes.set(xscale="log", xlabel="steps of training", ylabel="spread / perturbation", ylim=(0, 1.85))
-    axes.legend(fontsize=6.5, handlelength=2.0, handletextpad=0.5)
+    axes.legend(fontsize=6.5, handlelength=2.3, handletextpad=0.5)
