@@ -163,6 +163,9 @@ def _name_points(axes: Axes, arrays: Arrays, x: NDArray[np.float64], y: NDArray[
         left += [(strengths[i], points[i], family) for i in range(len(rows)) if i != named]
     for strength, point, family in left:
         placer.place([strength], [point], _style.COLOURS[family], needed=False)
+    low, high = zip(axes.get_xlim(), axes.get_ylim(), strict=True)
+    level = [(float(v), float(v)) for v in np.linspace(max(low), min(high), 12)]
+    placer.place(["no gain"] * len(level), level, "#777777", needed=False)
 
 
 def _room(ends: tuple[float, float]) -> tuple[float, float]:
