@@ -115,13 +115,14 @@ def draw(arrays: Arrays) -> Figure:
         for i, n in enumerate(arrays["n_demos"]):
             _draw_regions(panels[i, k], arrays, i, k)
             _style.panel_letter(panels[i, k], "abcdefghi"[3 * i + k], f"{name}, n = {n}")
-        panels[1, k].set_xlabel("forward action")
+        panels[1, k].set_xlabel("forward action (action units)")
         _draw_deviations(panels[2, k], arrays, k)
         _style.panel_letter(panels[2, k], "ghi"[k], name)
         panels[2, k].set_xlabel("demonstrations n")
     for axes in panels[:2, 0]:
-        axes.set_ylabel("sideways action")
-    panels[2, 0].set_ylabel("deviation")
+        axes.set_ylabel("sideways action\n(action units)")
+    panels[2, 0].set_ylim(bottom=0)
+    panels[2, 0].set_ylabel("deviation\n(action units)")
     handles, labels = panels[2, 0].get_legend_handles_labels()
     (line,) = panels[0, 0].plot([], [], color=_style.COLOURS["demonstrator"], lw=3, alpha=0.5)
     figure.legend([*handles, line], [*labels, "demonstrator"], loc="outside upper center", ncols=4)
@@ -156,4 +157,4 @@ def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
                     color=_style.COLOURS[name], lw=1.2)  # fmt: skip
         axes.plot(x, np.exp(found[:, :, m, k].mean(axis=1)), color=_style.COLOURS[name], marker=_style.MARKERS[name],
                   label=name)  # fmt: skip
-    axes.set(xticks=[0, 1], xticklabels=[str(n) for n in arrays["n_demos"]], xlim=(-0.3, 1.3), ylim=(0, None))
+    axes.set(xticks=[0, 1], xticklabels=[str(n) for n in arrays["n_demos"]], xlim=(-0.3, 1.3))

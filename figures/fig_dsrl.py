@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from figures import _continuous_comparison as comparison
 from figures import _continuous_finetuning as grid
-from figures import _style
+from figures import _labels, _style
 from figures._artifacts import Arrays
 from figures._continuous_comparison import ALL_AT_ONCE
 from figures._sweep import Sweep
@@ -81,8 +81,8 @@ def draw(arrays: Arrays) -> Figure:
     figure = _style.new_figure(_style.PAGE, 2.9)
     panels = figure.subplots(1, len(places), squeeze=False)[0]
     for k, (axes, at) in enumerate(zip(panels, places, strict=True)):
-        for family in grid.FAMILIES:
-            _draw_curve(axes, arrays, at, family)
+        ends = [_draw_curve(axes, arrays, at, family) for family in grid.FAMILIES]
+        _labels.name_ends(axes, ends)
         title = f"{arrays['tasks'][at[0]]}, {arrays['n_demos'][at[1]]} demonstrations"
         _style.panel_letter(axes, "abcdefghijkl"[k], title)
         axes.set_xlabel("steps of the environment (thousands)")
@@ -90,16 +90,17 @@ def draw(arrays: Arrays) -> Figure:
     return figure
 
 
-def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) -> None:
+def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) -> _labels.End:
+    """Draw a curve with its interval; what names its end."""
     rows = np.flatnonzero(arrays["families"] == family)
     curves = arrays["curve"][at]
     best = rows[curves[rows, :, -1].mean(axis=1).argmax()]
     x, y = arrays["curve_steps"][at][best].mean(axis=0) / 1000, curves[best]
     ends = [mean_interval(column) for column in y.T]
     colour, name = _style.COLOURS[family], _style.label(family)
-    letter = {"sigma-BC": ", $\\sigma$", "PostBC": ", $\\alpha$"}.get(family, "")
-    strength = f"{letter} = {arrays['strengths'][best]:g}" if letter else ""
+    letter = {"sigma-BC": "$\\sigma$", "PostBC": "$\\alpha$"}.get(family, "")
+    strength = f"\n{letter} = {arrays['strengths'][best]:g}" if letter else ""
     low, high = np.clip([[e.low for e in ends], [e.high for e in ends]], 0, 1)
     axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
-    axes.plot(x, y.mean(axis=0), color=colour, marker=_style.MARKERS.get(family, "s"), label=name + strength)
-    axes.legend(loc="lower right")
+    axes.plot(x, y.mean(axis=0), color=colour, marker=_style.MARKERS.get(family, "s"))
+    return name + strength, colour, x[-1], y.mean(axis=0)[-1]

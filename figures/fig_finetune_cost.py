@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
-from figures import _finetuning, _style
+from figures import _finetuning, _labels, _style
 from figures._artifacts import Arrays
 from figures._finetuning import STARTS, TARGET, Run, Size
 from figures._sweep import Cell, Sweep
@@ -254,8 +254,14 @@ def _draw_critic(axes: Axes, arrays: Arrays) -> None:
             axes.fill_between(
                 t, arrays["low"][k, i], arrays["high"][k, i], color=_style.COLOURS[start], alpha=0.2, lw=0
             )
-            label = start if k == 0 else None
-            axes.plot(t, arrays["mean"][k, i], color=_style.COLOURS[start], ls=line, lw=1.2, label=label)
+            axes.plot(t, arrays["mean"][k, i], color=_style.COLOURS[start], ls=line, lw=1.2)
     axes.axhline(arrays["plateau"].mean(), color=_style.COLOURS["BC"], ls=":", lw=1)
     axes.set(xscale="log", xlabel="episodes", ylabel="return, J/J*", ylim=(0, 1.03), xlim=(100, t[-1]))
-    axes.legend(fontsize=6, loc="upper left")
+    ends = arrays["mean"][0, :, -1].tolist()
+    _labels.name_ends(
+        axes,
+        [
+            (start.replace(" ", "\n"), _style.COLOURS[start], t[-1], end)
+            for start, end in zip(STARTS, ends, strict=True)
+        ],
+    )

@@ -16,7 +16,7 @@ from continuous.demonstrators import demonstrate
 from continuous.ensembles import VERSIONS, Recipe, fit_ensemble
 from continuous.tasks import CORRIDOR, TASKS
 from continuous.training import Training
-from figures import _cloning, _experiment, _style
+from figures import _cloning, _experiment, _labels, _style
 from figures._artifacts import Arrays
 from figures._cloning import HELD_OUT, Effort
 from figures._sweep import Cell, Sweep
@@ -270,11 +270,14 @@ def _draw_density(axes: Axes, arrays: Arrays) -> None:
     trajectory = VERSIONS.index("trajectory")
     for colour, n in zip(SIZES, arrays["shown"], strict=True):
         k = int(np.flatnonzero(arrays["n_demos"] == n)[0])
-        _band(axes, np.arange(1.0, 11.0), arrays["binned"][0, trajectory, k].T, colour, logs=True, label=f"n = {n}")
+        _band(axes, np.arange(1.0, 11.0), arrays["binned"][0, trajectory, k].T, colour, logs=True)
     axes.set(xlabel="tenth of density (10: densest)", ylabel="width (action units)", xticks=[1, 4, 7, 10], yscale="log")
     axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
     axes.minorticks_off()
-    axes.legend()
+    placer = _labels.Placer(axes, axes.lines)
+    for line, colour, n in zip(axes.lines, SIZES, arrays["shown"], strict=True):
+        points = [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())]
+        placer.place([f"n = {n}"] * len(points), points, colour)
 
 
 def _draw_decay(axes: Axes, arrays: Arrays) -> None:
@@ -288,15 +291,15 @@ def _draw_decay(axes: Axes, arrays: Arrays) -> None:
     axes.minorticks_off()
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.5)
-    axes.legend(fontsize=6, loc="upper right", handlelength=1.2)
+    axes.legend(fontsize=6.5, loc="upper right", handlelength=1.2)
 
 
 def _draw_memory(axes: Axes, arrays: Arrays) -> None:
-    for k, line in enumerate(("-", "--")):
+    for k, line in enumerate(("-", (0, (2.2, 1.2)))):
         for colour, i, n in zip((SIZES[0], SIZES[2]), range(2), arrays["memory_demos"], strict=True):
             label = f"n = {n}, {PRIOR_NAMES[k]}"
             _band(axes, arrays["steps"], arrays["memory_inside"][k, i], colour, ls=line, label=label)
     axes.axhline(1.0, color=_style.COLOURS["sigma-BC"], lw=1)
     axes.text(arrays["steps"][0], 1.02, "sigma-BC", color=_style.COLOURS["sigma-BC"], fontsize=7, va="bottom")
     axes.set(xscale="log", xlabel="steps of training", ylabel="spread / perturbation", ylim=(0, 1.85))
-    axes.legend(fontsize=6, handlelength=3)
+    axes.legend(fontsize=6.5, handlelength=2.3, handletextpad=0.5)

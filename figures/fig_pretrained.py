@@ -108,7 +108,7 @@ def draw(arrays: Arrays) -> Figure:
         _draw_differences(panels[1, i], arrays, i)
         panels[1, i].set_xlabel("demonstrations n")
     panels[0, 0].set_ylabel("success rate")
-    panels[1, 0].set_ylabel("minus BC's")
+    panels[1, 0].set_ylabel("success rate\nminus BC's")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, columnspacing=1.2)
     return figure

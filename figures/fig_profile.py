@@ -25,13 +25,13 @@ TITLE = "Coverage profiles and Best-of-N"
 SECTION = "r6"
 CAPTION = (
     "Top: probability, under the demonstrator, that its probability of a step is M times the cloned policy's or more, "
-    "mean over data sets of T = 30 demonstrations (bands: 95 % intervals). Middle: the same for whole trajectories "
-    "(95 % Clopper-Pearson intervals, one trajectory a data set). BC's curves end flat: that share it never plays. "
-    "Bottom: rollouts of which one succeeds with probability 0.9, as Best-of-N over trajectories needs them; exact for "
-    "each data set; the number that suffices for 90 % of the data sets (bands: 95 % distribution-free intervals; at "
-    "the upper edge: infinitely many), with two bounds for the posterior: R6.4, from the exact divergence, and from "
-    "the profile. In (h) and (i) success takes what the demonstrator usually does, and BC has that; in (g) it takes "
-    "what the demonstrator does rarely."
+    "mean over data sets of T = 30 demonstrations (bands: 95 % Student intervals). Middle: the same for whole "
+    "trajectories (95 % Clopper-Pearson intervals, one trajectory a data set). BC's curves end flat: that share it "
+    "never plays. Bottom: rollouts of which one succeeds with probability 0.9, as Best-of-N over trajectories needs "
+    "them; exact for each data set; the number that suffices for 90 % of the data sets (bands: 95 % distribution-free "
+    "intervals; at the upper edge: infinitely many), with two bounds for the posterior: R6.4, from the exact "
+    "divergence, and from the profile. In (h) and (i) success takes what the demonstrator usually does, and BC has "
+    "that; in (g) it takes what the demonstrator does rarely."
 )
 INSTANCES: dict[str, Callable[[], Instance]] = {
     "unskilled lock": lambda: chain_lock(3, 4, 0.3),

@@ -22,8 +22,9 @@ CAPTION = (
     "nominal 95 % Student intervals; R1's bound for PostBC dashed. A point is shown where the loss is positive and at "
     "least 30 data sets say anything of it: BC's loss soon becomes too rare to sample, and on DeepSea it is negative, "
     "as the uniform policy in unseen states beats the demonstrator there. Numbers: slope between the last two T, on "
-    "logarithmic axes. All noise has the paper's alpha: uniform noise has a price that does not vanish with T, the "
-    "posterior and PostBC have one that does, and BC is the cheapest."
+    "logarithmic axes, with half the width of its 95 % normal interval (at least 0.001). All noise has the paper's "
+    "alpha: uniform noise has a price that does not vanish with T, the posterior and PostBC have one that does, and "
+    "BC is the cheapest."
 )
 FULL, QUICK = _experiment.FULL, _experiment.QUICK
 SHOWN = POLICIES
@@ -147,7 +148,7 @@ def draw(arrays: Arrays) -> Figure:
         for k, policy in enumerate(("uniform noise", "posterior", "PostBC")):
             value, error = fitted[i, SHOWN.index(policy)]
             if np.isfinite(value):
-                axes.text(0.03, 0.22 - 0.09 * k, f"${value:.2f} \\pm {max(0.001, 1.96 * error):.1g}$", fontsize=6,
+                axes.text(0.03, 0.22 - 0.09 * k, f"${value:.2f} \\pm {max(0.001, 1.96 * error):.1g}$", fontsize=6.5,
                           color=_style.COLOURS[policy], transform=axes.transAxes,
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})  # fmt: skip
         _style.panel_letter(axes, "abcdefg"[i], str(name))

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from figures import _continuous_comparison as comparison
 from figures import _continuous_finetuning as grid
-from figures import _style
+from figures import _labels, _style
 from figures._artifacts import Arrays
 from figures._continuous_comparison import ALL_AT_ONCE, COMPARISONS
 from figures._sweep import Sweep
@@ -18,12 +19,12 @@ from theory.probability import mean_interval
 TITLE = "Before and after finetuning: each family's trade-off"
 CAPTION = (
     "Top: success before and after finetuning, means over seeds, along each family's strengths (sigma-BC: sigma, "
-    "PostBC: alpha; larger marks, more noise); up and to the right is better, and the dotted line is no gain. "
-    "Crosses: Student's 95 % intervals, of single policies, not of differences. Bottom: PostBC minus sigma-BC in "
-    "pairs of one seed, for each alpha, by the noise it added, with 95 % intervals (studentised bootstrap): "
-    "success after finetuning at equal success before it (against the best of sigma-BC and BC), and success "
-    "before and after at equal noise. Where nothing can be matched there is no point. An interval that holds 0 is "
-    "a tie."
+    "PostBC: alpha; the numbers beside the marks; larger marks, more noise); up and to the right is better, and "
+    "the dotted line is no gain. Crosses: Student's 95 % intervals, of single policies, not of differences. "
+    "Bottom: PostBC minus sigma-BC in pairs of one seed, for each alpha, by the noise it added, with 95 % "
+    "intervals (studentised bootstrap): success after finetuning at equal success before it (against the best of "
+    "sigma-BC and BC), and success before and after at equal noise. Where nothing can be matched there is no "
+    "point. An interval that holds 0 is a tie; one that meets the edge goes on behind it."
 )
 FULL, QUICK = grid.FULL, grid.QUICK
 MARGIN = 0.05
@@ -105,38 +106,70 @@ def _claim(
 def draw(arrays: Arrays) -> Figure:
     """A column for each task, number of demonstrations and learner."""
     places = list(np.ndindex(*arrays["pretrained"].shape[:3]))
-    figure = _style.new_figure(_style.PAGE, 5.2)
-    axes = figure.subplots(2, len(places), squeeze=False)
+    figure = _style.new_figure(_style.PAGE, 5.6)
+    axes = figure.subplots(2, len(places), squeeze=False, height_ratios=(1.15, 1))
     for k, at in enumerate(places):
         task, n, learner = (arrays[name][i] for name, i in zip(grid.AXES[:3], at, strict=True))
         _draw_families(axes[0, k], arrays, at)
         _style.panel_letter(axes[0, k], "abcdefghijkl"[k], f"{task}, {n} demonstrations, {learner}")
         _draw_differences(axes[1, k], arrays, at)
+        _style.panel_letter(axes[1, k], "abcdefghijkl"[len(places) + k], f"{task}, at equal success or noise")
         axes[0, k].set_xlabel("success before finetuning")
         axes[1, k].set_xlabel("noise added, root mean square (action units)")
     axes[0, 0].set_ylabel("success after finetuning")
-    axes[1, 0].set_ylabel("PostBC minus sigma-BC")
-    axes[0, 0].legend(loc="best")
-    axes[1, 0].legend(loc="best", fontsize=6)
+    axes[1, 0].set_ylabel("success, PostBC minus sigma-BC\n(above 0: PostBC is better)")
+    handles, names = axes[1, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(handles))
     return figure
 
 
 def _draw_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
     pre, fine = arrays["pretrained"][at], arrays["finetuned"][at]
+    x, y = pre.mean(axis=1), fine.mean(axis=1)
     for family in grid.FAMILIES:
         rows = np.flatnonzero(arrays["families"] == family)
-        x, y = pre[rows].mean(axis=1), fine[rows].mean(axis=1)
-        colour = _style.COLOURS[family]
-        marker = _style.MARKERS.get(family, "s")
-        axes.plot(x, y, color=colour, lw=1.0, zorder=3)
-        axes.plot([], [], color=colour, marker=marker, label=_style.label(family))
+        colour, marker = _style.COLOURS[family], _style.MARKERS[family]
+        axes.plot(x[rows], y[rows], color=colour, lw=1.4, zorder=3)
         for i, row in enumerate(rows):
             across, up = (np.clip([e.low, e.high], 0, 1) for e in (mean_interval(pre[row]), mean_interval(fine[row])))
-            axes.plot(across, [y[i], y[i]], color=colour, lw=0.5, alpha=0.5)
-            axes.plot([x[i], x[i]], up, color=colour, lw=0.5, alpha=0.5)
-            axes.plot(x[i], y[i], color=colour, marker=marker, ms=2.5 + 4.5 * i / max(1, rows.size - 1), zorder=3)
+            axes.plot(across, [y[row]] * 2, color=colour, lw=0.8, alpha=0.35)
+            axes.plot([x[row]] * 2, up, color=colour, lw=0.8, alpha=0.35)
+            size = 4.0 + 3.5 * i / max(1, rows.size - 1)
+            axes.plot(x[row], y[row], color=colour, marker=marker, ms=size, mec="white", mew=0.5, zorder=4)
     axes.set(xlim=_room(axes.get_xlim()), ylim=_room(axes.get_ylim()))
     axes.axline((0.0, 0.0), slope=1.0, color="#777777", ls=":", lw=0.8, zorder=0)
+    _name_points(axes, arrays, x, y)
+
+
+def _name_points(axes: Axes, arrays: Arrays, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Each family at one of its strengths, the other strengths where there is room; and which way is better."""
+    arrow = {"arrowstyle": "->", "lw": 1.2}
+    axes.annotate(
+        "better",
+        (0.97, 0.14),
+        (0.92, 0.05),
+        xycoords="axes fraction",
+        arrowprops=arrow,
+        ha="right",
+        va="center",
+        fontsize=7,
+    )
+    placer = _labels.Placer(axes, [line for line in axes.lines if line.get_zorder() >= 3])
+    placer.reserve((0.72, 0.0, 1.0, 0.16))
+    left = []
+    for family in grid.FAMILIES:
+        rows = np.flatnonzero(arrays["families"] == family)
+        points = [(float(x[row]), float(y[row])) for row in rows]
+        strengths = [f"{strength:g}" for strength in arrays["strengths"][rows]]
+        letter = {"sigma-BC": ", $\\sigma$ = ", "PostBC": ", $\\alpha$ = "}.get(family)
+        names = [family + letter + strength if letter else family for strength in strengths]
+        named = placer.place(names, points, _style.COLOURS[family])
+        left += [(strengths[i], points[i], family) for i in range(len(rows)) if i != named]
+    for strength, point, family in left:
+        placer.place([strength], [point], _style.COLOURS[family], needed=False)
+    low, high = zip(axes.get_xlim(), axes.get_ylim(), strict=True)
+    level = [(float(v), float(v)) for v in np.linspace(max(low), min(high), 12)]
+    placer.place(["no gain"] * len(level), level, "#777777", needed=False)
 
 
 def _room(ends: tuple[float, float]) -> tuple[float, float]:
@@ -152,11 +185,12 @@ def _draw_differences(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
     axes.axhline(0.0, color="#333333", lw=0.8)
     for j, (name, (colour, marker)) in enumerate(DIFFERENCES.items()):
         mean, low, high = everything[:, j]
-        x = noise * 1.06 ** (j - 1)
+        x = noise * 1.1 ** (j - 1)
         axes.vlines(x, np.maximum(low, -2 * limit), np.minimum(high, 2 * limit), color=colour, lw=1.0)
         axes.plot(x, mean, color=colour, marker=marker, ls="", label=name)
     axes.set(xscale="log", ylim=(-limit, limit))
     alphas = arrays["strengths"][ours]
     names = [f"{x:.2f}\n$\\alpha$ = {alpha:g}" for x, alpha in zip(noise, alphas, strict=True)]
-    axes.set_xticks(noise, names, fontsize=6)
+    axes.set_xticks(noise, names, fontsize=6.5)
+    axes.margins(x=0.1)
     axes.minorticks_off()
