@@ -99,9 +99,9 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         Claim("finetune-quality-gain", "E2", ">=", max(gains, key=lambda gain: gain.low), 0.05, "sampled",
               "Return after finetuning from PostBC less that from BC, shares of J*, at the demonstrator where it is "
               f"largest ({CONFIDENCE:.0%} for all together): {listed}."),
-        Claim("finetune-quality-best", "E2", "<=", lost[k], 0.05, "sampled",
+        Claim("finetune-quality-best", "companion", "<=", lost[k], 0.05, "sampled",
               f"Best demonstrator ({arrays['demonstrator'][k, top[k]]:.2f} of J*): what PostBC loses against BC after "
-              f"finetuning; largest on {names[k]} ({CONFIDENCE:.0%} interval)."),
+              f"finetuning; largest on {names[k]} ({CONFIDENCE:.0%} interval for each)."),
         Claim("finetune-quality-plateau", "B1.6", "<=", Interval.point(excess), 1e-9, "exact",
               "Largest excess of a learner's return from BC over BC's plateau, over instances, demonstrators, data."),
     ]  # fmt: skip
