@@ -1,8 +1,8 @@
 """gamma_star: the largest coverage that a cloned policy has with a stated confidence, by bisection.
 
 Exact for one cell, for processes whose states never mix (bandits, B.2) and for those of at most two reachable states a
-step (locks), where that takes seconds; certified, from below, for any other, beside an interval from sampled data. Where
-we looked, what is certified lies within 5 % of what is sampled.
+step (locks), where that takes seconds; certified, from below, for any other, beside an interval from sampled data.
+Where we looked, what is certified lies within 5 % of what is sampled.
 """
 
 import math
