@@ -101,7 +101,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               f"largest ({CONFIDENCE:.0%} for all together): {listed}."),
         Claim("finetune-quality-best", "E0", "<=", lost[k], 0.05, "sampled",
               f"Best demonstrator ({arrays['demonstrator'][k, top[k]]:.2f} of J*): what PostBC loses against BC after "
-              f"finetuning; largest on {names[k]} ({CONFIDENCE:.0%} interval)."),
+              f"finetuning; largest on {names[k]} ({CONFIDENCE:.0%} interval for each)."),
         Claim("finetune-quality-plateau", "B1.6", "<=", Interval.point(excess), 1e-9, "exact",
               "Largest excess of a learner's return from BC over BC's plateau, over instances, demonstrators, data."),
     ]  # fmt: skip

@@ -51,8 +51,7 @@ def required_counts(visits: ArrayLike, action_probabilities: ArrayLike, estimato
     n = validate.integers("visits", visits, shape=(None,))[:, None]
     p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
     gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
-    if not isinstance(estimator, Estimator):
-        raise TypeError(f"estimator must be an Estimator; got {type(estimator).__name__}")
+    validate.instance("estimator", estimator, Estimator)
     weight = estimator.noise_weight(n)
     threshold = gamma * p * (1 - TIE)
     missing = threshold - weight / p.size
@@ -194,8 +193,7 @@ def covered_given_visits(
     n = validate.integers("visits", visits, shape=(None,))
     p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
     gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
-    if not isinstance(estimator, Estimator):
-        raise TypeError(f"estimator must be an Estimator; got {type(estimator).__name__}")
+    validate.instance("estimator", estimator, Estimator)
     out = np.empty(n.size)
     threshold = gamma * p * (1 - TIE)
     p = np.where(p < NEVER, 0.0, p)

@@ -210,8 +210,7 @@ def standing(family: LowerBoundFamily, estimator: Estimator) -> tuple[float, flo
     TypeError
         If the estimator is none.
     """
-    if not isinstance(estimator, Estimator):
-        raise TypeError(f"estimator must be an Estimator; got {type(estimator).__name__}")
+    validate.instance("estimator", estimator, Estimator)
     A, alpha, T = family.n_actions, family.rare_probability, family.n_demos
     noise = float(estimator.noise_weight(T))
     k = np.arange(T + 1)

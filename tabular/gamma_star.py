@@ -1,8 +1,8 @@
 """gamma_star: the largest coverage that a cloned policy has with a stated confidence, by bisection.
 
 Exact for one cell, for processes whose states never mix (bandits, B.2) and for those of at most two reachable states a
-step (locks); certified, from below, for any other, beside an interval from sampled data. Where we looked, what is
-certified lies within 5 % of what is sampled.
+step (locks), where that takes seconds; certified, from below, for any other, beside an interval from sampled data.
+Where we looked, what is certified lies within 5 % of what is sampled.
 """
 
 import math
@@ -24,6 +24,9 @@ from theory import validate
 from theory.claims import Interval
 from theory.probability import quantile_interval
 
+LEAST_DELTA = 1e-12
+"""Below this, rounding would decide, and nothing could be certified."""
+
 
 @dataclass(frozen=True)
 class GammaStar:
@@ -32,7 +35,7 @@ class GammaStar:
     Parameters
     ----------
     value : float
-        In [0, 1]; never above the true value.
+        In [0, 1]; never above the true value by more than rounding, a relative 1e-12.
     exact : bool
         Whether it is that value, up to the tolerance; else a certified lower bound on it.
     """
@@ -60,7 +63,7 @@ def gamma_star(
         T, at least 1.
     estimator : Estimator
     delta : float
-        In (0, 1).
+        From `LEAST_DELTA`, below 1.
     tolerance : float, optional
         Relative, above 0.
 
@@ -106,14 +109,14 @@ def cell_gamma_star(
         The demonstrator's distribution p in the cell.
     estimator : Estimator
     delta : float
-        In (0, 1).
+        From `LEAST_DELTA`, below 1.
     tolerance : float, optional
         Relative, above 0.
 
     Returns
     -------
     float
-        In [0, 1]; never above the true value.
+        In [0, 1]; never above the true value by more than rounding, a relative 1e-12.
 
     Raises
     ------
@@ -218,4 +221,4 @@ def largest_coverage(probability: Callable[[float], float], confidence: float, *
 
 
 def _delta(delta: float) -> float:
-    return validate.real("delta", delta, above=0.0, below=1.0)
+    return validate.real("delta", delta, at_least=LEAST_DELTA, below=1.0)

@@ -70,8 +70,7 @@ class Plan:
         validate.real("level", self.level, above=0.0, at_most=1.0)
         validate.integer("visits", self.visits, at_least=0)
         validate.integer("recorded", self.recorded, at_least=0, at_most=self.visits)
-        if not isinstance(self.estimator, Estimator):
-            raise TypeError(f"estimator must be an Estimator; got {type(self.estimator).__name__}")
+        validate.instance("estimator", self.estimator, Estimator)
 
     def coverage_probability(self, more: int) -> float:
         """P[the action is covered after T more demonstrations], exactly.

@@ -101,7 +101,7 @@ def trajectory_profile(
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     ratios = _log_ratios(pi_beta, checked_policy("policy", policy, mdp.policy_shape))
-    limits = _limits(thresholds)
+    limits = _limits(thresholds) - mdp.horizon * MERGED  # each step rounds, perhaps all of them the same way
     max_values = validate.integer("max_values", max_values, at_least=1)
     dense = mdp.to_dense()
     here = {(int(s), 0.0): float(mdp.initial[s]) for s in np.flatnonzero(mdp.initial)}

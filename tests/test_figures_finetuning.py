@@ -16,6 +16,7 @@ from figures._finetuning import JUDGING, KEPT, MATCHING, NOISY, STARTS, TASKS, T
 from figures._sweep import Sweep
 from tabular import dp
 from tabular.policies import BC, paper_choice, posterior, uniform_noise
+from theory.probability import paired_p_value
 
 SMALL = Size(5, 2, 1, 20)
 
@@ -107,6 +108,13 @@ def test_the_mean_over_the_episodes_of_a_line_is_its_middle():
     times = np.array([0, 1, 10, 100])
     assert _finetuning.over_episodes(2.0 + 3.0 * times, times) == pytest.approx(2.0 + 150.0)
     assert _finetuning.over_episodes(np.full((2, 4), 0.7), times) == pytest.approx([0.7, 0.7])
+
+
+@pytest.mark.parametrize("config", [fig_finetune_curves.QUICK, fig_finetune_curves.FULL], ids=["quick", "full"])
+def test_there_are_replicates_enough_for_a_permutation_test_to_reject(config):
+    """One-signed differences have the least p-value there is; it must pass Bonferroni's level."""
+    number = 2 * len(config.instances) * (1 + len(config.learners))
+    assert paired_p_value(np.ones(config.size.replicates), np.random.default_rng(0)) < 0.05 / number
 
 
 @pytest.mark.parametrize(("epsilon", "n_demos"), [(0.125, 3), (0.01, 5)])

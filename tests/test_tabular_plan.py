@@ -110,7 +110,7 @@ def test_pure_noise_covers_always_or_never(visits):
         ({"level": 0.0}, "level must be above 0.0"),
         ({"visits": -1}, "visits must be at least 0"),
         ({"recorded": 1}, "recorded must be at most 0; got 1"),
-        ({"estimator": None}, "estimator must be an Estimator; got NoneType"),
+        ({"estimator": None}, "estimator must be of type Estimator; got NoneType"),
     ],
 )
 def test_a_plan_outside_its_range_is_refused(change, message):

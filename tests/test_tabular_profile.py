@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from tabular import dp
 from tabular.counts import Demonstrations
 from tabular.instances import chain_lock, garnet
+from tabular.mdp import FiniteHorizonMDP
 from tabular.profile import (
     log_ratios,
     profile_interval,
@@ -69,6 +70,15 @@ def test_the_divergence_is_the_mean_log_ratio_of_all_trajectories(drawn):
     assert_allclose(found, total, rtol=1e-12, atol=1e-12)
     exact = trajectory_profile(mdp, pi_beta, pi, THRESHOLDS[1:])
     assert (exact <= profile_bound(found, THRESHOLDS[1:]) + 1e-12).all()
+
+
+@pytest.mark.parametrize("p", np.linspace(0.3, 0.7, 41))
+def test_a_ratio_that_is_the_threshold_counts_however_many_steps_round(p):
+    H = 60
+    mdp = FiniteHorizonMDP.from_dense(np.ones((1, 1, 2, 1)), np.zeros((1, 1, 2)), np.ones(1), H)
+    always, seldom = np.broadcast_to([1.0, 0.0], (H, 1, 2)), np.broadcast_to([p, 1 - p], (H, 1, 2))
+    found = trajectory_profile(mdp, always, seldom, [p**-H, (1 + 1e-9) * p**-H])
+    assert_allclose(found, [1.0, 0.0], atol=1e-12)
 
 
 @pytest.mark.parametrize("n_trajectories", [100, 20_000])

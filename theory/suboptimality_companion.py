@@ -217,8 +217,8 @@ RESULT = Result(
     statement="For every T >= 1, alpha in [0, 1] and lambda > 0: |J(pi_beta) - E J(PostBC)| <= (1 - 1/A) sum_h (H "
     "- h + 1) sum_s "
     "{(1 - alpha) w(1 - w)^T + alpha w E[lambda/(Bin(T, w) + lambda)]}.",
-    meaning="The logarithm in the paper's rate is not needed: the loss is bounded by a plain sum over states, which is "
-    "within a few per cent of the truth where the data are worst.",
+    meaning="The logarithm in the paper's rate is not needed: the loss is bounded by a plain sum over states, which on "
+    "a process made for it is within a few per cent of the truth.",
     latex=r"|J(\pi_\beta)-\mathbb E\,J(\tilde\pi)|\le\Bigl(1-\tfrac1A\Bigr)\sum_h (H-h+1)\sum_s w\,\mathbb "
     r"E\,a_{\mathrm{Bin}(T,w)}",
     assumptions=("rewards in [0, 1]", "T >= 1"),

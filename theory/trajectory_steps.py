@@ -215,7 +215,7 @@ RESULT = Result(
     "an event of probability p "
     "under the demonstrator keeps at least exp(-(KL + h(p))/p).",
     meaning="The posterior covers not only single actions but whole trajectories, in the sense of information: its "
-    "distance to the demonstrator's trajectories falls like 1/T, whereas BC's is infinite and uniform noise's "
+    "mean distance to the demonstrator's trajectories falls like 1/T, whereas BC's is infinite and uniform noise's "
     "does not fall to zero.",
     latex=r"\mathbb E\,\mathrm{KL}(P_\beta\,\|\,P_{\mathrm{post}})\le\frac{HS(\lambda-1)}{T+1}",
     assumptions=("lambda >= A", "alpha = 1"),
