@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
 _PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -16,6 +17,7 @@ _PAGES = jinja2.Environment(
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
 SHADES = ("#D55E00", "#E69F00", "#56B4E9", "#0072B2")
 WIDTH, HEIGHT, LEFT, BOTTOM = 560, 220, 44, 30
+_BLOCKS = 5  # of steps, in the text
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -42,7 +44,7 @@ def page(report: Mapping[str, Any]) -> str:
 
 
 def audit_text(report: Mapping[str, Any]) -> str:
-    """All of an audit but the tables by step, in some forty lines."""
+    """All of an audit in some forty lines, with at most five blocks of steps."""
     data = report["data"]
     stated = "stated" if data["actions_stated"] else "found, not stated: an underestimate if some were never recorded"
     kind = "steps pooled" if data["stationary"] else "each step apart"
@@ -52,12 +54,7 @@ def audit_text(report: Mapping[str, Any]) -> str:
         f"{data['cells']} cells ({kind})",
         f"  up to {data['largest_number_of_actions']} actions a state ({stated})",
         "",
-        "Share of the data in cells with",
-        "  "
-        + "   ".join(
-            f"{n} visits {100 * x:.1f} %"
-            for n, x in zip(report["visits"]["classes"], report["visits"]["all"], strict=True)
-        ),
+        *_visit_lines(report["visits"]),
         "",
         *_zero_lines(report),
         "",
@@ -68,6 +65,23 @@ def audit_text(report: Mapping[str, Any]) -> str:
         plan_text(report["plan"]),
     ]
     return "\n".join(lines)
+
+
+def _visit_lines(visits: Mapping[str, Any]) -> list[str]:
+    """Shares of all rows, and of up to `_BLOCKS` blocks of consecutive steps."""
+    lines = ["Share of the data, by visits of the cell it is in"]
+    lines.append(f"  {'visits':18s}" + "".join(f"{name:>7s}" for name in visits["classes"]))
+
+    def add(name: str, shares: Sequence[float]) -> None:
+        lines.append(f"  {name:18s}" + "".join(f"{100 * share:7.1f}" for share in shares) + "  %")
+
+    add("all steps", visits["all"])
+    steps, rows, by_step = visits["steps"], np.array(visits["rows"]), np.array(visits["by_step"])
+    for block in np.array_split(np.arange(len(steps)), min(_BLOCKS, len(steps))):
+        first, last = steps[block[0]], steps[block[-1]]
+        name = f"step {first}" if first == last else f"steps {first} to {last}"
+        add(name, (rows[block] @ by_step[block] / rows[block].sum()).tolist())
+    return lines
 
 
 def _zero_lines(report: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from tabular import __main__ as command
 from tabular.advice import Question, plan_row, recommendation
 from tabular.audit import audit, good_turing, held_out_likelihood, probabilities, visit_shares, zero_estimates
 from tabular.audit_data import read_tally
+from tabular.audit_page import audit_text
 from tabular.policies import BC, posterior
 from theory.coverage import best_prior_mass, r3_coverage
 from theory.probability import mean_interval
@@ -225,6 +226,23 @@ def test_two_audits_write_the_same_bytes(tmp_path, capsys):
     assert page.count("<svg") == 3
     assert "http" not in page
     assert json.loads((tmp_path / "a" / "audit.json").read_text())["data"]["episodes"] == 40
+
+
+def test_shares_are_printed_for_all_rows_and_for_blocks_of_steps(tmp_path):
+    uneven = [[(0, 0)] * 7, [(0, 0)] * 7, [(1, 0), (0, 0)]]  # 16 rows in 7 steps, so two steps a block at first
+    lines = audit_text(audit(tally_of(tmp_path, uneven), Question())).split("\n\n")[1].split("\n")
+    assert [line.split()[:-5] for line in lines[2:]] == [
+        ["all", "steps"],
+        ["steps", "0", "to", "1"],  # 1 row in a cell of its own, 2 + 3 in cells of two and three
+        ["steps", "2", "to", "3"],
+        ["step", "4"],
+        ["step", "5"],
+        ["step", "6"],
+    ]
+    assert [line.split()[-5:-1] for line in lines[2:4]] == [
+        ["6.2", "93.8", "0.0", "0.0"],
+        ["16.7", "83.3", "0.0", "0.0"],
+    ]
 
 
 def test_minus_infinity_is_said(tmp_path, capsys):
