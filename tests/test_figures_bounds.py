@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figures import _experiment, fig_errata, fig_looseness
+from figures import _experiment, fig_errata, fig_frontier, fig_looseness
 from figures._sweep import Sweep
 from figures.fig_trajectory_kl import posterior_kl, trajectory_kl
 from tabular.demonstrations import sample_counts
 from tabular.exact_coverage import unmixed_coverage_probability
+from tabular.frontier import LowerBoundFamily
 from tabular.gamma_star import largest_coverage
 from tabular.instances import uniform_noise_trap
-from tabular.policies import postbc, posterior, uniform_noise
+from tabular.policies import BC, postbc, posterior, uniform_noise
 from theory import trajectory, uniform_fails
 from theory.coverage_steps import all_arms_seen
 from theory.results import all_results
@@ -135,3 +136,13 @@ def test_a_blind_policy_covers_the_rarer_of_its_shares(n_actions, alpha, rare):
 def test_a_state_stays_unseen_with_its_binomial_probability(n_demos):
     exact = fig_errata._few_demos([n_demos])["unseen"][0, 0]
     assert exact == pytest.approx((3 / 4) ** n_demos, rel=1e-12)
+
+
+# --- Lemma 5 ----------------------------------------------------------------------------------------------------------
+
+
+def test_lemma_5_is_nearly_tight_for_bc_and_idle_where_an_unseen_arm_is_covered():
+    family = LowerBoundFamily(3, 1 / 40, 10, 0.1)
+    seen_at_all = (1 - (1 - 1 / 40) ** 10) / (10 / 40)  # BC plays arm i at least once in T only where it was seen
+    assert math.isclose(fig_frontier.change_of_measure(family, BC), seen_at_all, rel_tol=1e-12)
+    assert math.isclose(fig_frontier.change_of_measure(family, posterior(3)), 1 / (2 + 10 / 40), rel_tol=1e-12)

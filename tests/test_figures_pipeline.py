@@ -233,6 +233,7 @@ WRONG = {
     "frontier-program-deterministic": ("fig_frontier", put("program", lambda old: 1.00001 * old, (slice(None), 1))),
     "frontier-members-on": ("fig_frontier", put("members", lambda old: 0.999 * old, (..., 1))),
     "frontier-members-below": ("fig_frontier", put("members", lambda old: 1.001 * old, (..., 1))),
+    "frontier-change-of-measure": ("fig_frontier", put("hellinger", lambda old: 1.2 * old)),
     "frontier-printed-bound-fails": ("fig_frontier", put("members", lambda old: old / 3, (..., 1))),
     "frontier-corrected-bound": ("fig_frontier", put("program", lambda old: 4 * old, (slice(None), 0))),
     "lambda-one-price": ("fig_lambda", shift("price_high", 0.3)),

@@ -303,6 +303,17 @@ def test_the_corrected_lower_bound_is_weaker_than_the_printed_one_and_allows_the
     assert lower_bound.simple_frontier(xi, n_actions, alpha, n_demos, 0.25) <= corrected * (1 + 1e-12)
 
 
+@given(st.integers(1, 6), st.fractions(Fraction(1, 100), Fraction(9, 10), max_denominator=100), st.data())
+def test_lemma_5_holds_for_every_event(n_demos, alpha, data):
+    """Events are sets of numbers of times that arm i was seen; under another demonstrator it never was."""
+    event = data.draw(st.sets(st.integers(0, n_demos)))
+    probability = sum(
+        math.comb(n_demos, k) * alpha**k * (1 - alpha) ** (n_demos - k) for k in event
+    )  # under demonstrator i
+    bound = lower_bound.change_of_measure_bound(float(0 in event), float(alpha), n_demos)
+    assert float(probability) <= bound * (1 + 1e-12)
+
+
 @given(st.floats(0.01, 5), st.integers(2, 50), st.integers(2, 10**6))
 def test_the_corollary_is_the_theorem_at_a_quarter_over_t(c, n_actions, n_demos):
     xi = c * math.log(n_demos) / n_demos
@@ -452,6 +463,7 @@ REFUSALS = [
     (suboptimality.main_bound, (1, 1, 1, 0), ValueError, "n_demos must be at least 1"),
     (lower_bound.paper_coverage_bound, (0.1, 1, 0.1), ValueError, "n_actions must be at least 2"),
     (lower_bound.coverage_bound, (-0.1, 2, 0.1), ValueError, "suboptimality must be at least 0"),
+    (lower_bound.change_of_measure_bound, (1.1, 0.1, 1), ValueError, "probability must be at most 1"),
     (lower_bound.paper_corollary_bound, (1, 2, 0), ValueError, "n_demos must be at least 1"),
     (lower_bound.corollary_bound, (-1, 2, 1), ValueError, "constant must be at least 0"),
     (lower_bound.deterministic_frontier, (0.1, 2, 1.0), ValueError, "rare_probability must be below 1"),

@@ -67,6 +67,35 @@ def coverage_bound(suboptimality: float, n_actions: int, rare_probability: float
     return 4.0 * xi / ((n_actions - 1) * alpha)
 
 
+def change_of_measure_bound(probability: float, rare_probability: float, n_demos: int) -> float:
+    """Bound of Lemma 5 on P_i[pi_hat(i) >= gamma alpha]: 2 P_j[pi_hat(i) >= gamma alpha] + T alpha.
+
+    Parameters
+    ----------
+    probability : float
+        P_j of the same event, in [0, 1].
+    rare_probability : float
+        alpha, in (0, 1).
+    n_demos : int
+        T, at least 1.
+
+    Returns
+    -------
+    float
+        Above 1 it says nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number in its range.
+
+    Source: lemma-hellinger.
+    """
+    probability = real("probability", probability, at_least=0.0, at_most=1.0)
+    alpha = real("rare_probability", rare_probability, above=0.0, below=1.0)
+    return 2.0 * probability + integer("n_demos", n_demos, at_least=1) * alpha
+
+
 def paper_corollary_bound(constant: float, n_actions: int, n_demos: int) -> float:
     """Bound on coverage of the corollary as printed, c log(T)/A, for xi = c log(T)/T and alpha = 1/(2T).
 
