@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import sympy
 from latex2mathml.converter import convert
 from markupsafe import Markup, escape
+from sympy.printing.latex import LatexPrinter
 
 from theory.formulas import Formula, Range
 
@@ -98,7 +99,14 @@ def _range_latex(r: Range) -> str:
 def _latex(term: sympy.Expr | int) -> str:
     expression = sympy.sympify(term)
     names = {s: _symbol_latex(s.name) for s in expression.free_symbols}
-    return str(sympy.latex(expression, symbol_names=names, fold_short_frac=False))
+    return str(_Printer({"symbol_names": names, "fold_short_frac": False}).doprint(expression))
+
+
+class _Printer(LatexPrinter):  # type: ignore[misc]
+    """Sums with what is added before what is taken away: sympy's own order depends on hashes where two terms tie."""
+
+    def _as_ordered_terms(self, expr: sympy.Expr, order: str | None = None) -> list[sympy.Expr]:
+        return sorted(expr.args, key=lambda term: bool(term.could_extract_minus_sign()))
 
 
 def _symbol_latex(name: str) -> str:

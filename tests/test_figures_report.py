@@ -1,8 +1,12 @@
 """The report: whole, self-contained, in order, legible, and without an error in a browser."""
 
 import itertools
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -440,3 +444,19 @@ def test_the_names_of_the_page_are_the_browsers_too(browser):
     assert roles.count("table") == len(browser.execute_script("return [...document.querySelectorAll('table')]"))
     for role in ("columnheader", "rowheader", "cell", "image", "navigation", "main", "contentinfo"):
         assert role in roles
+
+
+def test_a_formula_is_printed_alike_whatever_the_hashes():
+    """Seeds 1 and 6 once gave the two terms of B2.1, which tie in sympy's order, in different orders."""
+    program = (
+        "import sympy; from figures._mathematics import _latex; k = sympy.Symbol('k', integer=True, positive=True); "
+        "print(_latex(1 + sympy.Rational(1, 2) ** (k + 1) - 2 ** (-k - 1)))"
+    )
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=Path(__file__).resolve().parent.parent, env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "6")
+    }  # fmt: skip
+    assert shown == {"1 + \\left(\\frac{1}{2}\\right)^{1 + k} - 2^{-1 - k}\n"}
