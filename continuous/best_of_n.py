@@ -61,12 +61,12 @@ class BestOfN:
 
     rollouts: tuple[int, ...] = (1000,)
     candidates: tuple[int, ...] = (4, 16)
-    expectile: float = 0.7
+    expectile: float = 0.9
     discount: float = 0.98
-    updates: int = 20_000
-    batch: int = 256
-    hidden: tuple[int, ...] = (128, 128)
-    rate: float = 3e-4
+    updates: int = 10_000
+    batch: int = 128
+    hidden: tuple[int, ...] = (64, 64)
+    rate: float = 1e-3
     target_rate: float = 0.005
     evaluation_episodes: int = 200
 

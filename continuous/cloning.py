@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.diffusion import Denoiser, fit_denoiser
@@ -144,7 +144,7 @@ class ClonedPolicy:
         return validate.array("observations", observations, shape=(None, self.observation_scale.mean.size))
 
 
-def isotropic(demonstrations: Demonstrations, chunk: int, sigma: float) -> FloatArray:
+def isotropic(demonstrations: Demonstrations, chunk: int, sigma: ArrayLike) -> FloatArray:
     """Factors of sigma-BC at each row, (N, D, D): sigma, in units of actions, times the identity.
 
     Parameters
@@ -152,8 +152,8 @@ def isotropic(demonstrations: Demonstrations, chunk: int, sigma: float) -> Float
     demonstrations : Demonstrations
     chunk : int
         At least 1.
-    sigma : float
-        At least 0.
+    sigma : array_like, () or (N,)
+        At least 0; one number, or one for each row.
 
     Raises
     ------
@@ -162,14 +162,20 @@ def isotropic(demonstrations: Demonstrations, chunk: int, sigma: float) -> Float
     """
     validate.instance("demonstrations", demonstrations, Demonstrations)
     D = validate.integer("chunk", chunk, at_least=1) * demonstrations.actions.shape[1]
-    sigma = validate.real("sigma", sigma, at_least=0.0)
-    return np.asarray(np.broadcast_to(sigma * np.eye(D), (len(demonstrations.observations), D, D)))
+    N = len(demonstrations.observations)
+    each = validate.array("sigma", np.broadcast_to(sigma, (N,)) if np.ndim(sigma) == 0 else sigma, shape=(N,))
+    if (each < 0).any():
+        raise ValueError(f"sigma must be at least 0; got {each.min()}")
+    return np.asarray(each[:, None, None] * np.eye(D))
+
+
+SHAPES = ("full", "diagonal", "isotropic")
 
 
 def posterior(
-    demonstrations: Demonstrations, ensemble: Ensemble, alpha: float, *, diagonal: bool = False
+    demonstrations: Demonstrations, ensemble: Ensemble, alpha: float, *, shape: str = "full", floor: float = 0.0
 ) -> FloatArray:
-    """Factors of PostBC at each row, (N, D, D): alpha times those of the ensemble's covariance there.
+    """Factors of PostBC at each row, (N, D, D), of alpha^2 times the ensemble's covariance there.
 
     Parameters
     ----------
@@ -177,8 +183,10 @@ def posterior(
     ensemble : Ensemble
     alpha : float
         At least 0.
-    diagonal : bool, optional
-        The covariance's diagonal alone.
+    shape : {"full", "diagonal", "isotropic"}, optional
+        The whole covariance, its diagonal alone, or the identity times the mean of its diagonal; of equal trace.
+    floor : float, optional
+        At least 0: deviation, in units of actions, of isotropic noise that is added beside it.
 
     Raises
     ------
@@ -187,9 +195,16 @@ def posterior(
     """
     validate.instance("demonstrations", demonstrations, Demonstrations)
     alpha = validate.real("alpha", alpha, at_least=0.0)
+    validate.choice("shape", shape, SHAPES)
+    floor = validate.real("floor", floor, at_least=0.0)
     covariance = validate.instance("ensemble", ensemble, Ensemble).covariance(
-        demonstrations.observations, diagonal=diagonal
+        demonstrations.observations, diagonal=shape != "full"
     )
+    D = covariance.shape[1]
+    if shape == "isotropic":
+        covariance = np.einsum("nii->n", covariance)[:, None, None] / D * np.eye(D)
+    if floor > 0:
+        return cholesky_factors(alpha**2 * covariance + floor**2 * np.eye(D))
     return alpha * cholesky_factors(covariance)
 
 

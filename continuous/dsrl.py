@@ -69,13 +69,13 @@ class DSRL:
     bound: float = 1.5
     discount: float = 0.98
     random_episodes: int = 100
-    rounds: int = 12
+    rounds: int = 16
     episodes: int = 25
-    updates: int = 300
-    batch: int = 128
+    updates: int = 600
+    batch: int = 64
     hidden: tuple[int, ...] = (64, 64)
     rate: float = 1e-3
-    target_rate: float = 0.005
+    target_rate: float = 0.02
     entropy: float = -0.5
     temperature: float = 0.01
     evaluate_every: int = 4

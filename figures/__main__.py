@@ -1,17 +1,26 @@
-"""The documentation's generated parts: `python -m figures docs [DIR ...]`, or `--check DIR` after a run."""
+"""What takes longer than a run, and what is made of runs.
+
+`python -m figures grid` computes the full grid of finetuning in continuous control, in parts, and writes `results/`;
+`python -m figures docs [DIR ...]` writes the documentation's generated parts, or with `--check DIR` compares them.
+"""
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# One thread a worker, decided before numpy is imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run; return 0, or 1 where the documentation does not agree with the run, and 2 for a bad command line."""
-    from figures import _docs
+    """Run; return 0, or 1 where the documentation does not agree with a run, and 2 for a bad command line."""
+    from figures import _docs, _grid
 
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -19,7 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     docs.add_argument("folders", nargs="*", type=Path, default=[Path("out")], metavar="DIR",
                       help="output folders, the preferred first; one holds a whole run (default: out)")  # fmt: skip
     docs.add_argument("--check", action="store_true", help="write nothing; compare with the whole run")
+    parts = commands.add_parser("grid", help="compute the full grid of finetuning, or go on with it")
+    parts.add_argument("--only", nargs="+", choices=list(_grid.PARTS), default=list(_grid.PARTS), metavar="PART",
+                       help=f"parts to compute, in this order: {', '.join(_grid.PARTS)}")  # fmt: skip
+    parts.add_argument("--into", type=Path, default=ROOT / "results", metavar="DIR", help="folder of the tables")
+    parts.add_argument("--cache", type=Path, default=Path("out/cells"), metavar="DIR", help="folder of what is done")
+    parts.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes (default: one a core)")
+    parts.add_argument("--seed", type=int, default=0)
+    parts.add_argument("--collect", action="store_true", help="write the tables of what is done, and compute nothing")
     options = parser.parse_args(arguments)
+    if options.command == "grid":
+        return _run_grid(options)
     try:
         whole = _docs.whole_run(options.folders) / "verdicts.json"
     except FileNotFoundError as error:
@@ -31,6 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = _docs.differences(record, json.loads(whole.read_text(encoding="utf-8")))
     print("\n".join([*found, "run `make docs`"]) if found else "the documentation agrees with the run", file=sys.stderr)
     return 1 if found else 0
+
+
+def _run_grid(options: argparse.Namespace) -> int:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from figures import _grid
+    from figures._sweep import Sweep
+
+    if not options.collect:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(options.jobs, mp_context=spawn) as executor:
+            _grid.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
+    for part in options.only:
+        done, in_all = _grid.collect(part, Sweep(options.seed, None, options.cache), options.into)
+        print(f"{part}: {done} of {in_all} blocks are in {options.into / part}.csv")
+    return 0
 
 
 if __name__ == "__main__":

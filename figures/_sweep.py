@@ -94,11 +94,7 @@ class Sweep:
         keys = [self._key(name, function, cell) for cell in cells]
         if len(set(keys)) < len(keys):
             raise ValueError(f"cells of {name} must differ; two are equal")
-        results: dict[int, Arrays] = {}
-        for i, key in enumerate(keys):
-            if self.cache is not None and (path := self.cache / f"{key}.npz").exists():
-                with suppress(ValueError):  # a damaged cell is computed again
-                    results[i] = load_arrays(path)[0]
+        results = {i: arrays for i, key in enumerate(keys) if (arrays := self._cached(key)) is not None}
         missing = [i for i in range(len(cells)) if i not in results]
         disable = None if self.progress else True  # None: silent where the output is no terminal
         with tqdm(total=len(cells), initial=len(results), desc=name, unit="cell", disable=disable, leave=False) as bar:
@@ -116,6 +112,16 @@ class Sweep:
             if self.executor is not None:
                 self._spread(name, function, cells, missing[1:], finish)
         return [results[i] for i in range(len(cells))]
+
+    def found(self, name: str, function: CellFunction, cells: Sequence[Cell]) -> list[Arrays | None]:
+        """What the cache holds of these cells, computing nothing; None where a cell is missing. Arguments as `run`."""
+        return [self._cached(self._key(name, function, cell)) for cell in cells]
+
+    def _cached(self, key: str) -> Arrays | None:
+        if self.cache is not None and (path := self.cache / f"{key}.npz").exists():
+            with suppress(ValueError):  # a damaged cell is computed again
+                return load_arrays(path)[0]
+        return None
 
     def _spread(
         self,
