@@ -62,7 +62,7 @@ class DPPO:
         If a number is out of range.
     """
 
-    iterations: int = 20
+    iterations: int = 30
     episodes: int = 50
     learnt_steps: int = 4
     epochs: int = 5
@@ -72,7 +72,7 @@ class DPPO:
     trace: float = 0.95
     step_discount: float = 0.95
     floor: float = 0.1
-    rate: float = 1e-4
+    rate: float = 3e-4
     value_rate: float = 1e-3
     hidden: tuple[int, ...] = (128, 128)
     evaluate_every: int = 5

@@ -58,7 +58,7 @@ class Settings:
     rollouts: tuple[int, ...] = (1000,)
     critic_updates: int = 10_000
     critic_width: int = 64
-    iterations: int = 20
+    iterations: int = 30
     evaluation_episodes: int = 200
 
 

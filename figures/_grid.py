@@ -7,6 +7,7 @@ later parts take for each task.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,17 @@ def _ablations(chosen: Chosen) -> list[Config]:
     return found
 
 
+USUAL = "10 thousand updates, width 64"
+CRITICS = {
+    "2 thousand updates, width 64": Settings(critic_updates=2000),
+    "40 thousand updates, width 64": Settings(critic_updates=40_000),
+    "10 thousand updates, width 16": Settings(critic_width=16),
+    "10 thousand updates, width 256": Settings(critic_width=256),
+}
+
+
 def _critics(chosen: Chosen) -> list[Config]:
-    settings = {
-        f"{updates // 1000} thousand updates of width {width}": Settings(critic_updates=updates, critic_width=width)
-        for updates, width in ((2000, 64), (40_000, 64), (10_000, 16), (10_000, 256))
-    }
+    settings = {USUAL: Settings(), **CRITICS}
     return [
         Config((task,), (n_demos,), 6, chosen_plans(chosen[task])[::2], ("Best-of-N",), one, setting=name)
         for task, n_demos in ABLATED
@@ -105,11 +112,14 @@ def _beyond(chosen: Chosen) -> list[Config]:
     ]  # fmt: skip
 
 
+def stretch() -> float:
+    """Factor by which alpha is larger before it shrinks: it is the chosen one where it was chosen."""
+    return 1.0 / shrunken_alpha(1.0, N_DEMOS, VARIANTS["shrunken alpha"]["mass"])
+
+
 def _shrinkage(chosen: Chosen) -> list[Config]:
-    """The chosen alpha is met at the number of demonstrations where it was chosen."""
-    stretch = 1.0 / shrunken_alpha(1.0, N_DEMOS, VARIANTS["shrunken alpha"]["mass"])
     return [
-        Config((task,), (5, 20, 50), 10, (Plan("PostBC", stretch * chosen[task]["PostBC"], "shrunken alpha"),))
+        Config((task,), (5, 20, 50), 10, (Plan("PostBC", stretch() * chosen[task]["PostBC"], "shrunken alpha"),))
         for task in TASKS
     ]
 
@@ -167,3 +177,33 @@ def run(parts: Sequence[str], sweep: Sweep, tables: Path) -> None:
 def collect(part: str, sweep: Sweep, tables: Path) -> tuple[int, int]:
     """Write `<part>.csv` with what the cache holds; return how many blocks that is, and how many there are."""
     return grid.write_table(tables / f"{part}.csv", configs(part, tables), sweep)
+
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+"""Where the tables of the full grid stand."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Settings of a figure that is drawn from tables of the full grid, which `python -m figures grid` makes.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        Keys of `PARTS`.
+    """
+
+    parts: tuple[str, ...]
+
+
+def table(config: Config | Recorded, sweep: Sweep) -> list[dict[str, Any]]:
+    """Rows of a small grid, which is run, or of recorded tables, which are read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a table is not there.
+    """
+    if isinstance(config, Config):
+        return grid.table([config], sweep)
+    return [row for part in config.parts for row in grid.read_rows(RESULTS / f"{part}.csv")]

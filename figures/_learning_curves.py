@@ -1,0 +1,139 @@
+"""Learning curves of a finetuner from BC, sigma-BC and PostBC: judged seed by seed, and drawn."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from figures import _continuous_comparison as comparison
+from figures import _labels, _style
+from figures._artifacts import Arrays
+from figures._continuous_comparison import ALL_AT_ONCE
+from figures._pretraining import FAMILIES
+from theory.claims import SIGNIFICANT, Claim, Interval
+from theory.probability import mean_interval
+
+CAPTION = (
+    "Success of policies on common first states, means over seeds with Student's 95 % intervals (of single curves, not "
+    "of differences), against steps of the environment, of which a chunk counts all; at 0 the pretrained policy's own "
+    "success. Of sigma-BC and PostBC the strength is shown whose last success is highest on these seeds; the claims "
+    "choose it on the other half of the seeds."
+)
+
+GAINS = (
+    "curve, PostBC - BC",
+    "curve, PostBC - sigma-BC",
+    "last success, PostBC - BC",
+    "last success, PostBC - sigma-BC",
+    "gain of BC",
+    "gain of sigma-BC",
+    "gain of PostBC",
+)
+"""Differences of the mean of the curve behind 0, of the last success, and of the last success from the pretrained."""
+
+
+def compared(arrays: Arrays, learner: str, rng: np.random.Generator) -> Arrays:
+    """Keep a learner's curves, and judge them seed by seed.
+
+    Parameters
+    ----------
+    arrays : dict
+        As of `_continuous_finetuning.tensors`.
+    learner : str
+        One of its `learners`.
+    rng : numpy.random.Generator
+    """
+    at = [str(name) for name in arrays["learners"]].index(learner)
+    kept = {name: arrays[name][:, :, at] for name in ("curve", "curve_steps")}
+    shape = kept["curve"].shape[:2]
+    found = [_gains(arrays, (i, j, at)) for i, j in np.ndindex(*shape)]
+    judged = comparison.judged_apart(comparison.stacked(found, shape), rng, (0.0,) * len(GAINS))
+    names = ("tasks", "n_demos", "families", "strengths")
+    return {**kept, **{name: arrays[name] for name in names}, **{f"gain_{k}": v for k, v in judged.items()}}
+
+
+def _gains(arrays: Arrays, at: tuple[int, int, int]) -> NDArray[np.float64]:
+    """`GAINS` of each seed, (7, R)."""
+    policies, seeds = comparison.there(arrays, at)
+    curve = arrays["curve"][at][np.ix_(policies, seeds)]
+    chosen = {}
+    for family in FAMILIES:
+        rows = np.flatnonzero(arrays["families"][policies] == family)
+        chosen[family] = curve[rows[comparison.chosen_elsewhere(curve[rows, :, -1])], np.arange(seeds.size)]
+    area, last = ({family: work(one) for family, one in chosen.items()} for work in (_area, _last))
+    gained = [last[family] - chosen[family][:, 0] for family in FAMILIES]
+    rivals = ("BC", "sigma-BC")
+    return np.stack([*(one["PostBC"] - one[rival] for one in (area, last) for rival in rivals), *gained])
+
+
+def _area(curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(curve[:, 1:].mean(axis=1))
+
+
+def _last(curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    return curve[:, -1]
+
+
+def claims(arrays: Arrays, learner: str) -> list[Claim]:
+    """E2: more success after the same steps, and along the curve; and whether the learner gains at all (E0)."""
+    found = []
+    for at in np.ndindex(*arrays["gain_mean"].shape):
+        task, n, what = arrays["tasks"][at[0]], arrays["n_demos"][at[1]], GAINS[at[2]]
+        low, high, mean, p = (float(arrays[f"gain_{name}"][at]) for name in ("wide_low", "wide_high", "mean", "holm"))
+        words = what.replace(",", "").replace(" - ", " ").replace(" ", "-")
+        source = "E2" if "PostBC -" in what else "E0"
+        found.append(
+            Claim(
+                f"{learner.lower()}-{task}-{n}-{words}", source, ">=", Interval(low, high), 0.0, "sampled",
+                f"{learner} on {task} from {n} demonstrations, {what} (success; a curve's is its mean behind 0): "
+                f"{mean:+.3f} over {arrays['gain_n'][at]} seeds; intervals by the studentised bootstrap, those of one "
+                f"comparison on all tasks together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
+                f"after Holm for the tasks; decided only where p is at most {SIGNIFICANT:g}, too.", p,
+            )
+        )  # fmt: skip
+    return found
+
+
+def draw(arrays: Arrays) -> Figure:
+    """One panel for each task and number of demonstrations."""
+    places = list(np.ndindex(*arrays["curve"].shape[:2]))
+    columns = min(3, len(places))
+    lines = -(-len(places) // columns)
+    figure = _style.new_figure(_style.PAGE, 0.3 + 2.5 * lines)
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in panels[len(places) :]:
+        axes.set_axis_off()
+    for k, at in enumerate(places):
+        draw_panel(panels[k], arrays, at)
+        title = f"{arrays['tasks'][at[0]]}, {arrays['n_demos'][at[1]]} demonstrations"
+        _style.panel_letter(panels[k], "abcdefghijkl"[k], title)
+        panels[k].set_xlabel("steps of the environment (thousands)")
+        if k % columns == 0:
+            panels[k].set_ylabel("success")
+    return figure
+
+
+def draw_panel(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
+    """Draw the curves of one task and number of demonstrations, each with its name at its end."""
+    ends = [_draw_curve(axes, arrays, at, family) for family in FAMILIES]
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -0.02), min(high, 1.02))
+    _labels.name_ends(axes, ends)
+
+
+def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) -> _labels.End:
+    """Draw a curve with its interval; what names its end."""
+    curves = arrays["curve"][at]
+    last = np.array([np.nanmean(one) if (~np.isnan(one)).any() else -1.0 for one in curves[:, :, -1]])
+    rows = np.flatnonzero(arrays["families"] == family)
+    best = rows[last[rows].argmax()]
+    known = ~np.isnan(curves[best, :, -1])
+    x, y = arrays["curve_steps"][at][best][known].mean(axis=0) / 1000, curves[best][known]
+    ends = [mean_interval(column) for column in y.T]
+    colour, name = _style.COLOURS[family], _style.label(family)
+    letter = {"sigma-BC": "$\\sigma$", "PostBC": "$\\alpha$"}.get(family, "")
+    strength = f"\n{letter} = {arrays['strengths'][best]:g}" if letter else ""
+    low, high = np.clip([[e.low for e in ends], [e.high for e in ends]], 0, 1)
+    axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+    axes.plot(x, y.mean(axis=0), color=colour, marker=_style.MARKERS.get(family, "s"))
+    return name + strength, colour, x[-1], y.mean(axis=0)[-1]

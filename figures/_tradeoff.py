@@ -1,0 +1,162 @@
+"""The trade-off of pretraining: success before finetuning against success after it, compared, claimed and drawn."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from figures import _continuous_comparison as comparison
+from figures import _labels, _style
+from figures._artifacts import Arrays
+from figures._continuous_comparison import ALL_AT_ONCE, COMPARISONS
+from figures._pretraining import FAMILIES
+from theory.claims import SIGNIFICANT, Claim, Interval
+from theory.probability import mean_interval
+
+MARGIN = 0.05
+"""E1: before finetuning PostBC may succeed less often than BC by this much and still count as about as often."""
+BOUNDS = tuple(-MARGIN if what == "pretrained, PostBC - BC" else 0.0 for what in COMPARISONS)
+"""Least difference that each comparison is asked for."""
+
+DIFFERENCES = {
+    "after, at equal success before": (_style.OTHERS[0], "D"),
+    "before, at equal noise": ("#777777", "s"),
+    "after, at equal noise": (_style.OTHERS[1], "^"),
+}
+
+
+def compared(arrays: Arrays, learners: tuple[str, ...], rng: np.random.Generator) -> Arrays:
+    """Keep some learners of the grid, and add the comparisons: all of them, and those for each alpha.
+
+    Parameters
+    ----------
+    arrays : dict
+        As of `_continuous_finetuning.tensors`.
+    learners : tuple of str
+        Of its `learners`.
+    rng : numpy.random.Generator
+    """
+    at = [arrays["learners"].tolist().index(name) for name in learners]
+    kept: Arrays = {name: arrays[name][:, :, at] for name in ("pretrained", "finetuned", "noise")}
+    kept |= {name: arrays[name] for name in ("tasks", "n_demos", "families", "strengths")}
+    kept["learners"] = np.array(learners)
+    shape = kept["pretrained"].shape[:3]
+    places = [(i, j, k) for i, j, k in np.ndindex(*shape)]
+    whole = comparison.stacked([comparison.differences(kept, place) for place in places], shape)
+    parts = comparison.stacked([comparison.by_strength(kept, place) for place in places], shape)
+    judged = comparison.judged_apart(whole, rng, BOUNDS)
+    single = comparison.judged(parts, rng)
+    return {
+        **kept,
+        **{f"compared_{name}": values for name, values in judged.items()},
+        **{f"matched_{name}": single[name] for name in ("mean", "low", "high")},
+    }
+
+
+def claims(arrays: Arrays) -> list[Claim]:
+    """E1 and E2 for each task, number of demonstrations and learner, against BC and against sigma-BC apart."""
+    found = []
+    for at in np.ndindex(*arrays["compared_mean"].shape):
+        what, source = list(COMPARISONS.items())[at[3]]
+        names = ("wide_low", "wide_high", "mean", "holm")
+        low, high, mean, p = (float(arrays[f"compared_{name}"][at]) for name in names)
+        if np.isnan(mean):
+            continue
+        task, n, learner = arrays["tasks"][at[0]], arrays["n_demos"][at[1]], arrays["learners"][at[2]]
+        words = f"tradeoff {task} {n} {learner} {what}".replace(",", "").replace(" - ", " ").replace("= ", "")
+        found.append(
+            Claim(
+                words.replace(" ", "-"), source, ">=", Interval(low, high), BOUNDS[at[3]], "sampled",
+                f"{learner} on {task} from {n} demonstrations, success {what}: mean {mean:+.3f} over "
+                f"{arrays['compared_n'][at]} seeds; intervals by the studentised bootstrap of the pairs, those of one "
+                f"comparison on all tasks together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
+                f"after Holm for the tasks; decided only where p is at most {SIGNIFICANT:g}, too.",
+                p,
+            )
+        )  # fmt: skip
+    return found
+
+
+def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over the last axis of what is known; NaN where nothing is."""
+    known = ~np.isnan(values)
+    number = known.sum(axis=-1)
+    return np.where(number > 0, np.where(known, values, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)
+
+
+def draw_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
+    """Draw each family's curve, before against after, with intervals and names."""
+    pre, fine = arrays["pretrained"][at], arrays["finetuned"][at]
+    x, y = means(pre), means(fine)
+    for family in FAMILIES:
+        rows = np.flatnonzero((arrays["families"] == family) & ~np.isnan(x))
+        colour, marker = _style.COLOURS[family], _style.MARKERS[family]
+        axes.plot(x[rows], y[rows], color=colour, lw=1.4, zorder=3)
+        for i, row in enumerate(rows):
+            known = ~np.isnan(fine[row])
+            ends = mean_interval(pre[row][known]), mean_interval(fine[row][known])
+            across, up = (np.clip([one.low, one.high], 0, 1) for one in ends)
+            axes.plot(across, [y[row]] * 2, color=colour, lw=0.8, alpha=0.35)
+            axes.plot([x[row]] * 2, up, color=colour, lw=0.8, alpha=0.35)
+            size = 4.0 + 3.5 * i / max(1, rows.size - 1)
+            axes.plot(x[row], y[row], color=colour, marker=marker, ms=size, mec="white", mew=0.5, zorder=4)
+    axes.set(xlim=_room(axes.get_xlim()), ylim=_room(axes.get_ylim()))
+    axes.axline((0.0, 0.0), slope=1.0, color="#777777", ls=":", lw=0.8, zorder=0)
+    _name_points(axes, arrays, x, y)
+
+
+def _name_points(axes: Axes, arrays: Arrays, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Each family at one of its strengths, the other strengths where there is room; and which way is better."""
+    arrow = {"arrowstyle": "->", "lw": 1.2}
+    axes.annotate(
+        "better",
+        (0.97, 0.14),
+        (0.92, 0.05),
+        xycoords="axes fraction",
+        arrowprops=arrow,
+        ha="right",
+        va="center",
+        fontsize=7,
+    )
+    placer = _labels.Placer(axes, [line for line in axes.lines if line.get_zorder() >= 3])
+    placer.reserve((0.72, 0.0, 1.0, 0.16))
+    left = []
+    for family in FAMILIES:
+        rows = np.flatnonzero((arrays["families"] == family) & ~np.isnan(x))
+        points = [(float(x[row]), float(y[row])) for row in rows]
+        strengths = [f"{strength:g}" for strength in arrays["strengths"][rows]]
+        letter = {"sigma-BC": ", $\\sigma$ = ", "PostBC": ", $\\alpha$ = "}.get(family)
+        names = [family + letter + strength if letter else family for strength in strengths]
+        named = placer.place(names, points, _style.COLOURS[family])
+        left += [(strengths[i], points[i], family) for i in range(len(rows)) if i != named]
+    for strength, point, family in left:
+        placer.place([strength], [point], _style.COLOURS[family], needed=False)
+    low, high = zip(axes.get_xlim(), axes.get_ylim(), strict=True)
+    level = [(float(v), float(v)) for v in np.linspace(max(low), min(high), 12)]
+    placer.place(["no gain"] * len(level), level, "#777777", needed=False)
+
+
+def _room(ends: tuple[float, float]) -> tuple[float, float]:
+    """Limits of an axis of success rates: no further than a little beyond 0 and 1."""
+    return max(ends[0], -0.02), min(ends[1], 1.03)
+
+
+def draw_differences(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
+    """Draw PostBC minus sigma-BC at equal success and at equal noise, for each alpha, by the noise it added."""
+    ours = np.flatnonzero(arrays["families"] == "PostBC")
+    noise = means(arrays["noise"][at][ours])
+    everything = np.stack([arrays[f"matched_{key}"][at] for key in ("mean", "low", "high")])
+    known = ~np.isnan(noise)
+    ours, noise, everything = ours[known], noise[known], everything[:, :, known]
+    limit = 1.15 * np.abs(everything[np.isfinite(everything)]).max(initial=0.1)
+    axes.axhline(0.0, color="#333333", lw=0.8)
+    for j, (name, (colour, marker)) in enumerate(DIFFERENCES.items()):
+        mean, low, high = everything[:, j]
+        x = noise * 1.1 ** (j - 1)
+        axes.vlines(x, np.maximum(low, -2 * limit), np.minimum(high, 2 * limit), color=colour, lw=1.0)
+        axes.plot(x, mean, color=colour, marker=marker, ls="", label=name)
+    axes.set(xscale="log", ylim=(-limit, limit))
+    alphas = arrays["strengths"][ours]
+    names = [f"{x:.2f}\n$\\alpha$ = {alpha:g}" for x, alpha in zip(noise, alphas, strict=True)]
+    axes.set_xticks(noise, names, fontsize=6.5)
+    axes.margins(x=0.1)
+    axes.minorticks_off()

@@ -1,0 +1,70 @@
+"""Best-of-N from pretrained policies of three families: more rollouts for the critic, and the trade-off by strength."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from figures import _continuous_finetuning as grid
+from figures import _grid, _style, _tradeoff
+from figures import _learning_curves as curves
+from figures._artifacts import Arrays
+from figures._sweep import Sweep
+from theory.claims import Claim
+
+TITLE = "Best-of-N: success against rollouts, and the trade-off by strength"
+CAPTION = (
+    "Upper panels: success of the best of 16 samples by a critic that learnt from 100, 300 and 1000 episodes of the "
+    "pretrained policy, whose own success stands at 0; means over seeds with Student's 95 % intervals (of single "
+    "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. Lower panels: success before and "
+    "after finetuning (N = 16, 1000 episodes) along each family's strengths, with Student's 95 % intervals; up and to "
+    "the right is better, and the dotted line is no gain. Both profiles draw the recorded grid."
+)
+FULL = QUICK = _grid.Recorded(("strengths", "rollouts"))
+
+LEARNERS = ("Best-of-N, N = 4", "Best-of-N, N = 16")
+ROLLOUTS = "rollouts "
+"""What the names of the arrays of the upper panels begin with."""
+
+
+def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
+    """Read the recorded grid, and compare the families seed by seed."""
+    by_strength, by_rollouts = (grid.tensors(_grid.table(_grid.Recorded((part,)), sweep)) for part in config.parts)
+    rng = sweep.generator("Best-of-N comparisons")
+    learning = curves.compared(by_rollouts, "Best-of-N, by rollouts, N = 16", rng)
+    return _tradeoff.compared(by_strength, LEARNERS, rng) | {ROLLOUTS + name: one for name, one in learning.items()}
+
+
+def _learning(arrays: Arrays) -> Arrays:
+    return {name.removeprefix(ROLLOUTS): one for name, one in arrays.items() if name.startswith(ROLLOUTS)}
+
+
+def check(arrays: Arrays) -> Sequence[Claim]:
+    """E1 and E2 for each task and number of candidates; and whether selection gains at all (E0)."""
+    return [*_tradeoff.claims(arrays), *curves.claims(_learning(arrays), "Best-of-16")]
+
+
+def draw(arrays: Arrays) -> Figure:
+    """Two panels, one above the other, for each task."""
+    learning, at = _learning(arrays), LEARNERS.index("Best-of-N, N = 16")
+    n_tasks = arrays["tasks"].size
+    columns = min(3, n_tasks)
+    lines = -(-n_tasks // columns)
+    figure = _style.new_figure(_style.PAGE, 0.4 + 4.6 * lines)
+    panels = figure.subplots(2 * lines, columns, squeeze=False)
+    for axes in panels.ravel():
+        axes.set_axis_off()
+    for k, task in enumerate(arrays["tasks"]):
+        upper, lower = panels[2 * (k // columns) : 2 * (k // columns) + 2, k % columns]
+        for axes in (upper, lower):
+            axes.set_axis_on()
+        curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0))
+        n = arrays["n_demos"][0]
+        _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}, {n} demonstrations, N = 16")
+        _tradeoff.draw_families(lower, arrays, (k, 0, at))
+        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}, by strength")
+        upper.set_xlabel("steps of the environment (thousands)")
+        lower.set_xlabel("success before finetuning")
+        if k % columns == 0:
+            upper.set_ylabel("success")
+            lower.set_ylabel("success after finetuning")
+    return figure
