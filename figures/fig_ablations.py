@@ -24,7 +24,7 @@ CAPTION = (
     "whose learner is Best-of-N with N = 16. Shapes have equal trace. The oracle puts noise only where a wrong action can be mended. "
     "Both profiles draw the recorded grid."
 )
-FULL = QUICK = _grid.Recorded(("choice", "strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage"))
+FULL = QUICK = _grid.Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage"))
 
 
 class Contrast(NamedTuple):
@@ -100,8 +100,8 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
 
 def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and take the differences."""
-    chosen = _grid.choose(_grid.table(_grid.Recorded(config.parts[:1]), sweep))
-    pairs = Pairs(_grid.table(_grid.Recorded(config.parts[1:]), sweep))
+    chosen = _grid.choose(_grid.table(_grid.Recorded(_grid.CHOICES), sweep))
+    pairs = Pairs(_grid.table(config, sweep))
     lines = contrasts(chosen)
     found = comparison.stacked([pairs.differences(one.place, one.other) for one in lines], (len(lines),))
     rng = sweep.generator("ablations")

@@ -25,15 +25,15 @@ CAPTION = (
     "success after finetuning, PostBC minus BC and minus sigma-BC in pairs of one seed, with 95 % intervals (studentised "
     "bootstrap). Both profiles draw the recorded grid."
 )
-FULL = QUICK = _grid.Recorded(("choice", "strengths", "demonstrations"))
+FULL = QUICK = _grid.Recorded(("strengths", "demonstrations"))
 N_DEMOS = (5, 10, 20, 50)
 RIVALS = ("BC", "sigma-BC")
 
 
 def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and compare PostBC with both others for each number of demonstrations."""
-    chosen = _grid.choose(_grid.table(_grid.Recorded(config.parts[:1]), sweep))
-    pairs = Pairs(_grid.table(_grid.Recorded(config.parts[1:]), sweep))
+    chosen = _grid.choose(_grid.table(_grid.Recorded(_grid.CHOICES), sweep))
+    pairs = Pairs(_grid.table(config, sweep))
     gains, ends, falls = [], [], []
     for task in _grid.TASKS:
         plans = _grid.chosen_plans(chosen[task])
