@@ -235,7 +235,7 @@ def judged(found: FloatArray, rng: np.random.Generator, bounds: ArrayLike = 0.0)
         for name, confidence in (("", 0.95), ("wide_", level)):
             one: Interval = bootstrap_t_interval(row, rng, confidence)
             columns[f"{name}low"][i], columns[f"{name}high"][i] = one.low, one.high
-        columns["p"][i] = paired_p_value(row - against[i], rng, 99_999)
+        columns["p"][i] = paired_p_value(row - against[i], rng, 19_999)
     columns["holm"][known] = holm(columns["p"][known])
     return {name: column.reshape(shape) for name, column in columns.items()} | {"n": number.reshape(shape)}
 

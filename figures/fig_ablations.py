@@ -21,8 +21,8 @@ CAPTION = (
     "Differences of success before finetuning (left) and after it (right), in pairs of one seed, with 95 % intervals "
     "(studentised bootstrap); an interval that holds 0 is a tie, and one that meets the edge goes on behind it. "
     "PostBC, sigma-BC: at the strength that was chosen for the task on seeds of its own. DSRL but for the critics, "
-    "whose learner is Best-of-N with N = 16. Shapes have equal trace. The oracle puts noise only where a wrong action can be mended. "
-    "Both profiles draw the recorded grid."
+    "whose learner is Best-of-N with N = 16. Shapes have equal trace. The oracle puts noise only where a wrong action "
+    "can be mended. Both profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage"))
 
@@ -46,6 +46,13 @@ GROUPS = (
     "shrunken alpha, minus constant",
     "critic of Best-of-N, minus usual",
 )
+MASK = "oracle mask"
+CHANGES = (
+    (GROUPS[0], ("3 members", "30 members", "100 members")),
+    (GROUPS[1], ("pairs bootstrap", "perturbed targets")),
+    (GROUPS[2], ("diagonal", "isotropic", "with sigma 0.1", "with sigma 0.2")),
+)
+"""Variants that are held against the usual PostBC."""
 CLAIMED = ("noise, minus full covariance", "oracle mask", "beyond the paper")
 """Groups whose lines after finetuning are claims."""
 
@@ -55,27 +62,27 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
     found: list[Contrast] = []
     for task, n in _grid.ABLATED:
         bc, sigma, ours = _grid.chosen_plans(chosen[task])
-
-        def add(group: str, label: str, plan: Plan, other: Plan, task: str = task, n: int = n) -> None:
-            found.append(Contrast(group, label, Place(task, n, plan), Place(task, n, other)))
-
-        for group, names in (
-            (GROUPS[0], ("3 members", "30 members", "100 members")),
-            (GROUPS[1], ("pairs bootstrap", "perturbed targets")),
-            (GROUPS[2], ("diagonal", "isotropic", "with sigma 0.1", "with sigma 0.2")),
-        ):
-            for name in names:
-                add(group, name, ours._replace(variant=name), ours)
-        for name in ("poor demonstrator", "fair demonstrator", ""):
-            for rival in (bc, sigma):
-                label = f"{name.split()[0] if name else 'good'}: PostBC minus {rival.family}"
-                add(GROUPS[3], label, ours._replace(variant=name), rival._replace(variant=name))
+        lines = [(group, name, ours._replace(variant=name), ours) for group, names in CHANGES for name in names]
+        lines += [
+            (
+                GROUPS[3], f"{name.split()[0] if name else 'good'}: PostBC minus {rival.family}",
+                ours._replace(variant=name), rival._replace(variant=name),
+            )
+            for name in ("poor demonstrator", "fair demonstrator", "")
+            for rival in (bc, sigma)
+        ]  # fmt: skip
         if task in MASKED:
-            for times in (1, 2):
-                masked = Plan("sigma-BC", times * sigma.strength, "oracle mask")
-                size = "sigma" if times == 1 else "2 sigma"
-                add(GROUPS[4], f"masked {size} minus sigma-BC", masked, sigma)
-                add(GROUPS[4], f"masked {size} minus PostBC", masked, ours)
+            lines += [
+                (
+                    GROUPS[4],
+                    f"masked {words}sigma minus {other.family}",
+                    sigma._replace(strength=s, variant=MASK),
+                    other,
+                )
+                for words, s in (("", sigma.strength), ("2 ", 2 * sigma.strength))
+                for other in (sigma, ours)
+            ]
+        found += [Contrast(g, label, Place(task, n, plan), Place(task, n, other)) for g, label, plan, other in lines]
         found += [
             Contrast(
                 GROUPS[7], f"{name}, {plan.family}", Place(task, n, plan, f"Best-of-N, {name}, N = 16"),
@@ -86,7 +93,7 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
         ]  # fmt: skip
     stretch = _grid.stretch()
     for task in _grid.TASKS:
-        bc, sigma, ours = _grid.chosen_plans(chosen[task])
+        _, sigma, ours = _grid.chosen_plans(chosen[task])
         for plan in (Plan("PostBC", 1.0, "held-out alpha"), ours._replace(variant="own states")):
             for other in (sigma, ours):
                 label = f"{plan.variant} minus {other.family}"
@@ -104,6 +111,7 @@ def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     pairs = Pairs(_grid.table(config, sweep))
     lines = contrasts(chosen)
     found = comparison.stacked([pairs.differences(one.place, one.other) for one in lines], (len(lines),))
+    found[[one.place.plan == one.other.plan for one in lines], 0] = np.nan  # one policy, differently finetuned
     rng = sweep.generator("ablations")
     group = np.array([one.group for one in lines])
     names = ("mean", *comparison.JUDGED, "n")
@@ -133,8 +141,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
                 words, "E0", ">=", Interval(low, high), 0.0, "sampled",
                 f"{task} from {arrays['n_demos'][i]} demonstrations, success after finetuning, {group}, {label}: mean "
                 f"{mean:+.3f} over {int(arrays['n'][i, 1])} seeds; intervals by the studentised bootstrap of the "
-                f"pairs, those of the group together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted after "
-                f"Holm; decided only where p is at most {SIGNIFICANT:g}, too.", p,
+                f"pairs, those of the group together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
+                f"after Holm; decided only where p is at most {SIGNIFICANT:g}, too.", p,
             )
         )  # fmt: skip
     return claims

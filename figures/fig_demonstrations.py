@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+from numpy.typing import NDArray
 
 from figures import _continuous_comparison as comparison
 from figures import _grid, _labels, _style
@@ -22,8 +23,8 @@ CAPTION = (
     "Upper panels: success before finetuning (dashed) and after DSRL (solid), means over seeds with Student's 95 % "
     "intervals (of single policies, not of differences). Sigma and alpha are the same for all numbers of "
     "demonstrations; they were chosen for each task from 10 demonstrations on seeds of their own. Lower panels: "
-    "success after finetuning, PostBC minus BC and minus sigma-BC in pairs of one seed, with 95 % intervals (studentised "
-    "bootstrap). Both profiles draw the recorded grid."
+    "success after finetuning, PostBC minus BC and minus sigma-BC in pairs of one seed, with 95 % intervals "
+    "(studentised bootstrap). Both profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "demonstrations"))
 N_DEMOS = (5, 10, 20, 50)
@@ -56,13 +57,13 @@ def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     }
 
 
-def _ends(scores: "np.ndarray") -> list[list[float]]:
+def _ends(scores: NDArray[np.float64]) -> list[list[float]]:
     """Mean and 95 % interval, before and after."""
     found = [(row.mean(), mean_interval(row)) for row in scores]
     return [[float(mean), one.low, one.high] for mean, one in found]
 
 
-def _common(few: "np.ndarray", many: "np.ndarray") -> "np.ndarray":
+def _common(few: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
     """What is gained from few minus what is gained from many, seed by seed."""
     if few.shape != many.shape:
         raise ValueError(f"the table of demonstrations must have the same seeds for all; got {few.size}, {many.size}")

@@ -1,0 +1,151 @@
+"""Figures of the grid of finetuning, on tables made up so that the answer is known, and on the recorded ones."""
+
+from dataclasses import replace
+
+import made_up_grid
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from figures import _continuous_finetuning as grid
+from figures import _grid, _tradeoff, fig_ablations, fig_best_of_n, fig_demonstrations, fig_dppo, fig_dsrl, fig_tradeoff
+from figures._continuous_finetuning import Config, strengths
+from figures._pairs import Pairs, Place
+from figures._pretraining import Plan
+from figures._sweep import Sweep
+
+ONE = Config(("reach",), (5,), 12, strengths((0.2, 0.4), (1.0, 2.0)))
+
+
+def good(family, strength, n_demos):
+    """PostBC finetunes to 0.9 from few demonstrations, the others to 0.6; from many all do alike."""
+    before = 0.5 - 0.2 * strength * made_up_grid.SHARE[family] + (0.05 if family == "PostBC" else 0.0)
+    return before, (0.9 if family == "PostBC" and n_demos < 20 else 0.6 if n_demos < 20 else 0.85)
+
+
+def bad(family, strength, n_demos):
+    """PostBC is worse in everything, and the more so from few demonstrations."""
+    before, after = good("sigma-BC", strength, n_demos)
+    return (before - 0.2, after - 0.2 - 0.1 * (n_demos < 20)) if family == "PostBC" else (before, after)
+
+
+def tie(*_):
+    return 0.5, 0.7
+
+
+def claims_of(module, change, config=ONE, monkeypatch=None):
+    """Claims by id; what is drawn must be drawable."""
+    if monkeypatch is None:
+        arrays = module.compute.__globals__["grid"].tensors(made_up_grid.rows([config], change))
+        rng = np.random.default_rng(5)
+        if module is fig_tradeoff:
+            arrays = _tradeoff.compared(arrays, ("DSRL",), rng)
+        else:
+            arrays = module.curves.compared(arrays, "DSRL", rng)
+    else:
+        arrays = module.compute(module.FULL, Sweep(5))
+    module.draw(arrays)
+    claims = module.check(arrays)
+    assert len({claim.id for claim in claims}) == len(claims)
+    return {claim.id: claim for claim in claims}
+
+
+# --- a small grid -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("change", "verdict"), [(good, "holds"), (bad, "violated")])
+def test_the_verdicts_of_the_trade_off_follow_the_numbers(change, verdict):
+    claims = claims_of(fig_tradeoff, change)
+    assert len(claims) == 6
+    assert {claim.verdict for claim in claims.values()} == {verdict}
+    assert all(claim.as_expected for claim in claims.values())  # claims of the paper's experiments never fail a run
+
+
+def test_a_tie_is_called_inconclusive():
+    claims = claims_of(fig_tradeoff, tie)
+    assert {c.verdict for c in claims.values() if c.source != "E1"} == {"inconclusive"}
+
+
+def test_the_learning_curves_are_judged():
+    assert {claim.verdict for claim in claims_of(fig_dsrl, good).values()} == {"holds"}
+    worse = claims_of(fig_dsrl, bad)
+    assert worse["dsrl-reach-5-curve-PostBC-BC"].verdict == "violated"
+    assert worse["dsrl-reach-5-last-success-PostBC-sigma-BC"].verdict == "violated"
+
+
+@pytest.mark.parametrize("module", [fig_tradeoff, fig_dsrl])
+@pytest.mark.parametrize("change", [good, bad])
+@pytest.mark.parametrize("n_seeds", [3, 5])
+def test_with_few_seeds_nothing_is_claimed(module, change, n_seeds):
+    """Of 5 pairs the least p-value is 2/2^5."""
+    claims = claims_of(module, change, replace(ONE, n_seeds=n_seeds))
+    assert {claim.verdict for claim in claims.values()} == {"inconclusive"}
+    assert min(claim.p_value for claim in claims.values()) >= min(1.0, 2 / 2**n_seeds) - 1e-12
+
+
+def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
+    table = made_up_grid.rows([ONE], good)
+    slow = [{**row, "pretrain_seconds": "9.0", "finetune_seconds": "99.0"} for row in table]
+    one, other = (_tradeoff.compared(grid.tensors(rows), ("DSRL",), np.random.default_rng(5)) for rows in (table, slow))
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        assert_array_equal(other[name], values)
+
+
+# --- pairs ------------------------------------------------------------------------------------------------------------
+
+
+def test_pairs_are_of_the_seeds_that_both_have():
+    pairs = Pairs(made_up_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=3)], good))
+    plans = [Plan("PostBC", 1.0), Plan("BC", 0.0)]
+    one, other = (Place("reach", 5, plan) for plan in plans)
+    assert pairs.scores(one).shape == (2, 12)
+    assert_array_equal(pairs.differences(one, other), pairs.scores(one) - pairs.scores(other))
+    mixed = pairs.differences(one, Place("stick", 5, plans[1]))
+    assert_array_equal(mixed, pairs.scores(one)[:, :3] - pairs.scores(Place("stick", 5, plans[1])))
+    with pytest.raises(KeyError):
+        pairs.differences(one, Place("push", 5, plans[1]))
+    lonely = Pairs(made_up_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=2, first_seed=11)], good))
+    with pytest.raises(ValueError, match="1 seeds in common"):
+        lonely.differences(one, Place("stick", 5, plans[1]))
+
+
+# --- the whole grid ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    """Write all tables with some truth, and let the figures read them."""
+    monkeypatch.setattr(_grid, "RESULTS", tmp_path)
+
+    def write(change):
+        made_up_grid.write_all(tmp_path, change)
+
+    return write
+
+
+ALL = (fig_tradeoff, fig_dsrl, fig_dppo, fig_best_of_n, fig_demonstrations, fig_ablations)
+
+
+@pytest.mark.slow
+def test_all_figures_of_the_grid_follow_the_numbers(tables, monkeypatch):
+    tables(good)
+    found = {module: claims_of(module, None, monkeypatch=monkeypatch) for module in ALL}
+    for module in (fig_tradeoff, fig_dsrl, fig_dppo, fig_best_of_n):
+        verdicts = {claim.verdict for claim in found[module].values() if claim.source != "E1"}  # alpha may be 4
+        assert verdicts == {"holds"}, module
+    e3 = [claim for claim in found[fig_demonstrations].values() if claim.source == "E3"]
+    assert len(e3) == 10
+    assert {claim.verdict for claim in e3} == {"holds"}
+    beyond = [claim for name, claim in found[fig_ablations].items() if "beyond" in name and "sigma-BC" in name]
+    assert {claim.verdict for claim in beyond} == {"holds"}
+    tables(bad)
+    for module in (fig_tradeoff, fig_dppo, fig_demonstrations):
+        verdicts = {claim.verdict for claim in claims_of(module, None, monkeypatch=monkeypatch).values()}
+        assert "violated" in verdicts
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(_grid, "RESULTS", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"strengths\.csv"):
+        fig_tradeoff.compute(fig_tradeoff.FULL, Sweep(0))
