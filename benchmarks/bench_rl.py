@@ -41,14 +41,15 @@ class _Products:
 
 
 def updates_against_their_products() -> list[Row]:
-    """100 updates at the default sizes; the other column is the time of their matrix products alone."""
-    experience, dsrl, best = _experience(), DSRL(), BestOfN(updates=100)
+    """A round of DSRL's updates at the default sizes; the other column is the time of their matrix products alone."""
+    dsrl = DSRL()
+    experience, best = _experience(), BestOfN(updates=dsrl.updates)
     agent = SoftActorCritic(N_IN, D, dsrl, np.random.default_rng(2))
     rng = np.random.default_rng(3)
     sac, iql = _Products(dsrl.batch, dsrl.hidden), _Products(best.batch, best.hidden)
 
     def sac_products() -> None:
-        for _ in range(100):
+        for _ in range(dsrl.updates):
             for _ in range(2):  # the next states' actions, and the states'
                 sac.forward(N_IN, 2 * D)
             for _ in range(6):  # two critics: of targets, of what was done, of what would be done
@@ -59,7 +60,7 @@ def updates_against_their_products() -> list[Row]:
             sac.backward(N_IN, 2 * D, to_parameters=True, to_inputs=False)
 
     def iql_products() -> None:
-        for _ in range(100):
+        for _ in range(best.updates):
             for _ in range(2):
                 iql.forward(N_IN, 1)
                 iql.forward(N_IN + D, 1)
@@ -67,9 +68,9 @@ def updates_against_their_products() -> list[Row]:
                 iql.backward(N_IN + D, 1, to_parameters=True, to_inputs=False)
             iql.backward(N_IN, 1, to_parameters=True, to_inputs=False)
 
-    sizes = "2 x 64, batch 128: 100 updates", "2 x 128, batch 256: 100 updates"
+    sizes = [f"{len(one.hidden)} x {one.hidden[0]}, batch {one.batch}: {one.updates} updates" for one in (dsrl, best)]
     return [
-        compare(f"SAC, {sizes[0]}", lambda: agent.train(experience, 100), sac_products, 0.5),
+        compare(f"SAC, {sizes[0]}", lambda: agent.train(experience, dsrl.updates), sac_products, 0.5),
         compare(f"IQL, {sizes[1]}", lambda: fit_critic(experience, best, rng), iql_products, 0.5),
     ]
 

@@ -30,8 +30,8 @@ def shrunken_alpha(alpha: float, n_episodes: int, mass: float) -> float:
     n_episodes : int
         Demonstrations n, at least 1.
     mass : float
-        At least 0: the prior's, in demonstrations; Definition 3's variance p(1-p)/(n + mass + 1) beside the
-        bootstrap's p(1-p)/n.
+        At least 0, in demonstrations: the prior's and one. Definition 3's variance is p(1-p)/(n + mass) then, beside
+        the bootstrap's p(1-p)/n.
 
     Raises
     ------
@@ -123,8 +123,17 @@ def with_own_states(
     TypeError, ValueError
         If an argument is out of range, or does not fit the task.
     """
-    validate.instance("demonstrations", demonstrations, Demonstrations)
+    validate.instance("task", task, Task)
     validate.instance("policy", policy, ClonedPolicy)
+    validate.instance("demonstrations", demonstrations, Demonstrations)
+    if (demonstrations.observations.shape[1], demonstrations.actions.shape[1]) != (
+        task.observation_dim,
+        task.action_dim,
+    ):
+        raise ValueError(
+            f"demonstrations must be of the task {task.name}; got {demonstrations.observations.shape[1]} numbers "
+            f"observed and {demonstrations.actions.shape[1]} of an action"
+        )
     decisions: list[Decision] = []
     chunks: list[FloatArray] = []
 

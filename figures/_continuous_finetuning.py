@@ -292,9 +292,11 @@ def tensors(table: Sequence[Mapping[str, Any]]) -> Arrays:
     Raises
     ------
     ValueError
-        If a row is missing or stands twice: of a task and number of demonstrations, each policy that it has must have
-        each of its seeds and learners.
+        If there is no row, or one is missing or stands twice: of a task, number of demonstrations and learner, each
+        policy must have each seed.
     """
+    if not table:
+        raise ValueError("a grid must hold a row; the table is empty")
     keys: list[tuple[Any, ...]] = [
         (
             str(row["task"]), int(row["n_demos"]), learner(row),

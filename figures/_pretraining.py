@@ -16,6 +16,7 @@ from continuous.tasks import TASKS
 from continuous.training import Training
 from figures import _cloning
 from figures._sweep import Cell
+from theory import validate
 
 FloatArray = NDArray[np.float64]
 
@@ -75,8 +76,11 @@ class Workshop:
         self._ensembles: dict[tuple[str, float], Ensemble] = {}
 
     def pretrain(self, plan: Plan) -> tuple[ClonedPolicy, float]:
-        """Return the policy, and the strength that it was given."""
+        """Return the policy, and the strength that it was given; raises ValueError or KeyError if there is no such."""
+        validate.choice("family", plan.family, FAMILIES)
         changes = VARIANTS[plan.variant]
+        if "mask" in changes and plan.family != "sigma-BC":
+            raise ValueError(f"oracle mask is of sigma-BC; got {plan.family}")
         data = self._demonstrations(changes.get("quality", 1.0))
         strength = plan.strength
         if changes.get("likely"):

@@ -4,6 +4,7 @@ A cell is a small dictionary of settings. It is computed by `function(cell, rng)
 name of the experiment and the cell alone: never on the worker, the order, or what was computed before.
 """
 
+import ast
 import hashlib
 import inspect
 import json
@@ -25,6 +26,7 @@ from figures._artifacts import Arrays, load_arrays, save_arrays
 Cell = Mapping[str, Any]
 CellFunction = Callable[[Cell, np.random.Generator], Arrays]
 
+ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("theory", "tabular", "continuous")
 VERSIONED = ("numpy", "scipy", "numba", "gymnasium")
 
@@ -150,14 +152,35 @@ class Sweep:
 
 @cache
 def source_digest(function: CellFunction) -> str:
-    """Digest of all that can change a cell: the packages, the function's module, the versions of numerical packages."""
-    root = Path(__file__).resolve().parent.parent
+    """Digest of all that can change a cell.
+
+    The packages, the function's module, what that imports of `figures`, and the versions of numerical packages.
+    """
     digest = hashlib.sha256(json.dumps(versions()).encode())
-    for package in SOURCES:
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update(Path(inspect.getfile(function)).read_bytes())
+    module = Path(inspect.getfile(function))
+    packages = [path for package in SOURCES for path in sorted((ROOT / package).rglob("*.py"))]
+    for path in (*packages, *sorted(_imported_figures(module))):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    digest.update(module.read_bytes())
     return digest.hexdigest()
+
+
+def _imported_figures(module: Path) -> set[Path]:
+    """Modules of `figures` that a file imports, anywhere in it, and those that they import in turn."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(waiting.pop().read_bytes())):
+            if isinstance(node, ast.Import):
+                names.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:  # from a package come its modules, or their names
+                names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+        paths = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("figures.")}
+        new = {path for path in paths if path.is_file()} - found
+        found |= new
+        waiting += new
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from figures import _sweep
+from figures import _continuous_finetuning, _sweep
 from figures._sweep import Sweep
 
 CELLS = [{"size": n, "scale": 0.5} for n in (1, 4, 2, 7, 3)]
@@ -96,6 +97,42 @@ def test_a_change_of_the_code_makes_old_cells_unknown(tmp_path, monkeypatch):
     _sweep.source_digest.cache_clear()
     assert _sweep.source_digest(draw) != before
     _sweep.source_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("_cell", True), ("_named", True), ("_plain", True), ("_inside", True), ("_behind", True), ("_round", True),
+     ("fig_other", False), ("_style", False)],
+)  # fmt: skip
+def test_a_change_of_what_is_imported_counts_and_one_of_other_figures_does_not(tmp_path, monkeypatch, name, counts):
+    sources = {
+        "_cell": "import figures._plain\nfrom figures import _named, nothing\ndef f():\n    from figures._inside import x",
+        "_named": "from figures._behind import a, b",
+        "_plain": "import numpy as np",
+        "_inside": "x = 1",
+        "_behind": "import figures._round",
+        "_round": "from figures import _cell",
+        "fig_other": "from figures import _cell, _style",
+        "_style": "",
+    }
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    for module, text in sources.items():
+        (folder / f"{module}.py").write_text(text)
+    monkeypatch.setattr(_sweep, "ROOT", tmp_path)
+    monkeypatch.setattr("inspect.getfile", lambda _: str(folder / "_cell.py"))
+    digest = _sweep.source_digest.__wrapped__
+    before = digest(draw)
+    assert digest(draw) == before
+    with (folder / f"{name}.py").open("a") as file:
+        file.write("\n# changed")
+    assert (digest(draw) != before) == counts
+
+
+def test_a_block_of_the_grid_of_finetuning_counts_what_pretrains_it():
+    names = {path.stem for path in _sweep._imported_figures(Path(_continuous_finetuning.__file__))}
+    assert {"_pretraining", "_cloning"} <= names
+    assert not any(name.startswith("fig_") for name in names)
 
 
 def test_a_damaged_cell_is_computed_again(tmp_path):
