@@ -78,15 +78,14 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One panel for each task and number of demonstrations."""
     places = list(np.ndindex(*arrays["curve"].shape[:2]))
-    figure = _style.new_figure(_style.PAGE, 2.9)
-    panels = figure.subplots(1, len(places), squeeze=False)[0]
+    figure = _style.new_figure(page=2.9, column=2.5 * len(places))
+    panels = _style.new_panels(figure, len(places), page=len(places), column=1)
     for k, (axes, at) in enumerate(zip(panels, places, strict=True)):
         ends = [_draw_curve(axes, arrays, at, family) for family in grid.FAMILIES]
         _labels.name_ends(axes, ends)
         title = f"{arrays['tasks'][at[0]]}, {arrays['n_demos'][at[1]]} demonstrations"
         _style.panel_letter(axes, "abcdefghijkl"[k], title)
-        axes.set_xlabel("steps of the environment (thousands)")
-    panels[0].set_ylabel("success")
+    _style.name_axes(panels, "steps of the environment (thousands)", "success")
     return figure
 
 

@@ -106,20 +106,23 @@ def _claim(
 def draw(arrays: Arrays) -> Figure:
     """A column for each task, number of demonstrations and learner."""
     places = list(np.ndindex(*arrays["pretrained"].shape[:3]))
-    figure = _style.new_figure(_style.PAGE, 5.6)
-    axes = figure.subplots(2, len(places), squeeze=False, height_ratios=(1.15, 1))
+    figure = _style.new_figure(page=5.6, column=4.9 * len(places))
+    panels = _style.new_panels(figure, 2 * len(places), page=len(places), column=1)
+    axes = np.reshape(np.array(panels), (2, len(places)))
     for k, at in enumerate(places):
         task, n, learner = (arrays[name][i] for name, i in zip(grid.AXES[:3], at, strict=True))
         _draw_families(axes[0, k], arrays, at)
         _style.panel_letter(axes[0, k], "abcdefghijkl"[k], f"{task}, {n} demonstrations, {learner}")
         _draw_differences(axes[1, k], arrays, at)
         _style.panel_letter(axes[1, k], "abcdefghijkl"[len(places) + k], f"{task}, at equal success or noise")
-        axes[0, k].set_xlabel("success before finetuning")
-        axes[1, k].set_xlabel("noise added, root mean square (action units)")
-    axes[0, 0].set_ylabel("success after finetuning")
-    axes[1, 0].set_ylabel("success, PostBC minus sigma-BC\n(above 0: PostBC is better)")
+    _style.name_axes(axes[0], "success before finetuning", "success after finetuning")
+    _style.name_axes(
+        axes[1],
+        "noise added, root mean square (action units)",
+        "success, PostBC minus sigma-BC\n(above 0: PostBC is better)",
+    )
     handles, names = axes[1, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles, names, loc="outside lower center", ncols=_style.by_form(len(handles), 1))
     return figure
 
 
