@@ -13,6 +13,8 @@ from typing import Any, BinaryIO, cast
 
 import jinja2
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -85,13 +87,18 @@ def load_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def save_figure(stem: Path, figure: Figure) -> None:
-    """Write a figure as PDF and as PNG."""
-    for suffix, options in (
-        (".pdf", {"metadata": {"CreationDate": None, "ModDate": None}}),
-        (".png", {"dpi": PNG_DPI, "metadata": {"Software": None}}),
-    ):
-        with atomic(stem.with_suffix(suffix)) as file:
-            figure.savefig(file, format=suffix[1:], **options)
+    """Write a figure as PDF and as PNG, laid out once for both.
+
+    `Figure.savefig` would draw it once more before each, only to lay it out.
+    """
+    pdf: Any = FigureCanvasPdf(figure)
+    with atomic(stem.with_suffix(".pdf")) as file:
+        pdf.print_pdf(file, metadata={"CreationDate": None, "ModDate": None})
+    figure.set_layout_engine("none")
+    figure.set_dpi(PNG_DPI)
+    png: Any = FigureCanvasAgg(figure)
+    with atomic(stem.with_suffix(".png")) as file:
+        png.print_png(file, metadata={"Software": None})
 
 
 def save_json(path: Path, content: Any) -> None:

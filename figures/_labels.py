@@ -10,6 +10,8 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from figures._style import size_in_points
+
 LINE = 1.35
 """Height of a line of text, as a multiple of the size of its letters."""
 
@@ -49,7 +51,7 @@ def name_ends(axes: Axes, ends: Sequence[End], size: float = 7.0) -> None:
         Of the letters, in points.
     """
     x, y = _fractions(axes, [end[2:] for end in ends]).T
-    height = _points(axes)[1]
+    height = size_in_points(axes)[1]
     heights = np.array([LINE * size * (1 + end[0].count("\n")) / height for end in ends])
     for (name, colour, *_), there in zip(ends, apart(y.clip(0, 1), heights), strict=True):
         axes.annotate(
@@ -72,7 +74,7 @@ class Placer:
     """
 
     def __init__(self, axes: Axes, avoided: Sequence[Line2D], size: float = 7.0) -> None:
-        self._axes, self._size, self._room = axes, size, _points(axes)
+        self._axes, self._size, self._room = axes, size, size_in_points(axes)
         self._names: list[Box] = []
         self._drawn = [box for line in avoided for box in self._boxes(line)]
 
@@ -161,11 +163,3 @@ def _fractions(axes: Axes, points: Sequence[Sequence[float]] | NDArray[np.float6
     """Points in data units as shares of the axes, (n, 2), whatever the layout will make of their size."""
     scaled = axes.transScale.transform(np.asarray(points, dtype=float))
     return np.asarray(axes.transLimits.transform(scaled))
-
-
-def _points(axes: Axes) -> NDArray[np.float64]:
-    """Width and height of the axes before layout, in points."""
-    figure = axes.get_figure()
-    assert figure is not None
-    place, whole = axes.get_position(), figure.bbox
-    return np.array([place.width * whole.width, place.height * whole.height]) * 72 / figure.dpi

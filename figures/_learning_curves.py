@@ -20,6 +20,8 @@ CAPTION = (
     "choose it on the other half of the seeds."
 )
 
+STEPS = "steps of the environment (thousands)"
+
 GAINS = (
     "curve, PostBC - BC",
     "curve, PostBC - sigma-BC",
@@ -97,19 +99,13 @@ def claims(arrays: Arrays, learner: str) -> list[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One panel for each task and number of demonstrations."""
     places = list(np.ndindex(*arrays["curve"].shape[:2]))
-    columns = min(3, len(places))
-    lines = -(-len(places) // columns)
-    figure = _style.new_figure(_style.PAGE, 0.3 + 2.5 * lines)
-    panels = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axes in panels[len(places) :]:
-        axes.set_axis_off()
-    for k, at in enumerate(places):
-        draw_panel(panels[k], arrays, at)
+    figure = _style.new_figure(page=0.3 + 2.5 * -(-len(places) // 3), column=2.5 * len(places))
+    panels = _style.new_panels(figure, len(places), page=3, column=1)
+    for k, (axes, at) in enumerate(zip(panels, places, strict=True)):
+        draw_panel(axes, arrays, at)
         title = f"{arrays['tasks'][at[0]]}, {arrays['n_demos'][at[1]]} demonstrations"
-        _style.panel_letter(panels[k], "abcdefghijkl"[k], title)
-        panels[k].set_xlabel("steps of the environment (thousands)")
-        if k % columns == 0:
-            panels[k].set_ylabel("success")
+        _style.panel_letter(axes, "abcdefghijkl"[k], title)
+    _style.name_axes(panels, STEPS, "success")
     return figure
 
 

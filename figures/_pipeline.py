@@ -134,11 +134,17 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
 
 
 def save_drawing(name: str, arrays: Arrays, out: Path) -> None:
-    """Draw a figure and write its pictures."""
-    with _style.style():
-        figure = figure_module(name).draw(arrays)
-        _style.make_texts_legible(figure)
-        save_figure(out / name, figure)
+    """Draw a figure in each form and write its pictures."""
+    for form in _style.WIDTHS:
+        with _style.style(form):
+            figure = figure_module(name).draw(arrays)
+            _style.make_texts_legible(figure)
+            save_figure(out / picture_name(name, form), figure)
+
+
+def picture_name(name: str, form: _style.Form) -> str:
+    """Name of the pictures of a figure in a form, without suffix."""
+    return name if form == "page" else f"{name}_{form}"
 
 
 def _saved(path: Path, wanted: dict[str, Any]) -> Arrays:

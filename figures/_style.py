@@ -1,17 +1,31 @@
-"""One look for all figures: sizes, colours and their meaning."""
+"""One look for all figures: sizes, colours and their meaning, on a page and in a column."""
 
-from collections.abc import Iterator
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Literal, TypeVar
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.text import Text
+from numpy.typing import NDArray
+
+Form = Literal["page", "column"]
 
 PAGE = 7.0
 """Width of a page of print, in inches."""
+
+COLUMN = 3.4
+"""Width of a column of print, in inches; a phone shows about as much."""
+
+WIDTHS: dict[Form, float] = {"page": PAGE, "column": COLUMN}
+"""Each figure is drawn in both forms, with letters of the same size."""
 
 TEXT_CONTRAST = 4.5
 """Contrast of a text with its background that WCAG asks for (1.4.3)."""
@@ -61,16 +75,42 @@ _RC: dict[Any, Any] = {
 }
 
 
+LETTER = 4.0
+"""Points across that a letter of a title or label takes, less what it may stand out beyond its panel."""
+
+_WHOLE = r"\$[^$]*\$| = "
+"""What stays on one line: formulas, and both sides of a sign of equality."""
+
+_form: ContextVar[Form] = ContextVar("form", default="page")
+
+T = TypeVar("T")
+
+
 @contextmanager
-def style() -> Iterator[None]:
-    """Draw and save inside this block."""
-    with matplotlib.rc_context(_RC):
-        yield
+def style(form: Form = "page") -> Iterator[None]:
+    """Draw and save inside this block, in one of the forms."""
+    before = _form.set(form)
+    try:
+        with matplotlib.rc_context(_RC):
+            yield
+    finally:
+        _form.reset(before)
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Empty figure of the given size in inches; no pyplot, so no hidden state."""
-    return Figure(figsize=(width, height), layout="constrained")
+def by_form(page: T, column: T) -> T:
+    """Choose what differs between the forms."""
+    return page if _form.get() == "page" else column
+
+
+def new_figure(*, page: float, column: float) -> Figure:
+    """Empty figure of the form's width; no pyplot, so no hidden state.
+
+    Parameters
+    ----------
+    page, column : float
+        Height in each form, in inches.
+    """
+    return Figure(figsize=(WIDTHS[_form.get()], by_form(page, column)), layout="constrained")
 
 
 def label(name: str) -> str:
@@ -78,27 +118,161 @@ def label(name: str) -> str:
     return LABELS.get(name, name)
 
 
-def instance_panels(
-    figure: Figure, n_panels: int, *, sharey: bool = False, xlabel: str = "demonstrations T"
-) -> tuple[list[Axes], Axes]:
-    """Up to seven panels in two rows, and one more, without axes, for the legend at the top right.
+def new_parts(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    """Parts of a figure, one above the other, with panels and legends of their own."""
+    return list(np.ravel(np.asarray(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False))))
 
-    The lowest panel of each column has the label and the ticks of its horizontal axis.
+
+def new_grid(
+    figure: FigureBase, rows: int, columns: int, *, ratios: Sequence[float] | None = None, **options: Any
+) -> NDArray[Any]:
+    """Panels, (rows, columns), whose rows share an axis; in a column they lie on their side, each row as a column.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+    rows, columns : int
+    ratios : sequence of float, optional
+        Sizes of the rows.
+    **options
+        Of `Figure.subplots`.
     """
-    grid = figure.subplots(2, 4, sharex=True, sharey=sharey).ravel()
-    panels, corner = [*grid[:3], *grid[4:]], grid[3]
-    for axes in (corner, *panels[n_panels:]):
+    if _form.get() == "page":
+        grid = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios, **{"sharey": "row", **options})
+    else:
+        grid = figure.subplots(columns, rows, squeeze=False, width_ratios=ratios, **{"sharey": "col", **options}).T
+    return np.asarray(grid)
+
+
+def new_panels(figure: FigureBase, n_panels: int, *, page: int, column: int, **options: Any) -> list[Axes]:
+    """Panels row by row; what is left of the last row stays empty.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+    n_panels : int
+    page, column : int
+        How many stand in a row in each form.
+    **options
+        Of `Figure.subplots`.
+    """
+    across = min(n_panels, by_form(page, column))
+    grid = figure.subplots(-(-n_panels // across), across, squeeze=False, **options).ravel().tolist()
+    for spare in grid[n_panels:]:
+        spare.set_axis_off()
+    return list(grid[:n_panels])
+
+
+def new_pairs(figure: FigureBase, n_pairs: int, *, page: int, column: int, ratio: float) -> list[tuple[Axes, Axes]]:
+    """Pairs of panels, one above the other, row by row; what is left of the last row stays empty.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+    n_pairs : int
+    page, column : int
+        How many pairs stand beside one another in each form.
+    ratio : float
+        Height of an upper panel over that of a lower one.
+    """
+    across = min(n_pairs, by_form(page, column))
+    lines = -(-n_pairs // across)
+    grid = figure.subplots(2 * lines, across, squeeze=False, height_ratios=(ratio, 1) * lines)
+    pairs = list(zip(grid[::2].ravel().tolist(), grid[1::2].ravel().tolist(), strict=True))
+    for pair in pairs[n_pairs:]:
+        for spare in pair:
+            spare.set_axis_off()
+    return pairs[:n_pairs]
+
+
+def name_pairs(pairs: Sequence[tuple[Axes, Axes]], upper: tuple[str, str], lower: tuple[str, str]) -> None:
+    """Label the horizontal axis of each panel of `new_pairs`, and the vertical axis of the first of each row.
+
+    Parameters
+    ----------
+    pairs : sequence of (Axes, Axes)
+    upper, lower : (str, str)
+        Horizontal and vertical label of the upper and of the lower panels.
+    """
+    for pair in pairs:
+        for axes, (xlabel, ylabel) in zip(pair, (upper, lower), strict=True):
+            axes.set_xlabel(_wrapped(xlabel, size_in_points(axes)[0]))
+            if _place(axes).colspan.start == 0:
+                axes.set_ylabel(_wrapped(ylabel, size_in_points(axes)[1]))
+
+
+def name_axes(panels: Sequence[Axes] | NDArray[Any], xlabel: str, *ylabels: str) -> None:
+    """Label the horizontal axis of the lowest panel of each column and the vertical axis of the first of each row.
+
+    Parameters
+    ----------
+    panels : sequence of Axes, or ndarray
+    xlabel : str
+    *ylabels : str
+        One, or one for each row of a grid.
+    """
+    grid = np.atleast_2d(np.array(panels))
+    lowest = {_place(axes).colspan.start: axes for axes in grid.ravel()}
+    for axes in lowest.values():
+        axes.set_xlabel(_wrapped(xlabel, size_in_points(axes)[0]))
+        axes.tick_params(labelbottom=True)
+    for row, ylabel in zip(grid, ylabels, strict=True):
+        first = {_place(axes).rowspan.start: axes for axes in row[::-1]}
+        for axes in first.values():
+            axes.set_ylabel(_wrapped(ylabel, size_in_points(axes)[1]))
+
+
+def _place(axes: Axes) -> SubplotSpec:
+    place = axes.get_subplotspec()
+    assert place is not None
+    return place
+
+
+def instance_panels(
+    figure: Figure, n_panels: int, *, ylabel: str, sharey: bool = False, xlabel: str = "demonstrations T"
+) -> tuple[list[Axes], Axes]:
+    """Up to seven panels with named axes, and one more, without axes, for the legend.
+
+    They stand in two rows with the legend at the top right, in a column two to a row with the legend at the end.
+    """
+    across, rows = by_form((4, 2), (2, n_panels // 2 + 1))
+    grid = figure.subplots(rows, across, sharex=True, sharey=sharey).ravel().tolist()
+    corner = grid.pop(by_form(3, n_panels))
+    for axes in (corner, *grid[n_panels:]):
         axes.set_axis_off()
-    for i, axes in enumerate(panels[:n_panels]):
-        if i + 3 >= n_panels or i >= 3:
-            axes.tick_params(labelbottom=True)
-            axes.set_xlabel(xlabel)
-    return panels[:n_panels], corner
+    name_axes(grid[:n_panels], xlabel, ylabel)
+    return grid[:n_panels], corner
 
 
 def panel_letter(axes: Axes, letter: str, title: str) -> None:
-    """Title of a panel, left-aligned, with its letter in bold."""
-    axes.set_title(f"$\\bf{{{letter}}}$  {title}" if letter else title, loc="left")
+    """Title of a panel, left-aligned, with its letter in bold; wrapped where a column has no room for it."""
+    wrapped = _wrapped(title, size_in_points(axes)[0] - 3 * LETTER)
+    axes.set_title(f"$\\bf{{{letter}}}$  {wrapped}" if letter else wrapped, loc="left")
+
+
+def size_in_points(axes: Axes) -> NDArray[np.float64]:
+    """Width and height of the axes before layout, in points."""
+    figure = axes.get_figure()
+    assert figure is not None
+    place, whole = axes.get_position(), figure.bbox
+    return np.array([place.width * whole.width, place.height * whole.height]) * 72 / figure.dpi
+
+
+def _wrapped(text: str, room: float) -> str:
+    """The text in lines of about equal length that fit into so many points, in a column; formulas stay whole."""
+    if _form.get() == "page":
+        return text
+    formulas = iter(re.findall(_WHOLE, text))
+    plain = re.sub(_WHOLE, lambda found: "\0" * len(re.sub(r"\\[a-zA-Z]+|\$", "", found[0] + "x")), text)
+    lines = [line for paragraph in plain.split("\n") for line in _even_lines(paragraph, max(8, int(room / LETTER)))]
+    return re.sub("\0+", lambda _: next(formulas), "\n".join(lines))
+
+
+def _even_lines(text: str, most: int) -> list[str]:
+    """As few lines of at most so many letters as there can be, the longest as short as it can be."""
+    few = textwrap.wrap(text, most, break_long_words=False)
+    tries = (textwrap.wrap(text, width, break_long_words=False) for width in range(1, most))
+    return next((lines for lines in tries if len(lines) <= len(few)), few)
 
 
 def name_intervals(axes: Axes, text: str = "95 % intervals") -> None:

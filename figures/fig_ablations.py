@@ -162,21 +162,24 @@ def draw(arrays: Arrays) -> Figure:
             y -= 1.0
         place[line] = y
         y -= 1.0
-    figure = _style.new_figure(_style.PAGE, 0.6 + 0.155 * -y)
-    panels = figure.subplots(1, 2, sharey=True)
+    height = 0.155 * -y
+    figure = _style.new_figure(page=0.6 + height, column=1.2 + 2 * height)
+    panels = _style.new_panels(figure, 2, page=2, column=1, sharey=True)
     colours = dict(zip(_grid.TASKS, _style.OTHERS, strict=False))
     for when, (axes, title) in enumerate(zip(panels, ("before finetuning", "after finetuning"), strict=True)):
         _draw_lines(axes, arrays, place, colours, when)
         _style.panel_letter(axes, "ab"[when], f"success {title}, difference")
         axes.set_xlabel("difference of success")
         for at, name in titles:
-            axes.text(0.01, at, name if when == 0 else "", transform=axes.get_yaxis_transform(), fontsize=7,
+            axes.text(0.01, at, name if when == 0 or _style.by_form(False, True) else "", transform=axes.get_yaxis_transform(), fontsize=7,
                       fontweight="bold", va="center")  # fmt: skip
-    panels[0].set_yticks(list(place.values()), [label for _, label in place])
+    for axes in panels:
+        axes.set_yticks(list(place.values()), [label for _, label in place])
+        axes.tick_params(labelbottom=True)
     panels[0].set_ylim(y + 0.4, 0.2)
     for task, colour in colours.items():
         panels[1].plot([], [], color=colour, marker="o", ls="", label=task)
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=len(colours))
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=_style.by_form(len(colours), 3))
     return figure
 
 

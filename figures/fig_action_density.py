@@ -25,7 +25,7 @@ CAPTION = (
     "Corridor task: the region that holds 80 % of the actions (forward and sideways, first of a chunk) of the "
     "demonstrator and of policies cloned from n demonstrations, one data set; at the entrance of the lane, where every "
     "demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much noise, on "
-    "average over the demonstrations, as PostBC with alpha = 1. Below: deviation of an action's entries, geometric "
+    "average over the demonstrations, as PostBC with alpha = 1. g-i: deviation of an action's entries, geometric "
     "mean over data sets with 95 % Student intervals."
 )
 PLACES = ("lane", "common gate", "rare gate")
@@ -109,23 +109,22 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """One column a state: few demonstrations, many, and the deviations."""
-    figure = _style.new_figure(_style.PAGE, 5.6)
-    panels = figure.subplots(3, len(PLACES), height_ratios=(1, 1, 0.7), sharey="row")
+    figure = _style.new_figure(page=5.6, column=7.2)
+    upper, lower = _style.new_parts(figure, _style.by_form((2.1, 0.9), (3.2, 1.25)))
+    regions = _style.new_grid(upper, 2, len(PLACES), sharey=True)
+    below = _style.new_panels(lower, len(PLACES), page=len(PLACES), column=len(PLACES), sharey=True)
     for k, name in enumerate(PLACES):
         for i, n in enumerate(arrays["n_demos"]):
-            _draw_regions(panels[i, k], arrays, i, k)
-            _style.panel_letter(panels[i, k], "abcdefghi"[3 * i + k], f"{name}, n = {n}")
-        panels[1, k].set_xlabel("forward action (action units)")
-        _draw_deviations(panels[2, k], arrays, k)
-        _style.panel_letter(panels[2, k], "ghi"[k], name)
-        panels[2, k].set_xlabel("demonstrations n")
-    for axes in panels[:2, 0]:
-        axes.set_ylabel("sideways action\n(action units)")
-    panels[2, 0].set_ylim(bottom=0)
-    panels[2, 0].set_ylabel("deviation\n(action units)")
-    handles, labels = panels[2, 0].get_legend_handles_labels()
-    (line,) = panels[0, 0].plot([], [], color=_style.COLOURS["demonstrator"], lw=3, alpha=0.5)
-    figure.legend([*handles, line], [*labels, "demonstrator"], loc="outside upper center", ncols=4)
+            _draw_regions(regions[i, k], arrays, i, k)
+            _style.panel_letter(regions[i, k], "abcdef"[3 * i + k], f"{name}, n = {n}")
+        _draw_deviations(below[k], arrays, k)
+        _style.panel_letter(below[k], "ghi"[k], name)
+    _style.name_axes(regions.ravel(), "forward action (action units)", "sideways action\n(action units)")
+    _style.name_axes(below, "demonstrations n", "deviation\n(action units)")
+    below[0].set_ylim(bottom=0)
+    handles, labels = below[0].get_legend_handles_labels()
+    (line,) = regions[0, 0].plot([], [], color=_style.COLOURS["demonstrator"], lw=3, alpha=0.5)
+    figure.legend([*handles, line], [*labels, "demonstrator"], loc="outside upper center", ncols=_style.by_form(4, 2))
     return figure
 
 

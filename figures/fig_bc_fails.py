@@ -25,9 +25,9 @@ from theory.probability import clopper_pearson
 TITLE = "BC fails to cover"
 SECTION = "prop-bc-fails"
 CAPTION = (
-    "Left: probability that BC never plays a rewarded arm on the two bandits of B.1 (coverage 0, loss 2 eps), exact "
+    "a: probability that BC never plays a rewarded arm on the two bandits of B.1 (coverage 0, loss 2 eps), exact "
     "lines and sampled points with 95 % Clopper-Pearson intervals, against T eps; it stays above 1/2 in the paper's "
-    "region T <= 1/(20 eps) and in ours, T <= 1/(8 eps). Right: the smallest possible loss, over all learners, after "
+    "region T <= 1/(20 eps) and in ours, T <= 1/(8 eps). b: the smallest possible loss, over all learners, after "
     "n rollouts of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated. "
     "Here noise costs nothing, so the more of it the better."
 )
@@ -175,10 +175,10 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """Two panels: how often, at what price."""
-    figure = _style.new_figure(_style.PAGE, 2.7)
-    left, right = figure.subplots(1, 2)
-    _draw_probability(left, arrays)
-    _draw_minimax(right, arrays)
+    figure = _style.new_figure(page=2.7, column=5.2)
+    often, price = _style.new_panels(figure, 2, page=2, column=1)
+    _draw_probability(often, arrays)
+    _draw_minimax(price, arrays)
     return figure
 
 

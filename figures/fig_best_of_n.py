@@ -47,24 +47,13 @@ def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
     learning, at = _learning(arrays), LEARNERS.index("Best-of-N, N = 16")
     n_tasks = arrays["tasks"].size
-    columns = min(3, n_tasks)
-    lines = -(-n_tasks // columns)
-    figure = _style.new_figure(_style.PAGE, 0.4 + 4.6 * lines)
-    panels = figure.subplots(2 * lines, columns, squeeze=False)
-    for axes in panels.ravel():
-        axes.set_axis_off()
-    for k, task in enumerate(arrays["tasks"]):
-        upper, lower = panels[2 * (k // columns) : 2 * (k // columns) + 2, k % columns]
-        for axes in (upper, lower):
-            axes.set_axis_on()
+    figure = _style.new_figure(page=0.4 + 4.6 * -(-n_tasks // 3), column=4.8 * n_tasks)
+    pairs = _style.new_pairs(figure, n_tasks, page=3, column=1, ratio=1.0)
+    for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
         curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0))
         n = arrays["n_demos"][0]
-        _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}, {n} demonstrations, N = 16")
+        _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}, {n} demonstrations")
         _tradeoff.draw_families(lower, arrays, (k, 0, at))
         _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}, by strength")
-        upper.set_xlabel("steps of the environment (thousands)")
-        lower.set_xlabel("success before finetuning")
-        if k % columns == 0:
-            upper.set_ylabel("success")
-            lower.set_ylabel("success after finetuning")
+    _style.name_pairs(pairs, (curves.STEPS, "success"), ("success before finetuning", "success after finetuning"))
     return figure

@@ -26,10 +26,10 @@ SECTION = "lemma-perturbation"
 ALSO = ("lemma-gaussian-posterior",)
 CAPTION = (
     "Eight states with fewer and fewer recorded actions (two actions, taken with probability 0.3 and 0.7 or as near as "
-    "counts allow). Shown is the standard deviation of the mean action. Left, pairs drawn with replacement: in closed "
+    "counts allow). Shown is the standard deviation of the mean action. a, pairs drawn with replacement: in closed "
     "form; by linear networks on one-hot states, which are the table; and by networks with hidden layers on the "
     "state's place, which share between neighbours. Where all recorded actions agree the bootstrap sees no doubt, and "
-    "a member that misses a state keeps its random start there. Right, targets perturbed and parameters pulled to a "
+    "a member that misses a state keeps its random start there. b, targets perturbed and parameters pulled to a "
     "draw from the prior (Lemma 7): linear networks are draws from the Gaussian posterior. Grey: the tabular "
     "(Dirichlet) posterior. Bars: intervals of the sampled deviations, together wrong with probability 1e-6 (normal "
     "approximation)."
@@ -200,17 +200,16 @@ COLOURS = {"linear": _style.OTHERS[0], "hidden": _style.OTHERS[2]}
 
 
 def draw(arrays: Arrays) -> Figure:
-    """The bootstrap on the left, perturbed targets on the right."""
-    figure = _style.new_figure(_style.PAGE, 3.0)
-    panels = figure.subplots(1, 2, sharey=True)
+    """The bootstrap first, then perturbed targets."""
+    figure = _style.new_figure(page=3.0, column=5.4)
+    panels = _style.new_panels(figure, 2, page=2, column=1, sharey=True)
     for axes, letter, version, truth, title, name in (
         (panels[0], "a", "state-action", "bootstrap", "pairs drawn with replacement", "bootstrap, closed form"),
         (panels[1], "b", "noise", "gaussian", "perturbed targets (Lemma 7)", "Gaussian posterior"),
     ):
         _draw_panel(axes, arrays, version, truth, name)
         _style.panel_letter(axes, letter, title)
-        axes.set_xlabel("recorded actions at the state")
-    panels[0].set_ylabel("deviation of the mean action")
+    _style.name_axes(panels, "recorded actions at the state", "deviation of the mean action")
     return figure
 
 

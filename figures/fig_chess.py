@@ -234,8 +234,8 @@ def _interval(triple: NDArray[np.float64]) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """Shares against games, shares against move number, likelihoods."""
-    figure = _style.new_figure(_style.PAGE, 2.5)
-    panels = figure.subplots(1, 3)
+    figure = _style.new_figure(page=2.5, column=6.6)
+    panels = _style.new_panels(figure, 3, page=3, column=1)
     _draw_games(panels[0], arrays)
     _draw_moves(panels[1], arrays)
     _draw_likelihoods(panels[2], arrays)
@@ -244,7 +244,7 @@ def draw(arrays: Arrays) -> Figure:
     ):
         _style.panel_letter(axes, letter, title)
     _style.name_intervals(panels[2])
-    figure.legend(loc="outside upper center", ncols=4, handlelength=1.6, columnspacing=1.2)
+    figure.legend(loc="outside upper center", ncols=_style.by_form(4, 2), handlelength=1.6, columnspacing=1.2)
     return figure
 
 

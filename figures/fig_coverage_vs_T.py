@@ -107,13 +107,12 @@ def _least_share(names: Sequence[str], kept: NDArray[np.int64], trials: int) -> 
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
-    figure = _style.new_figure(_style.PAGE, 4.0)
-    panels, corner = _style.instance_panels(figure, arrays["instances"].size, sharey=True)
+    figure = _style.new_figure(page=4.0, column=6.6)
+    ylabel = f"$\\gamma$ covered with probability {1 - DELTA:g}"
+    panels, corner = _style.instance_panels(figure, arrays["instances"].size, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         _style.panel_letter(axes, "abcdefg"[i], str(name))
-        if i in (0, 3):
-            axes.set_ylabel(f"$\\gamma$ covered with probability {1 - DELTA:g}")
     panels[0].set_yticks([FLOOR, 1e-3, 1e-2, 1e-1, 1.0], ["0", "0.001", "0.01", "0.1", "1"])
     _legend(corner)
     return figure

@@ -98,28 +98,20 @@ def _claim(arrays: Arrays, kind: str, at: tuple[int, ...], source: str, what: st
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
     n_tasks = arrays["tasks"].size
-    columns = min(3, n_tasks)
-    lines = -(-n_tasks // columns)
-    figure = _style.new_figure(_style.PAGE, 0.4 + 4.4 * lines)
-    panels = figure.subplots(2 * lines, columns, squeeze=False, height_ratios=(1.2, 1) * lines)
-    for axes in panels.ravel():
-        axes.set_axis_off()
-    for k, task in enumerate(arrays["tasks"]):
-        upper, lower = panels[2 * (k // columns) : 2 * (k // columns) + 2, k % columns]
+    figure = _style.new_figure(page=0.4 + 4.4 * -(-n_tasks // 3), column=4.6 * n_tasks)
+    pairs = _style.new_pairs(figure, n_tasks, page=3, column=1, ratio=1.2)
+    for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
         for axes in (upper, lower):
-            axes.set_axis_on()
             axes.set_xscale("log")
             axes.set_xticks(N_DEMOS, [str(n) for n in N_DEMOS])
             axes.xaxis.set_minor_locator(NullLocator())
-            axes.set_xlabel("demonstrations")
         sigma, alpha = arrays["strengths"][k]
         _draw_success(upper, arrays, k)
         _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}: $\\sigma$ = {sigma:g}, $\\alpha$ = {alpha:g}")
         _draw_gains(lower, arrays, k)
-        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}: PostBC minus the others")
-        if k % columns == 0:
-            upper.set_ylabel("success")
-            lower.set_ylabel("difference of success")
+        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}: PostBC's gain")
+    words = "demonstrations"
+    _style.name_pairs(pairs, (words, "success"), (words, "success after finetuning, difference"))
     return figure
 
 
@@ -147,5 +139,5 @@ def _draw_gains(axes: Axes, arrays: Arrays, task: int) -> None:
         mean, low, high = (arrays[f"gain_{name}"][task, :, j] for name in ("mean", "low", "high"))
         axes.vlines(x, low, high, color=colour, lw=1.0)
         axes.plot(x, mean, color=colour, marker=_style.MARKERS[rival], lw=1.0)
-        names.append((f"minus {rival}", colour, float(x[-1]), float(mean[-1])))
+        names.append((f"over\n{rival}", colour, float(x[-1]), float(mean[-1])))
     _labels.name_ends(axes, names)

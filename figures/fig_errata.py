@@ -223,8 +223,8 @@ TRUTH = {"c": "posterior", "d": "BC", "e": "PostBC", "f": "BC"}
 
 def draw(arrays: Arrays) -> Figure:
     """One panel a statement."""
-    figure = _style.new_figure(_style.PAGE, 4.4)
-    panels = dict(zip("abcdef", figure.subplots(2, 3).ravel(), strict=True))
+    figure = _style.new_figure(page=4.4, column=7.2)
+    panels = dict(zip("abcdef", _style.new_panels(figure, 6, page=3, column=2), strict=True))
     _draw_upper(panels["a"], "a", arrays["theorem_x"], arrays["theorem"])
     panels["a"].plot(arrays["theorem_x"], arrays["theorem"][3], color=_style.COLOURS["our bound"], ls="--", lw=1)
     panels["a"].set(xscale="log", ylim=(0.005, 1), xlabel="arms A", ylabel="coverage $\\gamma$")
@@ -277,21 +277,21 @@ def _label(panels: dict[str, Axes]) -> None:
         ("a", 2.2, 0.095, "best (R4)", purple),
         ("a", 2.2, 0.034, "blind policy", _colour("a")),
         ("a", 12, 0.0165, "printed", black),
-        ("b", 12, 0.17, "corrected", black),
+        ("b", 12, _style.by_form(0.17, 0.24), "corrected", black),
         ("b", 12, 0.03, "blind policy", _colour("b")),
         ("b", 1e3, 0.0075, "printed", black),
         ("c", 440, 0.12, "promised", black),
         ("c", 520, 0.45, "printed\nbound", _colour("c")),
-        ("c", 335, 0.93, "corrected bound", pale),
+        ("c", 320, 0.79, "corrected\nbound", pale),
         ("d", 1.6, 0.034, "printed: 0 at N = 1", black),
         ("d", 4.5, 1.45, "printed", black),
         ("d", 6, 0.33, "corrected", black),
         ("d", 4, 0.1, "exact", _colour("d")),
-        ("e", 1.6, 0.012, "printed: 0 at T = 1,\nwhatever the constant", black),
+        ("e", 1.6, 0.012, "printed: 0 at T = 1,\nfor any constant", black),
         ("e", 4.5, 12, "printed", black),
         ("e", 2.5, 1.0, "corrected", black),
         ("e", 2.3, 0.2, "exact", _colour("e")),
-        ("f", 0.004, 0.52, "promised", black),
+        ("f", 0.004, 0.42, "promised", black),
         ("f", 0.058, 0.05, "printed: T = 0", _colour("f")),
         ("f", 0.08, 0.7, "corrected", pale),
     ]

@@ -21,10 +21,10 @@ from theory.probability import clopper_pearson
 TITLE = "Four policies in one state"
 SECTION = "lemma-coverage"
 CAPTION = (
-    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). Top: "
+    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). a-d: "
     "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which "
-    "the rarest action comes first at the median time). Bottom left: weight of the uniform distribution in each "
-    "policy. Bottom right: exact probability that the rarest action has at least a quarter of the "
+    "the rarest action comes first at the median time). e: weight of the uniform distribution in each "
+    "policy. f: exact probability that the rarest action has at least a quarter of the "
     "demonstrator's probability."
 )
 DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)
@@ -126,11 +126,13 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """Four panels of policies, two of summaries."""
-    figure = _style.new_figure(_style.PAGE, 4.4)
-    top, bottom = np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.05))).ravel()
-    for i, axes in enumerate(top.subplots(1, 4, sharex=True, sharey=True)):
+    figure = _style.new_figure(page=4.4, column=7.6)
+    top, bottom = _style.new_parts(figure, (1, 1.05))
+    panels = _style.new_panels(top, 4, page=4, column=2, sharex=True, sharey=True)
+    for i, axes in enumerate(panels):
         _draw_policy(axes, arrays, i, "abcd"[i], str(arrays["policies"][i]))
-    weight, covered = bottom.subplots(1, 2)
+    _style.name_axes(panels, "draws n", "probability of an action")
+    weight, covered = _style.new_panels(bottom, 2, page=2, column=1)
     _draw_weight(weight, arrays)
     _draw_covered(covered, arrays)
     return figure
@@ -143,17 +145,9 @@ def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> 
         colour = _style.COLOURS[name] if rare else greys[a]
         axes.axhline(p, color=colour, lw=0.8, ls=":")
         axes.plot(arrays["n"], arrays["probability"][i, :, a], color=colour, lw=1.6 if rare else 1.0)
-    axes.set(xscale="log", xlim=(0.8, 1.3 * arrays["n"][-1]), ylim=(0, 1), xlabel="draws n")
+    axes.set(xscale="log", xlim=(0.8, 1.3 * arrays["n"][-1]), ylim=(0, 1))
     if i == 0:
-        axes.set_ylabel("probability of an action")
-        axes.text(
-            1.15,
-            0.04,
-            "rarest\naction: 0",
-            color=_style.COLOURS[name],
-            fontsize=6.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )
+        axes.text(8, 0.75, "rarest action:\n0 until drawn", color=_style.COLOURS[name], fontsize=6.5)
     _style.panel_letter(axes, letter, name)
 
 

@@ -196,8 +196,8 @@ MARKERS = {"natural gradient": "o", "policy gradient": "^", "optimistic planning
 
 def draw(arrays: Arrays) -> Figure:
     """Coverage, missing steps, critic."""
-    figure = _style.new_figure(_style.PAGE, 3.1)
-    by_gamma, by_missing, critic = figure.subplots(1, 3)
+    figure = _style.new_figure(page=3.1, column=7.2)
+    by_gamma, by_missing, critic = _style.new_panels(figure, 3, page=3, column=1)
     _draw_gamma(by_gamma, arrays)
     _draw_missing(by_missing, arrays)
     _draw_critic(critic, arrays)
@@ -206,8 +206,8 @@ def draw(arrays: Arrays) -> Figure:
         _style.panel_letter(axes, letter, title)
         axes.minorticks_off()
     handles, labels = by_gamma.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), title="a, b: exponent in 1/gamma",
-                  title_fontsize=7, alignment="left")  # fmt: skip
+    figure.legend(handles, labels, loc="outside upper left", ncols=_style.by_form(len(labels), 2),
+                  title="a, b: exponent in 1/gamma", title_fontsize=7, alignment="left")  # fmt: skip
     return figure
 
 

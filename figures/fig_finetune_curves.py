@@ -205,28 +205,24 @@ def _above(arrays: Arrays, i: int, k: int) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance; the learners compared below."""
-    rows = -(-arrays["instances"].size // 4)
-    figure = _style.new_figure(_style.PAGE, 2.8 + 1.8 * rows)
-    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(0.5 + 0.8 * rows, 1.2), squeeze=False))
     names = [str(name) for name in arrays["instances"]]
-    panels = upper.subplots(rows, 4, sharey=True).ravel()
-    for axes in panels[len(names) :]:
-        axes.set_axis_off()
-    for i, name in enumerate(names):
-        _draw_instance(panels[i], arrays, i)
-        _style.panel_letter(panels[i], "abcdefgh"[i], name)
-        panels[i].set_xlabel("episodes")
-        if i % 4 == 0:
-            panels[i].set_ylabel("return, J/J*")
+    rows = _style.by_form(-(-len(names) // 4), -(-len(names) // 2))
+    figure = _style.new_figure(page=2.8 + 1.8 * rows, column=3.2 + 1.45 * rows)
+    upper, lower = _style.new_parts(figure, (0.5 + 0.8 * rows, _style.by_form(1.2, 1.5)))
+    panels = _style.new_panels(upper, len(names), page=4, column=2, sharey=True)
+    for i, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        _draw_instance(axes, arrays, i)
+        _style.panel_letter(axes, "abcdefgh"[i], name)
+    _style.name_axes(panels, "episodes", "return, J/J*")
     handles, labels = panels[0].get_legend_handles_labels()
-    upper.legend(handles, labels, loc="outside upper center", ncols=4, columnspacing=1.4)
-    left, right = lower.subplots(1, 2, sharey=True)
-    for k, (axes, other) in enumerate(((left, "BC"), (right, "uniform noise"))):
+    upper.legend(handles, labels, loc="outside upper center", ncols=_style.by_form(4, 2), columnspacing=1.4)
+    differences = _style.new_panels(lower, 2, page=2, column=2, sharey=True)
+    for k, (axes, other) in enumerate(zip(differences, ("BC", "uniform noise"), strict=True)):
         _draw_differences(axes, arrays, k)
         _style.panel_letter(axes, "abcdefghij"[len(names) + k], f"PostBC less {other}")
-        axes.set_xlabel("difference of mean J/J*")
-    handles, labels = left.get_legend_handles_labels()
-    lower.legend(handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2)
+    _style.name_axes(differences, "difference of mean J/J*", "")
+    handles, labels = differences[0].get_legend_handles_labels()
+    lower.legend(handles, labels, loc="outside lower center", ncols=_style.by_form(5, 2), columnspacing=1.2)
     return figure
 
 

@@ -109,15 +109,15 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
-    figure = _style.new_figure(_style.PAGE, 2.9)
-    panels = figure.subplots(1, arrays["instances"].size, sharey=True, squeeze=False)[0]
+    n_panels = arrays["instances"].size
+    figure = _style.new_figure(page=2.9, column=0.6 + 2.0 * n_panels)
+    panels = _style.new_panels(figure, n_panels, page=n_panels, column=1, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         _style.panel_letter(axes, "abc"[i], f"{name}, {arrays['episodes'][i]} episodes")
-        axes.set_xlabel("demonstrator's return, J/J*")
-    panels[0].set_ylabel("return, J/J*")
+    _style.name_axes(panels, "demonstrator's return, J/J*", "return, J/J*")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside upper center", ncols=_style.by_form(len(labels), 2))
     return figure
 
 

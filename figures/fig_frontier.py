@@ -163,14 +163,16 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One panel a family."""
     n = arrays["n_actions"].size
-    figure = _style.new_figure(_style.PAGE, 2.8)
-    panels = figure.subplots(1, n, sharey=True, squeeze=False)[0]
+    figure = _style.new_figure(page=2.8, column=0.9 + 2.0 * n)
+    panels = _style.new_panels(figure, n, page=n, column=1, sharey=True)
     for i, axes in enumerate(panels):
         _draw_family(axes, arrays, i)
         _style.panel_letter(axes, "abcdefg"[i], f"A = {arrays['n_actions'][i]}, T = {arrays['n_demos'][i]}")
-    panels[0].set_ylabel("$\\gamma$ covered with probability 0.9")
+    _style.name_axes(panels, "largest expected loss $\\xi$", "$\\gamma$ covered with probability 0.9")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, handlelength=1.6, columnspacing=1.2)
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=_style.by_form(4, 2), handlelength=1.6, columnspacing=1.2
+    )
     return figure
 
 
@@ -192,4 +194,4 @@ def _draw_family(axes: Axes, arrays: Arrays, i: int) -> None:
     for (name, label), place in zip(NAMED.items(), np.maximum(arrays["named"][i], corner), strict=True):
         axes.plot(*place, _style.MARKERS[name], color=_style.COLOURS[name], ms=7, mfc="none", mew=1.3, label=label,
                   clip_on=False)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlim=(x[0], 1.1), ylim=(LEAST, 1.15), xlabel="largest expected loss $\\xi$")
+    axes.set(xscale="log", yscale="log", xlim=(x[0], 1.1), ylim=(LEAST, 1.15))

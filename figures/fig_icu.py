@@ -188,7 +188,7 @@ ROWS = ("$\\gamma$, all states", "$\\gamma$, states with $w \\geq 0.001$", "loss
 
 def draw(arrays: Arrays) -> Figure:
     """Coverage above, loss below; one column a horizon."""
-    figure = _style.new_figure(_style.PAGE, 5.4)
+    figure = _style.new_figure(page=5.4, column=5.6)
     panels = figure.subplots(len(ROWS), arrays["horizons"].size, sharex=True, sharey="row", squeeze=False)
     for i, H in enumerate(arrays["horizons"]):
         for states in (0, 1):
@@ -197,17 +197,17 @@ def draw(arrays: Arrays) -> Figure:
             panels[states, i].set(yscale="log", ylim=(FLOOR, 1.0))
         _draw_lines(panels[2, i], arrays["n_demos"], [arrays[key][i] for key in ("loss_low", "loss", "loss_high")])
         panels[2, i].axhline(0.0, color=_style.COLOURS["demonstrator"], lw=0.8)
-        panels[2, i].set(xscale="log", xlabel="demonstrations T")
+        panels[2, i].set(xscale="log")
         for row in range(len(ROWS)):
             _style.panel_letter(panels[row, i], "abcdef"[row * arrays["horizons"].size + i], f"horizon {H}")
-    for row, name in enumerate(ROWS):
-        panels[row, 0].set_ylabel(name)
+    _style.name_axes(panels, "demonstrations T", *ROWS)
     for axes in panels[:2, 0]:
         axes.set_yticks([FLOOR, 1e-3, 1e-2, 1e-1, 1.0], ["0", "0.001", "0.01", "0.1", "1"])
     for axes in panels[:2].ravel():
         axes.yaxis.minorticks_off()
     _style.name_intervals(panels[0, 0])
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=6, handlelength=1.6)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=_style.by_form(6, 2), handlelength=1.6)
     return figure
 
 

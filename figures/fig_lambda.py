@@ -158,13 +158,12 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
-    figure = _style.new_figure(_style.PAGE, 4.0)
-    panels, corner = _style.instance_panels(figure, arrays["instances"].size, sharey=True)
+    figure = _style.new_figure(page=4.0, column=6.6)
+    ylabel = f"held-out $\\gamma$, probability {1 - DELTA:g}"
+    panels, corner = _style.instance_panels(figure, arrays["instances"].size, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         _style.panel_letter(axes, "abcdefg"[i], str(name))
-        if i in (0, 3):
-            axes.set_ylabel(f"held-out $\\gamma$, probability {1 - DELTA:g}")
     _legend(corner)
     return figure
 

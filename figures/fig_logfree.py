@@ -155,8 +155,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """Normalised losses, tightness, and one process for all T."""
-    figure = _style.new_figure(_style.PAGE, 2.7)
-    level, ratio, fixed = figure.subplots(1, 3)
+    figure = _style.new_figure(page=2.7, column=6.6)
+    level, ratio, fixed = _style.new_panels(figure, 3, page=3, column=1)
     _draw_level(level, arrays)
     _draw_ratio(ratio, arrays)
     _draw_fixed(fixed, arrays)
@@ -199,7 +199,7 @@ def _draw_ratio(axes: Axes, arrays: Arrays) -> None:
 
 def _draw_fixed(axes: Axes, arrays: Arrays) -> None:
     T = arrays["n_demos"]
-    places = {"BC": (9e3, 2e-3), "uniform noise": (6e3, 1.1), "posterior": (2.5e2, 14), "PostBC": (6e4, 0.18)}
+    places = {"BC": (9e3, 2e-3), "uniform noise": (6e3, 1.1), "posterior": (2.5 * T[0], 14), "PostBC": (6e4, 0.18)}
     for k, name in enumerate(map(str, arrays["policies"])):
         colour = _style.COLOURS[name]
         axes.plot(T, arrays["fixed_exact"][k], color=colour)

@@ -215,15 +215,12 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel a result."""
-    figure = _style.new_figure(_style.PAGE, 4.4)
-    panels = figure.subplots(2, 3, sharex=True).ravel()
+    figure = _style.new_figure(page=4.4, column=6.2)
+    panels = _style.new_panels(figure, len(PANELS), page=3, column=2, sharex=True)
     for i, (axes, (key, (title, _))) in enumerate(zip(panels, PANELS.items(), strict=True)):
         _draw_panel(axes, arrays, key)
         _style.panel_letter(axes, "abcdef"[i], title)
-        if i % 3 == 0:
-            axes.set_ylabel("times off (1 = exact)")
-        if i >= 3:
-            axes.set_xlabel("demonstrations T")
+    _style.name_axes(panels, "demonstrations T", "times off (1 = exact)")
     return figure
 
 

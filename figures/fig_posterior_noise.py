@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
@@ -227,20 +227,22 @@ SIZES = _style.shades("PostBC", 3)
 
 def draw(arrays: Arrays) -> Figure:
     """Three planes above; density, decay and memory below."""
-    figure = _style.new_figure(_style.PAGE, 4.6)
-    panels = figure.subplots(2, 3)
-    _draw_planes(figure, panels[0], arrays)
-    _draw_density(panels[1, 0], arrays)
-    _draw_decay(panels[1, 1], arrays)
-    _draw_memory(panels[1, 2], arrays)
+    figure = _style.new_figure(page=4.6, column=8.4)
+    upper, lower = _style.new_parts(figure, _style.by_form((1, 1), (1, 3)))
+    _draw_planes(upper, arrays)
+    panels = _style.new_panels(lower, 3, page=3, column=1)
+    _draw_density(panels[0], arrays)
+    _draw_decay(panels[1], arrays)
+    _draw_memory(panels[2], arrays)
     for letter, axes, title in zip(
-        "def", panels[1], ("held-out states", "decay with n", "perturbed targets"), strict=True
+        "def", panels, ("held-out states", "decay with n", "perturbed targets"), strict=True
     ):
         _style.panel_letter(axes, letter, title)
     return figure
 
 
-def _draw_planes(figure: Figure, panels: NDArray[Any], arrays: Arrays) -> None:
+def _draw_planes(figure: FigureBase, arrays: Arrays) -> None:
+    panels = _style.new_panels(figure, arrays["shown"].size, page=3, column=3, sharey=True)
     x, y = plane_points(arrays["plane"].shape[-1])
     top = float(np.quantile(arrays["plane"], 0.99))
     for k, (axes, n) in enumerate(zip(panels, arrays["shown"], strict=True)):
@@ -251,10 +253,11 @@ def _draw_planes(figure: Figure, panels: NDArray[Any], arrays: Arrays) -> None:
             axes.plot([-0.2, 0.0], [side * 0.045] * 2, color="black", lw=1.4)
             axes.plot([0.8, 0.8], [side * 0.045, side * 0.9], color="black", lw=1.4)
         axes.grid(visible=False)
-        axes.set(xlabel="x", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+        axes.set(xticks=[-0.5, 0.0, 0.5][:: _style.by_form(1, 2)], xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
         _style.panel_letter(axes, "abc"[k], f"corridor, n = {n}")
-    panels[0].set_ylabel("y")
-    figure.colorbar(image, ax=panels, label="width (action units)", aspect=15, pad=0.01, extend="max")
+    _style.name_axes(panels, "x", "y")
+    figure.colorbar(image, ax=panels, label="width (action units)", aspect=15, pad=0.01, extend="max",
+                    location=_style.by_form("right", "bottom"))  # fmt: skip
 
 
 def _band(axes: Axes, x: FloatArray, samples: FloatArray, colour: str, *, logs: bool = False, **look: Any) -> None:
@@ -272,7 +275,8 @@ def _draw_density(axes: Axes, arrays: Arrays) -> None:
         k = int(np.flatnonzero(arrays["n_demos"] == n)[0])
         _band(axes, np.arange(1.0, 11.0), arrays["binned"][0, trajectory, k].T, colour, logs=True)
     axes.set(xlabel="tenth of density (10: densest)", ylabel="width (action units)", xticks=[1, 4, 7, 10], yscale="log")
-    axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"])
+    ticks = [0.02, 0.05, 0.1, 0.2, 0.5][:: _style.by_form(1, 2)]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     placer = _labels.Placer(axes, axes.lines)
     for line, colour, n in zip(axes.lines, SIZES, arrays["shown"], strict=True):

@@ -100,17 +100,15 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One column a task: success above, differences from BC below."""
     tasks = [str(task) for task in arrays["tasks"]]
-    figure = _style.new_figure(_style.PAGE, 3.8)
-    panels = figure.subplots(2, len(tasks), sharex=True, sharey="row", height_ratios=(1, 0.7), squeeze=False)
+    figure = _style.new_figure(page=3.8, column=1.0 + 1.5 * len(tasks))
+    panels = _style.new_grid(figure, 2, len(tasks), sharex=True, ratios=_style.by_form((1, 0.7), (1, 1)))
     for i, task in enumerate(tasks):
         _draw_success(panels[0, i], arrays, i)
         _style.panel_letter(panels[0, i], "abc"[i], task)
         _draw_differences(panels[1, i], arrays, i)
-        panels[1, i].set_xlabel("demonstrations n")
-    panels[0, 0].set_ylabel("success rate")
-    panels[1, 0].set_ylabel("success rate\nminus BC's")
+    _style.name_axes(panels, "demonstrations n", "success rate", "success rate\nminus BC's")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, columnspacing=1.2)
+    figure.legend(handles, labels, loc="outside upper center", ncols=_style.by_form(4, 1), columnspacing=1.2)
     return figure
 
 

@@ -200,7 +200,7 @@ def tail(arrays: Arrays) -> NDArray[np.float64]:
 
 def draw(arrays: Arrays) -> Figure:
     """One column an instance: profile of steps, of trajectories, rollouts."""
-    figure = _style.new_figure(_style.PAGE, 6.0)
+    figure = _style.new_figure(page=6.0, column=6.4)
     columns = arrays["instances"].size
     panels = figure.subplots(3, columns, sharex="row", sharey="row", squeeze=False)
     for i, name in enumerate(map(str, arrays["instances"])):
@@ -208,16 +208,19 @@ def draw(arrays: Arrays) -> Figure:
         _draw_rollouts(panels[2, i], arrays, i)
         for row in range(3):
             _style.panel_letter(panels[row, i], "abcdefghi"[row * columns + i], name)
-    for axes, label in zip(
-        panels[:, 0],
+    for row, xlabel, ylabel in zip(
+        panels,
+        ("ratio M", "ratio M", "demonstrations T"),
         ("P[ratio $\\geq M$], a step", "P[ratio $\\geq M$], a trajectory", "rollouts for a success"),
         strict=True,
     ):
-        axes.set_ylabel(label)
+        _style.name_axes(row, xlabel, ylabel)
     handles = {
         label: handle for axes in panels[:, 0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, columnspacing=1.2)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper center", ncols=_style.by_form(4, 2), columnspacing=1.2
+    )
     return figure
 
 
@@ -239,8 +242,7 @@ def _draw_profiles(step: Axes, trajectory: Axes, arrays: Arrays, i: int) -> None
             yscale="log",
             ylim=(FLOOR, 1.0),
             xlim=(1.0, M[-1]),
-            xlabel="ratio M",
-            xticks=10.0 ** np.arange(0, 12, 3),
+            xticks=10.0 ** np.arange(0, 12, _style.by_form(3, 5)),
         )
         axes.minorticks_off()
 
@@ -255,7 +257,7 @@ def _draw_rollouts(axes: Axes, arrays: Arrays, i: int) -> None:
         _draw_quantile(axes, T, values, _style.COLOURS["our bound"], style, label, None)
     own = profile.rollouts_needed(float(arrays["success"][i, 0]), DELTA)
     axes.axhline(own, color=_style.COLOURS["demonstrator"], lw=0.8, label="demonstrator's rollouts")
-    axes.set(xscale="log", yscale="log", xlabel="demonstrations T", ylim=(1.0, MOST))
+    axes.set(xscale="log", yscale="log", ylim=(1.0, MOST))
     axes.minorticks_off()
 
 

@@ -140,8 +140,9 @@ def _smallest(low: NDArray[np.float64], high: NDArray[np.float64]) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
-    figure = _style.new_figure(_style.PAGE, 4.0)
-    panels, corner = _style.instance_panels(figure, arrays["instances"].size)
+    figure = _style.new_figure(page=4.0, column=7.6)
+    ylabel = "expected loss (share of H)"
+    panels, corner = _style.instance_panels(figure, arrays["instances"].size, ylabel=ylabel)
     fitted = slopes(arrays)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
@@ -152,8 +153,6 @@ def draw(arrays: Arrays) -> Figure:
                           color=_style.COLOURS[policy], transform=axes.transAxes,
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})  # fmt: skip
         _style.panel_letter(axes, "abcdefg"[i], str(name))
-        if i in (0, 3):
-            axes.set_ylabel("expected loss (share of H)")
     _legend(corner)
     return figure
 

@@ -40,26 +40,19 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task and number of demonstrations."""
     places = list(np.ndindex(*arrays["pretrained"].shape[:3]))
-    columns = min(3, len(places))
-    lines = -(-len(places) // columns)
-    figure = _style.new_figure(_style.PAGE, 0.4 + 4.6 * lines)
-    panels = figure.subplots(2 * lines, columns, squeeze=False, height_ratios=(1.15, 1) * lines)
-    for axes in panels.ravel():
-        axes.set_axis_off()
-    for k, at in enumerate(places):
-        upper, lower = panels[2 * (k // columns) : 2 * (k // columns) + 2, k % columns]
-        for axes in (upper, lower):
-            axes.set_axis_on()
+    figure = _style.new_figure(page=0.4 + 4.6 * -(-len(places) // 3), column=0.8 + 4.8 * len(places))
+    pairs = _style.new_pairs(figure, len(places), page=3, column=1, ratio=1.15)
+    for k, (at, (upper, lower)) in enumerate(zip(places, pairs, strict=True)):
         _tradeoff.draw_families(upper, arrays, at)
         task, n = arrays["tasks"][at[0]], arrays["n_demos"][at[1]]
         _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}, {n} demonstrations")
         _tradeoff.draw_differences(lower, arrays, at)
         _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}, at equal success or noise")
-        upper.set_xlabel("success before finetuning")
-        lower.set_xlabel("noise added, root mean square (action units)")
-        if k % columns == 0:
-            upper.set_ylabel("success after finetuning")
-            lower.set_ylabel("success, PostBC minus sigma-BC")
-    handles, names = panels[1, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(handles))
+    _style.name_pairs(
+        pairs,
+        ("success before finetuning", "success after finetuning"),
+        ("noise added, root mean square (action units)", "success, PostBC minus sigma-BC"),
+    )
+    handles, names = pairs[0][1].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=_style.by_form(len(handles), 1))
     return figure

@@ -182,20 +182,18 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """One column an instance: divergences above, BC's chance below."""
-    figure = _style.new_figure(_style.PAGE, 3.7)
-    panels = figure.subplots(
-        2, arrays["instances"].size, sharex=True, sharey="row", height_ratios=(1, 0.4), squeeze=False
-    )
+    figure = _style.new_figure(page=3.7, column=0.8 + 1.5 * arrays["instances"].size)
+    ratios = _style.by_form((1, 0.4), (1, 1))
+    panels = _style.new_grid(figure, 2, arrays["instances"].size, sharex=True, ratios=ratios)
     for i, name in enumerate(arrays["instances"]):
         _draw_instance(panels[0, i], arrays, i)
         _style.panel_letter(panels[0, i], "abcd"[i], str(name))
         chance = panels[1, i]
         chance.plot(arrays["n_demos"], arrays["bc_finite"][i], color=_style.COLOURS["BC"], marker=_style.MARKERS["BC"])
-        chance.set(ylim=(-0.06, 1.06), xlabel="demonstrations T", xticks=[10, 10**3, 10**5])
-    panels[0, 0].set_ylabel("expected trajectory KL (nats)")
-    panels[1, 0].set_ylabel("P[BC's is finite]\nat most")
+        chance.set(ylim=(-0.06, 1.06), xticks=[10, 10**3, 10**5])
+    _style.name_axes(panels, "demonstrations T", "expected trajectory KL (nats)", "P[BC's is finite]\nat most")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), columnspacing=1.2)
+    figure.legend(handles, labels, loc="outside upper center", ncols=_style.by_form(len(labels), 2), columnspacing=1.2)
     return figure
 
 

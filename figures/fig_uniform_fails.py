@@ -150,8 +150,9 @@ def advantage(arrays: Arrays) -> NDArray[np.float64]:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each T."""
-    figure = _style.new_figure(_style.PAGE, 2.6)
-    panels = figure.subplots(1, arrays["n_demos"].size, sharex=True, sharey=True)
+    n_panels = arrays["n_demos"].size
+    figure = _style.new_figure(page=2.6, column=0.8 + 1.8 * n_panels)
+    panels = _style.new_panels(figure, n_panels, page=n_panels, column=1, sharex=True, sharey=True)
     horizon = int(arrays["horizon"])
     for t, axes in enumerate(panels):
         x = np.geomspace(1e-3, 0.249, 100)
@@ -171,8 +172,8 @@ def draw(arrays: Arrays) -> Figure:
             axes.plot(arrays["loss"][t, i][shown], arrays["coverage"][t, i][shown], color=_style.COLOURS[family],
                 label=hidden + _style.label(family),
                       marker=_style.MARKERS[family], ms=2.5)  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlim=(1e-3, 0.5), ylim=(8e-4, 1.1), xlabel="expected loss (reward)")
+        axes.set(xscale="log", yscale="log", xlim=(1e-3, 0.5), ylim=(8e-4, 1.1))
         _style.panel_letter(axes, "abc"[t], f"T = {arrays['n_demos'][t]}")
-    panels[0].set_ylabel(f"$\\gamma$ covered with probability {CONFIDENCE}")
-    figure.legend(loc="outside upper center", ncols=5, handlelength=1.6, columnspacing=1.2)
+    _style.name_axes(panels, "expected loss (reward)", f"$\\gamma$ covered with probability {CONFIDENCE}")
+    figure.legend(loc="outside upper center", ncols=_style.by_form(5, 2), handlelength=1.6, columnspacing=1.2)
     return figure

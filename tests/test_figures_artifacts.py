@@ -90,7 +90,7 @@ def test_json_is_read_back(tmp_path):
 def test_a_figure_drawn_twice_gives_the_same_bytes(tmp_path):
     for stem in ("one", "two"):
         with _style.style():
-            figure = _style.new_figure(3, 2)
+            figure = _style.new_figure(page=2, column=2)
             figure.subplots().plot([1, 2], [3, 4], label="$\\alpha$")
             save_figure(tmp_path / stem, figure)
     for suffix in (".pdf", ".png"):

@@ -32,7 +32,7 @@ def touching(boxes):
 @pytest.fixture
 def axes():
     with _style.style():
-        yield _style.new_figure(4, 3).subplots()
+        yield _style.new_figure(page=3, column=3).subplots()
 
 
 @given(BOXES)

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from PIL import Image
 
 from figures import (
     _cloning,
@@ -126,26 +127,79 @@ def test_judging_and_drawing_leave_the_data_alone_and_need_nothing_else(name, da
         assert isinstance(module.draw(arrays), Figure)
 
 
+def boxes_of_texts(figure):
+    """Each text that is drawn, with its box in pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    hidden = {axis for axes in figure.findobj(Axes) if not axes.axison for axis in (axes.xaxis, axes.yaxis)}
+    not_drawn = set()
+    for axis in (axis for axes in figure.findobj(Axes) for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            if axis in hidden or not low * (1 - 1e-9) - 1e-12 <= tick.get_loc() <= high * (1 + 1e-9) + 1e-12:
+                not_drawn |= {tick.label1, tick.label2}
+    texts = [t for t in figure.findobj(Text) if t not in not_drawn and t.get_visible() and t.get_text().strip()]
+    return {text: text.get_window_extent(canvas.get_renderer()) for text in texts}
+
+
+def faults(figure):
+    """Texts too small to read, beyond the canvas, or on one another."""
+    boxes = boxes_of_texts(figure)
+    found = [("small", text) for text in boxes if text.get_fontsize() < 6]
+    for text, box in boxes.items():
+        if min(box.x0, box.y0) < -1 or box.x1 > figure.bbox.width + 1 or box.y1 > figure.bbox.height + 1:
+            found.append(("beyond the canvas", text))
+    for first, second in itertools.combinations(boxes, 2):
+        shared = Bbox.intersection(boxes[first], boxes[second])
+        if shared is not None and min(shared.width, shared.height) >= 1:
+            found.append(("touching", first, second))
+    return found
+
+
+@pytest.mark.parametrize("form", _style.WIDTHS)
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_a_figure_is_of_the_pages_width_with_named_axes_and_texts_that_do_not_touch(name, data):
-    with _style.style():
+def test_a_figure_is_as_wide_as_its_form_with_named_axes_and_texts_that_can_be_read(name, form, data):
+    with _style.style(form):
         figure = _pipeline.figure_module(name).draw(data(name))
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        axes_of = [axis for axes in figure.findobj(Axes) for axis in (axes.xaxis, axes.yaxis)]
-        ticks = [tick for axis in axes_of for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
-        labels = {id(label) for tick in ticks for label in (tick.label1, tick.label2)}  # some are not drawn at all
-        texts = [t for t in figure.findobj(Text) if id(t) not in labels and t.get_visible() and t.get_text().strip()]
-        boxes = {text: text.get_window_extent(canvas.get_renderer()) for text in texts}
-    assert figure.get_figwidth() == _style.PAGE
+        assert faults(figure) == []
+    assert figure.get_figwidth() == {"page": 7.0, "column": 3.4}[form]
+    assert figure.get_figheight() < 10
     assert any(axes.get_xlabel() for axes in figure.axes)
     assert any(axes.get_ylabel() for axes in figure.axes)
-    for text, box in boxes.items():
-        assert box.x0 > -1, text
-        assert box.x1 < figure.bbox.width + 1, text
-    for first, second in itertools.combinations(texts, 2):
-        shared = Bbox.intersection(boxes[first], boxes[second])
-        assert shared is None or min(shared.width, shared.height) < 1, (first, second)
+
+
+@pytest.mark.parametrize(
+    ("fault", "look"),
+    [("small", {"fontsize": 5.9}), ("beyond the canvas", {"x": 0.99}), ("touching", {"y": 0.52}), (None, {"y": 0.8})],
+)
+def test_a_text_that_cannot_be_read_is_noticed(fault, look):
+    with _style.style("column"):
+        figure = _style.new_figure(page=2, column=2)
+        figure.text(0.5, 0.5, "a text")
+        figure.text(**{"x": 0.5, "y": 0.7, "s": "another", "fontsize": 8, **look})
+        assert {kind for kind, *_ in faults(figure)} == {fault} - {None}
+
+
+def test_labels_of_ticks_are_texts_too():
+    with _style.style("column"):
+        figure = _style.new_figure(page=2, column=2)
+        axes = figure.subplots()
+        axes.set_xticks([0.5, 0.51], ["one", "two"])
+        assert [kind for kind, *_ in faults(figure)] == ["touching"]
+        axes.set_xlim(0, 0.505)
+        assert faults(figure) == []
+
+
+@pytest.mark.parametrize("name", ["fig_estimators", "fig_uniform_fails"])
+def test_each_form_is_written_as_a_vector_and_as_a_picture(name, data, tmp_path):
+    _pipeline.save_drawing(name, data(name), tmp_path)
+    stems = {name: 1400, f"{name}_column": 680}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{stem}.{end}" for stem in stems for end in ("pdf", "png")}
+    for stem, width in stems.items():
+        with Image.open(tmp_path / f"{stem}.png") as picture:
+            assert picture.width == width
+        box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ", (tmp_path / f"{stem}.pdf").read_bytes())
+        assert float(box[1]) == pytest.approx(72 * width / 200)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))

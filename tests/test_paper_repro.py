@@ -27,7 +27,7 @@ def small(request, monkeypatch):
     monkeypatch.setattr(fig_estimators, "QUICK", fig_estimators.Config(largest=200, replicates=200))
 
     def draw(arrays):
-        figure = _style.new_figure(2, 1)
+        figure = _style.new_figure(page=1, column=1)
         figure.subplots().plot(arrays["n"], arrays["noise_weight"][3])
         return figure
 
@@ -76,7 +76,10 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path, capsys):
 def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_path):
     assert run(tmp_path, "--only", FAST) == 0
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"cells", *(f"{FAST}.{suffix}" for suffix in ("npz", "json", "pdf", "png"))}
+    assert names == {
+        "cells",
+        *(f"{FAST}{rest}" for rest in (".npz", ".json", ".pdf", ".png", "_column.pdf", "_column.png")),
+    }
     content = json.loads((tmp_path / f"{FAST}.json").read_text())
     assert content["profile"] == "quick"
     assert content["seed"] == 0
