@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from figures import _style
 from figures._artifacts import Arrays, load_arrays, save_arrays, save_figure, save_json
 from figures._data import missing_data
+from figures._grid import Recorded
 from figures._sweep import Sweep, versions
 from theory.claims import Claim
 
@@ -87,9 +88,10 @@ def lacking(name: str, out: Path, *, from_data: bool = False) -> list[str]:
 def saved_problem(name: str, profile: str, seed: int, out: Path) -> str | None:
     """Why a figure's saved data cannot be used, in a sentence; None if they can.
 
-    A figure that needs data of others and has nothing saved is no problem: it is left out.
+    A figure that needs data of others and has nothing saved is no problem: it is left out. One that is drawn from
+    recorded tables reads those.
     """
-    if not (out / f"{name}.npz").exists() and lacking(name, out, from_data=True):
+    if not (out / f"{name}.npz").exists() and (lacking(name, out, from_data=True) or _recorded(_config(name, profile))):
         return None
     try:
         _saved(out / f"{name}.npz", _wanted(name, profile, seed))
@@ -98,9 +100,18 @@ def saved_problem(name: str, profile: str, seed: int, out: Path) -> str | None:
     return None
 
 
-def _wanted(name: str, profile: str, seed: int) -> dict[str, Any]:
+def _config(name: str, profile: str) -> Any:
     module = figure_module(name)
-    settings = asdict(module.FULL if profile == "full" else module.QUICK)
+    return module.FULL if profile == "full" else module.QUICK
+
+
+def _recorded(config: Any) -> bool:
+    """Whether a figure is drawn from recorded tables, which are saved data, too."""
+    return isinstance(config, Recorded)
+
+
+def _wanted(name: str, profile: str, seed: int) -> dict[str, Any]:
+    settings = asdict(_config(name, profile))
     return {"figure": name, "profile": profile, "seed": seed, "settings": json.loads(json.dumps(settings))}
 
 
@@ -114,11 +125,10 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     ValueError
         If the data were made with another profile, seed or settings than asked for.
     """
-    module = figure_module(name)
-    config = module.FULL if profile == "full" else module.QUICK
+    module, config = figure_module(name), _config(name, profile)
     wanted = _wanted(name, profile, sweep.seed)
     data = out / f"{name}.npz"
-    if from_data:
+    if from_data and not (_recorded(config) and not data.exists()):
         arrays = _saved(data, wanted)
     else:
         arrays = module.compute(config, sweep)

@@ -170,8 +170,9 @@ def draw(arrays: Arrays) -> Figure:
         _draw_lines(axes, arrays, place, colours, when)
         _style.panel_letter(axes, "ab"[when], f"success {title}, difference")
         axes.set_xlabel("difference of success")
-        for at, name in titles:
-            axes.text(0.01, at, name if when == 0 or _style.by_form(False, True) else "", transform=axes.get_yaxis_transform(), fontsize=7,
+        named = when == 0 or _style.by_form(False, True)
+        for at, name in titles if named else ():
+            axes.text(0.01, at, name, transform=axes.get_yaxis_transform(), fontsize=7,
                       fontweight="bold", va="center")  # fmt: skip
     for axes in panels:
         axes.set_yticks(list(place.values()), [label for _, label in place])
@@ -179,7 +180,8 @@ def draw(arrays: Arrays) -> Figure:
     panels[0].set_ylim(y + 0.4, 0.2)
     for task, colour in colours.items():
         panels[1].plot([], [], color=colour, marker="o", ls="", label=task)
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=_style.by_form(len(colours), 3))
+    across = _style.by_form(len(colours), 3)
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=across)
     return figure
 
 

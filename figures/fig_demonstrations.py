@@ -140,4 +140,5 @@ def _draw_gains(axes: Axes, arrays: Arrays, task: int) -> None:
         axes.vlines(x, low, high, color=colour, lw=1.0)
         axes.plot(x, mean, color=colour, marker=_style.MARKERS[rival], lw=1.0)
         names.append((f"over\n{rival}", colour, float(x[-1]), float(mean[-1])))
+    axes.set_ylim(axes.get_ylim())
     _labels.name_ends(axes, names)
