@@ -93,7 +93,7 @@ CRITICS = {
 def _critics(chosen: Chosen) -> list[Config]:
     settings = {USUAL: Settings(), **CRITICS}
     return [
-        Config((task,), (n_demos,), 6, chosen_plans(chosen[task])[::2], ("Best-of-N",), one, setting=name)
+        Config((task,), (n_demos,), 5, chosen_plans(chosen[task])[::2], ("Best-of-N",), one, setting=name)
         for task, n_demos in ABLATED
         for name, one in settings.items()
     ]
@@ -102,7 +102,7 @@ def _critics(chosen: Chosen) -> list[Config]:
 def _rollouts(chosen: Chosen) -> list[Config]:
     settings = Settings(rollouts=(100, 300, 1000))
     return [
-        Config((task,), (N_DEMOS,), 10, chosen_plans(chosen[task]), ("Best-of-N",), settings, setting="by rollouts")
+        Config((task,), (N_DEMOS,), 6, chosen_plans(chosen[task]), ("Best-of-N",), settings, setting="by rollouts")
         for task in TASKS
     ]
 
@@ -117,6 +117,10 @@ def _beyond(chosen: Chosen) -> list[Config]:
     ]  # fmt: skip
 
 
+SHRUNKEN = ("stick", "corridor")
+"""Tasks where alpha shrinks with the number of demonstrations, to be held against a constant one."""
+
+
 def stretch() -> float:
     """Factor by which alpha is larger before it shrinks: it is the chosen one where it was chosen."""
     return 1.0 / shrunken_alpha(1.0, N_DEMOS, VARIANTS["shrunken alpha"]["mass"])
@@ -124,8 +128,8 @@ def stretch() -> float:
 
 def _shrinkage(chosen: Chosen) -> list[Config]:
     return [
-        Config((task,), (5, 20, 50), 10, (Plan("PostBC", stretch() * chosen[task]["PostBC"], "shrunken alpha"),))
-        for task in TASKS
+        Config((task,), (5, 50), 10, (Plan("PostBC", stretch() * chosen[task]["PostBC"], "shrunken alpha"),))
+        for task in SHRUNKEN
     ]
 
 

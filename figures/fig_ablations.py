@@ -100,8 +100,10 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
                 found.append(
                     Contrast(GROUPS[5], label, Place(task, _grid.N_DEMOS, plan), Place(task, _grid.N_DEMOS, other))
                 )
+        if task not in _grid.SHRUNKEN:
+            continue
         shrunken = Plan("PostBC", stretch * ours.strength, "shrunken alpha")
-        found += [Contrast(GROUPS[6], f"from {n}", Place(task, n, shrunken), Place(task, n, ours)) for n in (5, 20, 50)]
+        found += [Contrast(GROUPS[6], f"from {n}", Place(task, n, shrunken), Place(task, n, ours)) for n in (5, 50)]
     return sorted(found, key=lambda one: GROUPS.index(one.group))
 
 
