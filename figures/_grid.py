@@ -146,10 +146,21 @@ def configs(part: str, tables: Path) -> list[Config]:
     Raises
     ------
     FileNotFoundError
-        If it is needed and not there.
+        If it is needed and not there, or not yet whole.
     """
     free = PARTS[part] in (_choice, _strengths)
-    return PARTS[part]({} if free else choose(grid.read_rows(tables / "choice.csv")))
+    return PARTS[part]({} if free else _chosen(tables / "choice.csv"))
+
+
+def _chosen(path: Path) -> Chosen:
+    rows = grid.read_rows(path) if path.exists() else []
+    there = {(row["task"], int(row["seed"])) for row in rows}
+    missing = {(cell["task"], cell["replicate"]) for one in _choice({}) for cell in grid.cells(one, 0)} - there
+    if missing:
+        raise FileNotFoundError(
+            f"{path} must hold the whole part choice; it lacks {len(missing)} blocks: run that first"
+        )
+    return choose(rows)
 
 
 def run(parts: Sequence[str], sweep: Sweep, tables: Path) -> None:
@@ -165,5 +176,5 @@ def run(parts: Sequence[str], sweep: Sweep, tables: Path) -> None:
 
 
 def collect(part: str, sweep: Sweep, tables: Path) -> tuple[int, int]:
-    """Write `<part>.csv` with what the cache holds; return how many blocks that is, and how many there are."""
+    """Write `<part>.csv` with what the cache holds, if anything; return how many blocks that is, and of how many."""
     return grid.write_table(tables / f"{part}.csv", configs(part, tables), sweep)
