@@ -38,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts.add_argument("--collect", action="store_true", help="write the tables of what is done, and compute nothing")
     options = parser.parse_args(arguments)
     if options.command == "grid":
-        return _run_grid(options)
+        if options.jobs < 1:
+            parser.error(f"--jobs must be at least 1; got {options.jobs}")
+        try:
+            return _run_grid(options)
+        except FileNotFoundError as error:
+            parser.error(str(error))
     try:
         whole = _docs.whole_run(options.folders) / "verdicts.json"
     except FileNotFoundError as error:
@@ -65,7 +70,10 @@ def _run_grid(options: argparse.Namespace) -> int:
             _grid.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
     for part in options.only:
         done, in_all = _grid.collect(part, Sweep(options.seed, None, options.cache), options.into)
-        print(f"{part}: {done} of {in_all} blocks are in {options.into / part}.csv")
+        print(
+            f"{part}: {done} of {in_all} blocks"
+            + (f" are in {options.into / part}.csv" if done else "; nothing is written")
+        )
     return 0
 
 

@@ -239,7 +239,8 @@ def write_table(path: Path, configs: Sequence[Config], sweep: Sweep) -> tuple[in
     Parameters
     ----------
     path : Path
-        The table (CSV); beside it `<stem>.json` gets the settings and versions that made it.
+        The table (CSV); beside it `<stem>.json` gets the settings and versions that made it. Both are left as they are
+        where the cache holds none of the blocks.
     configs : sequence of Config
     sweep : Sweep
         With a cache.
@@ -251,6 +252,8 @@ def write_table(path: Path, configs: Sequence[Config], sweep: Sweep) -> tuple[in
     """
     wanted = blocks(configs, sweep)
     found = [(cell, one) for cell, one in zip(wanted, sweep.found(EXPERIMENT, run_block, wanted), strict=True) if one]
+    if not found:
+        return 0, len(wanted)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

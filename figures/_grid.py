@@ -171,11 +171,25 @@ def configs(part: str, tables: Path) -> list[Config]:
     Raises
     ------
     FileNotFoundError
-        If it is needed and not there.
+        If it is needed and not there, or not yet whole.
     """
-    if part in FREE:
-        return PARTS[part]({})
-    return PARTS[part](choose([row for one in CHOICES for row in grid.read_rows(tables / f"{one}.csv")]))
+    return PARTS[part]({} if part in FREE else chosen(tables))
+
+
+def chosen(tables: Path) -> Chosen:
+    """What the parts of `CHOICES` found, from their tables in a folder; raises as `configs`."""
+    rows = []
+    for part in CHOICES:
+        path = tables / f"{part}.csv"
+        found = grid.read_rows(path) if path.exists() else []
+        there = {(row["task"], int(row["seed"])) for row in found}
+        missing = {(cell["task"], cell["replicate"]) for one in PARTS[part]({}) for cell in grid.cells(one, 0)} - there
+        if missing:
+            raise FileNotFoundError(
+                f"{path} must hold the whole part {part}; it lacks {len(missing)} blocks: run that first"
+            )
+        rows += found
+    return choose(rows)
 
 
 def run(parts: Sequence[str], sweep: Sweep, tables: Path) -> None:
@@ -188,7 +202,7 @@ def run(parts: Sequence[str], sweep: Sweep, tables: Path) -> None:
 
 
 def collect(part: str, sweep: Sweep, tables: Path) -> tuple[int, int]:
-    """Write `<part>.csv` with what the cache holds; return how many blocks that is, and how many there are."""
+    """Write `<part>.csv` with what the cache holds, if anything; return how many blocks that is, and of how many."""
     return grid.write_table(tables / f"{part}.csv", configs(part, tables), sweep)
 
 

@@ -109,7 +109,7 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
 
 def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and take the differences."""
-    chosen = _grid.choose(_grid.table(_grid.Recorded(_grid.CHOICES), sweep))
+    chosen = _grid.chosen(_grid.RESULTS)
     pairs = Pairs(_grid.table(config, sweep))
     lines = contrasts(chosen)
     found = comparison.stacked([pairs.differences(one.place, one.other) for one in lines], (len(lines),))

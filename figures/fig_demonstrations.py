@@ -33,7 +33,7 @@ RIVALS = ("BC", "sigma-BC")
 
 def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and compare PostBC with both others for each number of demonstrations."""
-    chosen = _grid.choose(_grid.table(_grid.Recorded(_grid.CHOICES), sweep))
+    chosen = _grid.chosen(_grid.RESULTS)
     pairs = Pairs(_grid.table(config, sweep))
     gains, ends, falls = [], [], []
     for task in _grid.TASKS:
