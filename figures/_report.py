@@ -12,7 +12,8 @@ from PIL import Image
 
 from figures._artifacts import page_templates, save_text
 from figures._mathematics import mathml, relation_mathml, typeset
-from figures._pipeline import Outcome
+from figures._pipeline import Outcome, picture_name
+from figures._style import WIDTHS as FORMS
 from theory.claims import EMPIRICAL_SOURCES, Result
 from theory.errata import SEVERITIES, errata_entries
 
@@ -52,7 +53,7 @@ def write_report(
     results : sequence of Result
     outcomes : sequence of Outcome
     folder : Path
-        Where the PNG of each figure is.
+        Where the PNG of each figure is, in both forms.
     origin : mapping
         Where the run comes from, as `figures._provenance.origin` returns it.
     """
@@ -96,10 +97,21 @@ def small_png(path: Path) -> bytes:
         A PNG.
     """
     buffer = io.BytesIO()
-    with Image.open(path) as picture:
-        plain = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        plain.save(buffer, format="PNG", optimize=True)
+    _in_few_colours(path).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _in_few_colours(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def _embedded(path: Path) -> dict[str, Any]:
+    """Address and size of a picture within the page: WebP without loss, which is a fifth smaller than PNG."""
+    picture, buffer = _in_few_colours(path).convert("RGB"), io.BytesIO()
+    picture.save(buffer, format="WEBP", lossless=True)
+    address = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {"address": address, "width": picture.width, "height": picture.height}
 
 
 def condensed(detail: str) -> str:
@@ -130,17 +142,13 @@ def result_of(source: str, results: Iterable[Result]) -> str | None:
 
 
 def _figure(outcome: Outcome, folder: Path) -> dict[str, Any]:
-    image = small_png(folder / f"{outcome.name}.png")
-    width, height = (int.from_bytes(image[i : i + 4], "big") for i in (16, 20))  # of the PNG's header
     return {
         "name": outcome.name,
         "title": outcome.title,
         "caption": outcome.caption,
         "section": outcome.section,
         "also": outcome.also,
-        "image": base64.b64encode(image).decode(),
-        "width": width,
-        "height": height,
+        **{form: _embedded(folder / f"{picture_name(outcome.name, form)}.png") for form in FORMS},
         "claims": [_claim(entry) for entry in outcome.to_json()],
     }
 

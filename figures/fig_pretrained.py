@@ -17,9 +17,9 @@ from theory.probability import clopper_pearson
 
 TITLE = "Success before finetuning"
 CAPTION = (
-    "Control tasks, policies cloned from n demonstrations, before any finetuning. Top: success rate, mean over "
+    "Control tasks, policies cloned from n demonstrations, before any finetuning. Success rate: mean over "
     "training seeds; thick bars: 95 % Student intervals over seeds; thin bars: 95 % Clopper-Pearson intervals over all "
-    "episodes, which hold for these policies alone. Bottom: PostBC or sigma-BC minus BC, paired by seed (same "
+    "episodes, which hold for these policies alone. Minus BC's: PostBC or sigma-BC less BC, paired by seed (same "
     "demonstrations, start of training and episodes), with 95 % Student intervals; dotted: the margin of the claim. "
     "Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but everywhere alike."
 )

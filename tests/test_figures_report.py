@@ -19,7 +19,7 @@ from figures._style import contrast
 from theory.claims import Claim, Interval
 from theory.results import all_results
 
-VOID = {"meta", "img", "br", "hr", "input", "link", "mspace"}
+VOID = {"meta", "img", "source", "br", "hr", "input", "link", "mspace"}
 ORIGIN = {
     "commit": "0123abc",
     "uncommitted_changes": False,
@@ -111,6 +111,7 @@ def path(outcomes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("out")
     for name in figure_names():
         Image.new("RGB", (1400, 600), "white").save(folder / f"{name}.png")
+        Image.new("RGB", (680, 900), "white").save(folder / f"{name}_column.png")
     left_out = [{"figure": "fig_made_up", "needs": ["made_up/table.csv"]}]
     verdicts = made_up_verdicts(outcomes, left_out=left_out)
     write_report(folder / "report.html", verdicts, all_results(), outcomes, folder, ORIGIN)
@@ -144,8 +145,10 @@ def test_a_page_that_is_not_well_formed_is_noticed():
 
 def test_it_asks_the_network_for_nothing(source, page):
     for _, attributes in page.tags:
-        assert attributes.get("src", "data:").startswith("data:image/png;base64,") or "src" not in attributes
-        assert not {"srcset", "onload", "onclick"} & set(attributes)
+        embedded = "data:image/webp;base64,"
+        assert all(attributes.get(key, embedded).startswith(embedded) for key in ("src", "srcset"))
+        assert not re.search(r"[\s,]", attributes.get("srcset", embedded).removeprefix(embedded))  # one address
+        assert not {"onload", "onclick"} & set(attributes)
     assert not page.all("script", "link", "iframe", "object", "base")
     assert not re.search(r"@import|url\(|https?://", source)
 
@@ -178,7 +181,10 @@ def test_a_screen_reader_finds_language_landmarks_pictures_and_table_heads(page)
     alts = [image["alt"] for image in images]
     assert all(len(alt) > 20 for alt in alts)
     assert len(set(alts)) == len(alts)
-    assert all(int(image["width"]) == 1400 and int(image["height"]) == 600 for image in images)
+    assert {(image["width"], image["height"]) for image in images} == {("1400", "600")}
+    narrow = page.all("source")
+    assert len(narrow) == len(page.all("picture")) == len(images)
+    assert {(image["width"], image["height"]) for image in narrow} == {("680", "900")}
     heads = page.all("th")
     assert len(heads) > 50
     assert all(head.get("scope") in ("row", "col") for head in heads)
@@ -404,6 +410,24 @@ def test_it_fits_a_phone_a_tablet_and_a_desktop(browser, width, unfolded):
     beyond = """return [...document.querySelectorAll('p, li, h1, h2, h3, h4, td, th, dd, figcaption')].filter((x) =>
       !x.closest('.scroll, thead') && x.getBoundingClientRect().right > innerWidth + 1).length"""
     assert browser.execute_script(beyond) == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "media", "natural"),
+    [(360, "screen", 680), (820, "screen", 1400), (1400, "screen", 1400), (360, "print", 1400)],
+)
+def test_a_narrow_screen_has_the_column_form_with_letters_of_their_size(browser, width, media, natural):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+    shown = "return [...document.images].map((x) => [x.naturalWidth, x.getBoundingClientRect().width])"
+    WebDriverWait(browser, 10, 0.05).until(lambda b: all(one[0] == natural for one in b.execute_script(shown)))
+    inches = 3.4 if natural == 680 else 7.0
+    for _, across in browser.execute_script(shown):
+        assert across <= width
+        assert media == "print" or across / inches > 90  # CSS has 96 to an inch
 
 
 def test_formulas_are_drawn(browser):
