@@ -52,11 +52,11 @@ def test_no_result_is_asked_for_twice_so_that_parts_can_be_joined():
         for seed in range(config.n_seeds)
     ]
     assert len(set(asked)) == len(asked)
-    choice = {config.first_seed + seed for config in WHOLE["choice"] for seed in range(config.n_seeds)}
+    choice = {c.first_seed + s for part in _grid.CHOICES for c in WHOLE[part] for s in range(c.n_seeds)}
     rest = {
         c.first_seed + s
         for part, configs in WHOLE.items()
-        if part != "choice"
+        if part not in _grid.CHOICES
         for c in configs
         for s in range(c.n_seeds)
     }
@@ -146,8 +146,8 @@ def tiny():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_grid, "TASKS", {"stick": 2, "corridor": 1})
         patch.setattr(_grid, "PARTS", PARTS)
-        patch.setattr(_grid, "_choice", tiny_choice)
-        patch.setattr(_grid, "_strengths", tiny_strengths)
+        patch.setattr(_grid, "CHOICES", ("choice",))
+        patch.setattr(_grid, "FREE", ("choice", "strengths"))
         yield
 
 
@@ -222,8 +222,8 @@ def test_a_run_that_was_broken_off_goes_on_and_gives_the_same(tiny, uninterrupte
     with pytest.raises(Lights):
         _grid.run(list(PARTS), sweep, into)
     monkeypatch.undo()
-    assert _grid.collect("choice", sweep, into) == (done[0], 4)
-    assert _grid.collect("strengths", sweep, into) == (done[1], 3)
+    for part, number, of in zip(("choice", "strengths"), done, (4, 3), strict=False):
+        assert _grid.collect(part, sweep, into) == (number, of)
     if done[0] < 4:
         with pytest.raises(FileNotFoundError, match=f"lacks {4 - done[0]} blocks"):
             _grid.collect("demonstrations", sweep, into)
