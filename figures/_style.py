@@ -263,9 +263,9 @@ def _wrapped(text: str, room: float) -> str:
     if _form.get() == "page":
         return text
     formulas = iter(re.findall(_WHOLE, text))
-    plain = re.sub(_WHOLE, lambda found: "\0" * len(re.sub(r"\\[a-zA-Z]+|\$", "", found[0] + "x")), text)
+    plain = re.sub(_WHOLE, lambda found: "\0" * len(re.sub(r"\\[a-zA-Z]+|\$", "", found[0])) + "\1", text)
     lines = [line for paragraph in plain.split("\n") for line in _even_lines(paragraph, max(8, int(room / LETTER)))]
-    return re.sub("\0+", lambda _: next(formulas), "\n".join(lines))
+    return re.sub("\0*\1", lambda _: next(formulas), "\n".join(lines))
 
 
 def _even_lines(text: str, most: int) -> list[str]:

@@ -1,5 +1,6 @@
 """Ablations of PostBC and of the finetuners, each a paired difference before and after finetuning."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -164,7 +165,7 @@ def draw(arrays: Arrays) -> Figure:
             y -= 1.0
         place[line] = y
         y -= 1.0
-    height = 0.155 * -y
+    height = _style.by_form(0.155, 0.19) * -y
     figure = _style.new_figure(page=0.6 + height, column=1.2 + 2 * height)
     panels = _style.new_panels(figure, 2, page=2, column=1, sharey=True)
     colours = dict(zip(_grid.TASKS, _style.OTHERS, strict=False))
@@ -177,7 +178,8 @@ def draw(arrays: Arrays) -> Figure:
             axes.text(0.01, at, name, transform=axes.get_yaxis_transform(), fontsize=7,
                       fontweight="bold", va="center")  # fmt: skip
     for axes in panels:
-        axes.set_yticks(list(place.values()), [label for _, label in place])
+        names = [_style.by_form(label, textwrap.fill(label, 19)) for _, label in place]
+        axes.set_yticks(list(place.values()), names, fontsize=_style.by_form(7.0, 6.2), linespacing=0.9)
         axes.tick_params(labelbottom=True)
     panels[0].set_ylim(y + 0.4, 0.2)
     for task, colour in colours.items():
