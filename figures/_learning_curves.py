@@ -99,8 +99,8 @@ def claims(arrays: Arrays, learner: str) -> list[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One panel for each task and number of demonstrations."""
     places = list(np.ndindex(*arrays["curve"].shape[:2]))
-    figure = _style.new_figure(page=0.3 + 2.5 * -(-len(places) // 3), column=2.5 * len(places))
-    panels = _style.new_panels(figure, len(places), page=3, column=1)
+    figure = _style.new_figure(page=0.3 + 2.5 * -(-len(places) // 3), column=0.4 + 2.0 * -(-len(places) // 2))
+    panels = _style.new_panels(figure, len(places), page=3, column=2)
     for k, (axes, at) in enumerate(zip(panels, places, strict=True)):
         draw_panel(axes, arrays, at)
         title = f"{arrays['tasks'][at[0]]}, {arrays['n_demos'][at[1]]} demonstrations"

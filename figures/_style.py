@@ -163,19 +163,20 @@ def new_panels(figure: FigureBase, n_panels: int, *, page: int, column: int, **o
     return list(grid[:n_panels])
 
 
-def new_pairs(figure: FigureBase, n_pairs: int, *, page: int, column: int, ratio: float) -> list[tuple[Axes, Axes]]:
-    """Pairs of panels, one above the other, row by row; what is left of the last row stays empty.
+def new_pairs(figure: FigureBase, n_pairs: int, *, page: int, ratio: float) -> list[tuple[Axes, Axes]]:
+    """Pairs of panels: on a page one above the other, so many pairs in a row; in a column side by side, a pair a row.
 
     Parameters
     ----------
     figure : Figure or SubFigure
-    n_pairs : int
-    page, column : int
-        How many pairs stand beside one another in each form.
+    n_pairs, page : int
+        How many there are, and how many stand beside one another on a page; what is left of a row stays empty.
     ratio : float
-        Height of an upper panel over that of a lower one.
+        On a page, height of an upper panel over that of a lower one.
     """
-    across = min(n_pairs, by_form(page, column))
+    if _form.get() == "column":
+        return [(upper, lower) for upper, lower in figure.subplots(n_pairs, 2, squeeze=False).tolist()]
+    across = min(n_pairs, page)
     lines = -(-n_pairs // across)
     grid = figure.subplots(2 * lines, across, squeeze=False, height_ratios=(ratio, 1) * lines)
     pairs = list(zip(grid[::2].ravel().tolist(), grid[1::2].ravel().tolist(), strict=True))
@@ -186,7 +187,7 @@ def new_pairs(figure: FigureBase, n_pairs: int, *, page: int, column: int, ratio
 
 
 def name_pairs(pairs: Sequence[tuple[Axes, Axes]], upper: tuple[str, str], lower: tuple[str, str]) -> None:
-    """Label the horizontal axis of each panel of `new_pairs`, and the vertical axis of the first of each row.
+    """Label the horizontal axes of `new_pairs`, in a column those of the last, and the vertical axes of the first ones.
 
     Parameters
     ----------
@@ -194,10 +195,12 @@ def name_pairs(pairs: Sequence[tuple[Axes, Axes]], upper: tuple[str, str], lower
     upper, lower : (str, str)
         Horizontal and vertical label of the upper and of the lower panels.
     """
-    for pair in pairs:
+    column = _form.get() == "column"
+    for i, pair in enumerate(pairs):
         for axes, (xlabel, ylabel) in zip(pair, (upper, lower), strict=True):
-            axes.set_xlabel(_wrapped(xlabel, size_in_points(axes)[0]))
-            if _place(axes).colspan.start == 0:
+            if not column or i + 1 == len(pairs):
+                axes.set_xlabel(_wrapped(xlabel, size_in_points(axes)[0]))
+            if column or _place(axes).colspan.start == 0:
                 axes.set_ylabel(_wrapped(ylabel, size_in_points(axes)[1]))
 
 

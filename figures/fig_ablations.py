@@ -166,15 +166,14 @@ def draw(arrays: Arrays) -> Figure:
         place[line] = y
         y -= 1.0
     height = _style.by_form(0.155, 0.19) * -y
-    figure = _style.new_figure(page=0.6 + height, column=1.2 + 2 * height)
-    panels = _style.new_panels(figure, 2, page=2, column=1, sharey=True)
+    figure = _style.new_figure(page=0.6 + height, column=0.9 + height)
+    panels = _style.new_panels(figure, 2, page=2, column=2, sharey=True)
     colours = dict(zip(_grid.TASKS, _style.OTHERS, strict=False))
     for when, (axes, title) in enumerate(zip(panels, ("before finetuning", "after finetuning"), strict=True)):
         _draw_lines(axes, arrays, place, colours, when)
         _style.panel_letter(axes, "ab"[when], f"success {title}, difference")
         axes.set_xlabel("difference of success")
-        named = when == 0 or _style.by_form(False, True)
-        for at, name in titles if named else ():
+        for at, name in titles if when == 0 else ():
             axes.text(0.01, at, name, transform=axes.get_yaxis_transform(), fontsize=7,
                       fontweight="bold", va="center")  # fmt: skip
     for axes in panels:

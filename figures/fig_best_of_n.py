@@ -47,8 +47,8 @@ def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
     learning, at = _learning(arrays), LEARNERS.index("Best-of-N, N = 16")
     n_tasks = arrays["tasks"].size
-    figure = _style.new_figure(page=0.4 + 4.6 * -(-n_tasks // 3), column=4.8 * n_tasks)
-    pairs = _style.new_pairs(figure, n_tasks, page=3, column=1, ratio=1.0)
+    figure = _style.new_figure(page=0.4 + 4.6 * -(-n_tasks // 3), column=0.4 + 1.8 * n_tasks)
+    pairs = _style.new_pairs(figure, n_tasks, page=3, ratio=1.0)
     for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
         curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0))
         n = arrays["n_demos"][0]

@@ -98,8 +98,8 @@ def _claim(arrays: Arrays, kind: str, at: tuple[int, ...], source: str, what: st
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
     n_tasks = arrays["tasks"].size
-    figure = _style.new_figure(page=0.4 + 4.4 * -(-n_tasks // 3), column=4.6 * n_tasks)
-    pairs = _style.new_pairs(figure, n_tasks, page=3, column=1, ratio=1.2)
+    figure = _style.new_figure(page=0.4 + 4.4 * -(-n_tasks // 3), column=0.4 + 1.8 * n_tasks)
+    pairs = _style.new_pairs(figure, n_tasks, page=3, ratio=1.2)
     for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
         for axes in (upper, lower):
             axes.set_xscale("log")

@@ -40,8 +40,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task and number of demonstrations."""
     places = list(np.ndindex(*arrays["pretrained"].shape[:3]))
-    figure = _style.new_figure(page=0.4 + 4.6 * -(-len(places) // 3), column=0.8 + 4.8 * len(places))
-    pairs = _style.new_pairs(figure, len(places), page=3, column=1, ratio=1.15)
+    figure = _style.new_figure(page=0.4 + 4.6 * -(-len(places) // 3), column=0.7 + 1.8 * len(places))
+    pairs = _style.new_pairs(figure, len(places), page=3, ratio=1.15)
     for k, (at, (upper, lower)) in enumerate(zip(places, pairs, strict=True)):
         _tradeoff.draw_families(upper, arrays, at)
         task, n = arrays["tasks"][at[0]], arrays["n_demos"][at[1]]
