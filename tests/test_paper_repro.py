@@ -6,10 +6,11 @@ import sys
 import types
 from pathlib import Path
 
+import made_up_grid
 import pytest
 
 import paper_repro
-from figures import _pipeline, _style, fig_estimators
+from figures import _grid, _pipeline, _style, fig_estimators
 from theory import results
 from theory.claims import Claim, Interval
 
@@ -125,6 +126,20 @@ def test_from_data_without_data_or_with_damaged_data_is_refused(tmp_path, capsys
     assert "no data to draw from" in refused(capsys, *arguments)
     (tmp_path / f"{FAST}.npz").write_bytes(b"PK")
     assert "is not a complete data file" in refused(capsys, *arguments)
+
+
+def test_from_data_draws_figures_of_recorded_tables_from_those(tmp_path, monkeypatch, capsys):
+    """Unless the folder holds their data already, which then must be whole."""
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    monkeypatch.setattr(_grid, "RESULTS", tables)
+    arguments = ("--full", "--only", "fig_dppo", "--from-data")
+    made_up_grid.write_all(tables, lambda family, strength, n_demos: (0.4, 0.7 - 0.1 * (family == "PostBC")))
+    assert run(tmp_path / "out", *arguments) == 0
+    names = {path.name for path in (tmp_path / "out").glob("fig_dppo*")}
+    assert {"fig_dppo.npz", "fig_dppo.json", "fig_dppo.png", "fig_dppo_column.pdf"} <= names
+    (tmp_path / "out" / "fig_dppo.npz").write_bytes(b"PK")
+    assert "is not a complete data file" in refused(capsys, "--out", str(tmp_path / "out"), *arguments)
 
 
 def test_a_part_of_another_run_is_not_mixed_into_a_whole_one(tmp_path, monkeypatch, capsys):
