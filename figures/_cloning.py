@@ -78,16 +78,27 @@ def seed(cell: Cell, purpose: int) -> np.random.SeedSequence:
     )
 
 
-def demonstrations(cell: Cell) -> Demonstrations:
+def demonstrations(cell: Cell, quality: float = 1.0) -> Demonstrations:
     """The data of a cell."""
-    return demonstrate(TASKS[cell["task"]], cell["n_demos"], np.random.default_rng(seed(cell, DATA)))
+    rng = np.random.default_rng(seed(cell, DATA))
+    return demonstrate(TASKS[cell["task"]], cell["n_demos"], rng, quality=quality)
 
 
-def ensemble(cell: Cell, data: Demonstrations, version: str = "trajectory") -> Ensemble:
+def recipe(cell: Cell, version: str = "trajectory", n_members: int | None = None) -> Recipe:
+    """Recipe of a cell's ensembles."""
+    width, training = cell["ensemble_width"], Training(n_steps=cell["ensemble_steps"])
+    return Recipe(n_members or cell["n_members"], version, (width, width), training)
+
+
+def ensemble(cell: Cell, data: Demonstrations, version: str = "trajectory", n_members: int | None = None) -> Ensemble:
     """Algorithm A on the data of a cell."""
-    width = cell["ensemble_width"]
-    recipe = Recipe(cell["n_members"], version, (width, width), Training(n_steps=cell["ensemble_steps"]))
-    return fit_ensemble(data, cell["chunk"], recipe, seed(cell, ENSEMBLE))
+    return fit_ensemble(data, cell["chunk"], recipe(cell, version, n_members), seed(cell, ENSEMBLE))
+
+
+def trained(cell: Cell, data: Demonstrations, factors: FloatArray | None) -> ClonedPolicy:
+    """Algorithm B on the data of a cell, with noise of these factors or none."""
+    hidden, training = (cell["policy_width"],) * 3, Training(n_steps=cell["policy_steps"])
+    return clone(data, cell["chunk"], seed(cell, POLICY), factors=factors, hidden=hidden, training=training)
 
 
 def spread(covariance: FloatArray) -> FloatArray:
@@ -137,9 +148,7 @@ def cloned(
         factors = isotropic(data, cell["chunk"], amount * width)
     elif family != "BC":
         raise ValueError(f"method must be BC, PostBC, sigma-BC or matched sigma-BC; got {family!r}")
-    hidden = (cell["policy_width"],) * 3
-    training = Training(n_steps=cell["policy_steps"])
-    return clone(data, cell["chunk"], seed(cell, POLICY), factors=factors, hidden=hidden, training=training)
+    return trained(cell, data, factors)
 
 
 def policy(arrays: Arrays, method: int) -> ClonedPolicy:

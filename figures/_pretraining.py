@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.beyond import held_out_log_likelihood, shrunken_alpha, with_own_states
-from continuous.cloning import ClonedPolicy, clone, isotropic, posterior
+from continuous.cloning import ClonedPolicy, isotropic, posterior
 from continuous.demonstrations import Demonstrations
-from continuous.demonstrators import demonstrate
-from continuous.ensembles import Ensemble, Recipe, fit_ensemble
+from continuous.ensembles import Ensemble
 from continuous.tasks import TASKS
-from continuous.training import Training
 from figures import _cloning
 from figures._sweep import Cell
 from theory import validate
@@ -89,8 +87,9 @@ class Workshop:
             strength = shrunken_alpha(strength, data.n_episodes, changes["mass"])
         if changes.get("own"):
             seed = _cloning.seed(self._cell, OWN)
-            data = with_own_states(self._task, self._clone(data, None), data, data.n_episodes, seed)
-        return self._clone(data, self._factors(plan.family, strength, changes, data)), strength
+            data = with_own_states(self._task, _cloning.trained(self._cell, data, None), data, data.n_episodes, seed)
+        factors = self._factors(plan.family, strength, changes, data)
+        return _cloning.trained(self._cell, data, factors), strength
 
     @property
     def _task(self) -> Any:
@@ -105,16 +104,9 @@ class Workshop:
         fitted = self._ensemble(changes)
         return posterior(data, fitted, strength, shape=changes.get("shape", "full"), floor=changes.get("floor", 0.0))
 
-    def _clone(self, data: Demonstrations, factors: Any) -> ClonedPolicy:
-        cell = self._cell
-        hidden, training = (cell["policy_width"],) * 3, Training(n_steps=cell["policy_steps"])
-        seed = _cloning.seed(cell, _cloning.POLICY)
-        return clone(data, cell["chunk"], seed, factors=factors, hidden=hidden, training=training)
-
     def _demonstrations(self, quality: float) -> Demonstrations:
         if quality not in self._data:
-            rng = np.random.default_rng(_cloning.seed(self._cell, _cloning.DATA))
-            self._data[quality] = demonstrate(self._task, self._cell["n_demos"], rng, quality=quality)
+            self._data[quality] = _cloning.demonstrations(self._cell, quality)
         return self._data[quality]
 
     def _ensemble(self, changes: Mapping[str, Any]) -> Ensemble:
@@ -123,20 +115,14 @@ class Workshop:
         wanted = changes.get("members", self._cell["n_members"])
         found = self._ensembles.get((version, quality))
         if found is None or len(found.parameters) < wanted:
-            recipe = replace(self._recipe(), n_members=wanted, version=version)
-            seed = _cloning.seed(self._cell, _cloning.ENSEMBLE)
-            found = fit_ensemble(self._demonstrations(quality), self._cell["chunk"], recipe, seed)
+            found = _cloning.ensemble(self._cell, self._demonstrations(quality), version, wanted)
             self._ensembles[version, quality] = found
         return replace(found, parameters=found.parameters[:wanted])
 
-    def _recipe(self) -> Recipe:
-        width = self._cell["ensemble_width"]
-        training = Training(n_steps=self._cell["ensemble_steps"])
-        return Recipe(self._cell["n_members"], hidden=(width, width), training=training)
-
     def _likely_alpha(self, data: Demonstrations) -> float:
         seed = _cloning.seed(self._cell, LIKELIHOOD)
-        scores = held_out_log_likelihood(data, self._cell["chunk"], self._recipe(), seed, LIKELY)
+        recipe = _cloning.recipe(self._cell)
+        scores = held_out_log_likelihood(data, self._cell["chunk"], recipe, seed, LIKELY)
         return float(LIKELY[int(scores.argmax())])
 
 

@@ -53,7 +53,7 @@ def given_to_clone(monkeypatch):
         calls.append({"data": data, "chunk": chunk, "seed": seed, **options})
         return clone(data, chunk, seed, **options)
 
-    monkeypatch.setattr(_pretraining, "clone", spy)
+    monkeypatch.setattr(_cloning, "clone", spy)
     return calls
 
 
