@@ -16,7 +16,7 @@ from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
 from continuous.tasks import TASKS
 from continuous.training import Training
-from figures import _cloning, _pretraining
+from figures import _cloning
 from figures._cloning import Effort
 from figures._continuous_finetuning import LEARNER
 from figures._pretraining import LIKELIHOOD, LIKELY, OWN, VARIANTS, Plan, Workshop, tolerant
