@@ -70,10 +70,8 @@ def _run_grid(options: argparse.Namespace) -> int:
             _grid.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
     for part in options.only:
         done, in_all = _grid.collect(part, Sweep(options.seed, None, options.cache), options.into)
-        print(
-            f"{part}: {done} of {in_all} blocks"
-            + (f" are in {options.into / part}.csv" if done else "; nothing is written")
-        )
+        where = f" are in {options.into / part}.csv" if done else "; nothing is written"
+        print(f"{part}: {done} of {in_all} blocks{where}")
     return 0
 
 

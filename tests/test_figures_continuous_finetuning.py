@@ -397,7 +397,9 @@ def test_a_place_without_all_policies_and_seeds_is_compared_as_if_it_stood_alone
 def test_judgements_of_many_are_wider_and_rows_without_a_comparison_stay_out():
     rng = np.random.default_rng(4)
     found = np.stack([0.3 + rng.normal(0, 0.05, 12), rng.normal(0, 0.05, 12), np.full(12, np.nan)])
-    judged = comparison.judged(found, rng)
+    judged, two = (comparison.judged(rows, np.random.default_rng(5)) for rows in (found, found[:2]))
+    for name, values in two.items():
+        assert_array_equal(judged[name][:2], values)
     assert (judged["wide_low"][:2] <= judged["low"][:2]).all()
     assert (judged["wide_high"][:2] >= judged["high"][:2]).all()
     assert judged["low"][0] > 0
