@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from continuous.best_of_n import BestOfN, finetune_best_of_n
 from continuous.cloning import ClonedPolicy
@@ -26,6 +27,8 @@ from figures._artifacts import Arrays, save_json, save_text
 from figures._cloning import Effort
 from figures._pretraining import FAMILIES, VARIANTS, Plan, Workshop
 from figures._sweep import Cell, Sweep, source_digest, versions
+
+FloatArray = NDArray[np.float64]
 
 SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.8)
 ALPHAS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -337,3 +340,10 @@ def tensors(table: Sequence[Mapping[str, Any]]) -> Arrays:
         "strengths": np.array([plan.strength for plan in names[3]]),
         "variants": np.array([plan.variant for plan in names[3]]),
     }
+
+
+def means(values: FloatArray) -> FloatArray:
+    """Means over the last axis of what is known; NaN where nothing is."""
+    known = ~np.isnan(values)
+    number = known.sum(axis=-1)
+    return np.where(number > 0, np.where(known, values, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)

@@ -15,7 +15,7 @@ import numpy as np
 
 from continuous.beyond import shrunken_alpha
 from figures import _continuous_finetuning as grid
-from figures._continuous_finetuning import Config, Settings, strengths
+from figures._continuous_finetuning import Config, Settings, means, strengths
 from figures._pretraining import MASKED, VARIANTS, Plan
 from figures._sweep import Sweep
 
@@ -27,8 +27,8 @@ SELECTION_SEEDS = 100
 
 N_DEMOS = 10
 
-Chosen = Mapping[str, Mapping[str, float]]
-"""By task, the sigma of sigma-BC and the alpha of PostBC."""
+Chosen = Mapping[tuple[str, int], Mapping[str, float]]
+"""By task and number of demonstrations, the sigma of sigma-BC and the alpha of PostBC."""
 
 
 def _choice(_: Chosen) -> list[Config]:
@@ -52,11 +52,11 @@ def chosen_plans(chosen: Mapping[str, float]) -> tuple[Plan, ...]:
 
 
 def _demonstrations(chosen: Chosen) -> list[Config]:
-    return [Config((task,), (5, 20, 50), n, chosen_plans(chosen[task])) for task, n in TASKS.items()]
+    return [Config((task,), (5, 20, 50), n, chosen_plans(chosen[task, N_DEMOS])) for task, n in TASKS.items()]
 
 
 def _dppo(chosen: Chosen) -> list[Config]:
-    return [Config((task,), (N_DEMOS,), n, chosen_plans(chosen[task]), ("DPPO",)) for task, n in TASKS.items()]
+    return [Config((task,), (N_DEMOS,), n, chosen_plans(chosen[task, N_DEMOS]), ("DPPO",)) for task, n in TASKS.items()]
 
 
 ABLATED = (("stick", N_DEMOS), ("reach", 5))
@@ -71,7 +71,7 @@ SHAPES = (
 def _ablations(chosen: Chosen) -> list[Config]:
     found = []
     for task, n_demos in ABLATED:
-        usual = chosen_plans(chosen[task])
+        usual = chosen_plans(chosen[task, N_DEMOS])
         plans = [usual[2]._replace(variant=name) for name in SHAPES]
         for name in ("fair demonstrator", "poor demonstrator"):
             plans += [plan._replace(variant=name) for plan in usual]
@@ -93,7 +93,7 @@ CRITICS = {
 def _critics(chosen: Chosen) -> list[Config]:
     settings = {USUAL: Settings(), **CRITICS}
     return [
-        Config((task,), (n_demos,), 5, chosen_plans(chosen[task])[::2], ("Best-of-N",), one, setting=name)
+        Config((task,), (n_demos,), 5, chosen_plans(chosen[task, N_DEMOS])[::2], ("Best-of-N",), one, setting=name)
         for task, n_demos in ABLATED
         for name, one in settings.items()
     ]
@@ -102,7 +102,9 @@ def _critics(chosen: Chosen) -> list[Config]:
 def _rollouts(chosen: Chosen) -> list[Config]:
     settings = Settings(rollouts=(100, 300, 1000))
     return [
-        Config((task,), (N_DEMOS,), 6, chosen_plans(chosen[task]), ("Best-of-N",), settings, setting="by rollouts")
+        Config(
+            (task,), (N_DEMOS,), 6, chosen_plans(chosen[task, N_DEMOS]), ("Best-of-N",), settings, setting="by rollouts"
+        )
         for task in TASKS
     ]
 
@@ -111,7 +113,7 @@ def _beyond(chosen: Chosen) -> list[Config]:
     return [
         Config(
             (task,), (N_DEMOS,), 10,
-            (Plan("PostBC", 1.0, "held-out alpha"), Plan("PostBC", chosen[task]["PostBC"], "own states")),
+            (Plan("PostBC", 1.0, "held-out alpha"), Plan("PostBC", chosen[task, N_DEMOS]["PostBC"], "own states")),
         )
         for task in TASKS
     ]  # fmt: skip
@@ -128,9 +130,29 @@ def stretch() -> float:
 
 def _shrinkage(chosen: Chosen) -> list[Config]:
     return [
-        Config((task,), (5, 50), 10, (Plan("PostBC", stretch() * chosen[task]["PostBC"], "shrunken alpha"),))
+        Config((task,), (5, 50), 10, (Plan("PostBC", stretch() * chosen[task, N_DEMOS]["PostBC"], "shrunken alpha"),))
         for task in SHRUNKEN
     ]
+
+
+BY_N = ("stick", "corridor")
+"""Tasks where a strength is also chosen for each number of demonstrations."""
+
+
+def _choice_by_n(_: Chosen) -> list[Config]:
+    plans = strengths((0.1, 0.2, 0.4), (0.5, 1.0, 2.0))[1:]
+    return [Config(BY_N, (5, 20, 50), 4, plans, first_seed=SELECTION_SEEDS)]
+
+
+def _by_n(chosen: Chosen) -> list[Config]:
+    """Strengths that were chosen for a number of demonstrations, where they are not those of `N_DEMOS`."""
+    found = []
+    for task in BY_N:
+        usual = chosen_plans(chosen[task, N_DEMOS])
+        for n in (5, 20, 50):
+            plans = tuple(plan for plan in chosen_plans(chosen[task, n]) if plan not in usual)
+            found += [Config((task,), (n,), 10, plans)] if plans else []
+    return found
 
 
 PARTS: dict[str, Callable[[Chosen], list[Config]]] = {
@@ -144,24 +166,29 @@ PARTS: dict[str, Callable[[Chosen], list[Config]]] = {
     "critics": _critics,
     "rollouts": _rollouts,
     "shrinkage": _shrinkage,
+    "choice_by_n": _choice_by_n,
+    "by_n": _by_n,
 }
 
 
 CHOICES = ("choice", "choice_ends")
-FREE = (*CHOICES, "strengths")
-"""Parts that need no choice; the first two make it."""
+FREE = (*CHOICES, "choice_by_n", "strengths")
+"""Parts that need no choice; `CHOICES` make it, and `choice_by_n` those of other numbers of demonstrations."""
 
 
-def choose(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """The strength of each family with the most success after DSRL, by task, on the seeds for choosing."""
+def choose(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], dict[str, float]]:
+    """The strength of each family with the most success after DSRL, on the seeds for choosing."""
     arrays = grid.tensors(rows)
-    best: dict[str, dict[str, float]] = {}
-    for k, task in enumerate(arrays["tasks"]):
-        score = np.nanmean(arrays["finetuned"][k, 0, 0], axis=1)
-        best[str(task)] = {}
-        for family in ("sigma-BC", "PostBC"):
-            own = np.flatnonzero(arrays["families"] == family)
-            best[str(task)][family] = float(arrays["strengths"][own[score[own].argmax()]])
+    best = {}
+    for i, j in np.ndindex(arrays["tasks"].size, arrays["n_demos"].size):
+        score = means(arrays["finetuned"][i, j, 0])
+        if np.isnan(score).all():
+            continue
+        best[str(arrays["tasks"][i]), int(arrays["n_demos"][j])] = {
+            family: float(arrays["strengths"][own[np.nanargmax(score[own])]])
+            for family in ("sigma-BC", "PostBC")
+            for own in [np.flatnonzero(arrays["families"] == family)]
+        }
     return best
 
 
@@ -173,17 +200,21 @@ def configs(part: str, tables: Path) -> list[Config]:
     FileNotFoundError
         If it is needed and not there, or not yet whole.
     """
-    return PARTS[part]({} if part in FREE else chosen(tables))
+    if part in FREE:
+        return PARTS[part]({})
+    return PARTS[part](chosen(tables, by_n=part == "by_n"))
 
 
-def chosen(tables: Path) -> Chosen:
-    """What the parts of `CHOICES` found, from their tables in a folder; raises as `configs`."""
+def chosen(tables: Path, *, by_n: bool = False) -> Chosen:
+    """What was chosen, from tables in a folder; with `by_n` for each number of demonstrations. Raises as `configs`."""
     rows = []
-    for part in CHOICES:
+    for part in (*CHOICES, "choice_by_n") if by_n else CHOICES:
         path = tables / f"{part}.csv"
         found = grid.read_rows(path) if path.exists() else []
-        there = {(row["task"], int(row["seed"])) for row in found}
-        missing = {(cell["task"], cell["replicate"]) for one in PARTS[part]({}) for cell in grid.cells(one, 0)} - there
+        there = {(row["task"], int(row["n_demos"]), int(row["seed"])) for row in found}
+        missing = {
+            (cell["task"], cell["n_demos"], cell["replicate"]) for one in PARTS[part]({}) for cell in grid.cells(one, 0)
+        } - there
         if missing:
             raise FileNotFoundError(
                 f"{path} must hold the whole part {part}; it lacks {len(missing)} blocks: run that first"

@@ -8,6 +8,7 @@ from figures import _continuous_comparison as comparison
 from figures import _labels, _style
 from figures._artifacts import Arrays
 from figures._continuous_comparison import ALL_AT_ONCE, COMPARISONS
+from figures._continuous_finetuning import means
 from figures._pretraining import FAMILIES
 from theory.claims import SIGNIFICANT, Claim, Interval
 from theory.probability import mean_interval
@@ -74,13 +75,6 @@ def claims(arrays: Arrays) -> list[Claim]:
             )
         )  # fmt: skip
     return found
-
-
-def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over the last axis of what is known; NaN where nothing is."""
-    known = ~np.isnan(values)
-    number = known.sum(axis=-1)
-    return np.where(number > 0, np.where(known, values, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)
 
 
 def draw_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:

@@ -25,7 +25,7 @@ CAPTION = (
     "whose learner is Best-of-N with N = 16. Shapes have equal trace. The oracle puts noise only where a wrong action "
     "can be mended. Both profiles draw the recorded grid."
 )
-FULL = QUICK = _grid.Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage"))
+FULL = QUICK = _grid.Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage", "by_n"))
 
 
 class Contrast(NamedTuple):
@@ -45,6 +45,7 @@ GROUPS = (
     "oracle mask",
     "beyond the paper",
     "shrunken alpha, minus constant",
+    "one strength for all, minus one for each",
     "critic of Best-of-N, minus usual",
 )
 MASK = "oracle mask"
@@ -62,7 +63,7 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
     """All lines, group by group."""
     found: list[Contrast] = []
     for task, n in _grid.ABLATED:
-        bc, sigma, ours = _grid.chosen_plans(chosen[task])
+        bc, sigma, ours = _grid.chosen_plans(chosen[task, _grid.N_DEMOS])
         lines = [(group, name, ours._replace(variant=name), ours) for group, names in CHANGES for name in names]
         lines += [
             (
@@ -86,7 +87,7 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
         found += [Contrast(g, label, Place(task, n, plan), Place(task, n, other)) for g, label, plan, other in lines]
         found += [
             Contrast(
-                GROUPS[7], f"{name}, {plan.family}", Place(task, n, plan, f"Best-of-N, {name}, N = 16"),
+                GROUPS[8], f"{name}, {plan.family}", Place(task, n, plan, f"Best-of-N, {name}, N = 16"),
                 Place(task, n, plan, f"Best-of-N, {_grid.USUAL}, N = 16"),
             )
             for name in _grid.CRITICS
@@ -94,13 +95,21 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
         ]  # fmt: skip
     stretch = _grid.stretch()
     for task in _grid.TASKS:
-        _, sigma, ours = _grid.chosen_plans(chosen[task])
+        _, sigma, ours = _grid.chosen_plans(chosen[task, _grid.N_DEMOS])
         for plan in (Plan("PostBC", 1.0, "held-out alpha"), ours._replace(variant="own states")):
             for other in (sigma, ours):
                 label = f"{plan.variant} minus {other.family}"
                 found.append(
                     Contrast(GROUPS[5], label, Place(task, _grid.N_DEMOS, plan), Place(task, _grid.N_DEMOS, other))
                 )
+        if task in _grid.BY_N:
+            for n in (5, 20, 50):
+                pairs = zip(_grid.chosen_plans(chosen[task, n])[1:], (sigma, ours), strict=True)
+                found += [
+                    Contrast(GROUPS[7], f"from {n}, {plan.family}", Place(task, n, other), Place(task, n, plan))
+                    for plan, other in pairs
+                    if plan != other
+                ]
         if task not in _grid.SHRUNKEN:
             continue
         shrunken = Plan("PostBC", stretch * ours.strength, "shrunken alpha")
@@ -110,7 +119,7 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
 
 def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and take the differences."""
-    chosen = _grid.chosen(_grid.RESULTS)
+    chosen = _grid.chosen(_grid.RESULTS, by_n=True)
     pairs = Pairs(_grid.table(config, sweep))
     lines = contrasts(chosen)
     found = comparison.stacked([pairs.differences(one.place, one.other) for one in lines], (len(lines),))

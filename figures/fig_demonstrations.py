@@ -37,7 +37,7 @@ def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     pairs = Pairs(_grid.table(config, sweep))
     gains, ends, falls = [], [], []
     for task in _grid.TASKS:
-        plans = _grid.chosen_plans(chosen[task])
+        plans = _grid.chosen_plans(chosen[task, _grid.N_DEMOS])
         places = [[Place(task, n, plan) for plan in plans] for n in N_DEMOS]
         ends.append([[_ends(pairs.scores(one)) for one in line] for line in places])
         found = [[pairs.differences(line[2], line[k])[1] for k in (0, 1)] for line in places]
@@ -50,7 +50,9 @@ def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     return {
         "tasks": np.array(list(_grid.TASKS)),
         "n_demos": np.array(N_DEMOS),
-        "strengths": np.array([[chosen[task][family] for family in FAMILIES[1:]] for task in _grid.TASKS]),
+        "strengths": np.array(
+            [[chosen[task, _grid.N_DEMOS][family] for family in FAMILIES[1:]] for task in _grid.TASKS]
+        ),
         "ends": np.array(ends),
         **{f"gain_{name}": values for name, values in gained.items()},
         **{f"fall_{name}": values for name, values in fallen.items()},

@@ -18,8 +18,13 @@ from figures._continuous_finetuning import Config, Settings, strengths
 from figures._pretraining import FAMILIES, MASKED, VARIANTS
 from figures._sweep import Sweep
 
-CHOSEN = {task: {"sigma-BC": 0.1 * k, "PostBC": float(k)} for k, task in enumerate(_grid.TASKS, 1)}
+CHOSEN = {
+    (task, n): {"sigma-BC": 0.1 * k + 0.001 * n, "PostBC": float(k) + 0.01 * n}
+    for k, task in enumerate(_grid.TASKS, 1)
+    for n in (5, 10, 20, 50)
+}
 WHOLE = {part: configs(CHOSEN) for part, configs in _grid.PARTS.items()}
+CHOOSING = (*_grid.CHOICES, "choice_by_n")
 each_part = pytest.mark.parametrize("part", _grid.PARTS)
 
 
@@ -52,11 +57,11 @@ def test_no_result_is_asked_for_twice_so_that_parts_can_be_joined():
         for seed in range(config.n_seeds)
     ]
     assert len(set(asked)) == len(asked)
-    choice = {c.first_seed + s for part in _grid.CHOICES for c in WHOLE[part] for s in range(c.n_seeds)}
+    choice = {c.first_seed + s for part in CHOOSING for c in WHOLE[part] for s in range(c.n_seeds)}
     rest = {
         c.first_seed + s
         for part, configs in WHOLE.items()
-        if part not in _grid.CHOICES
+        if part not in CHOOSING
         for c in configs
         for s in range(c.n_seeds)
     }
@@ -79,7 +84,7 @@ def test_a_shrunken_alpha_meets_the_chosen_one_where_that_was_chosen():
     for config in WHOLE["shrinkage"]:
         (plan,), (task,) = config.plans, config.tasks
         given = shrunken_alpha(plan.strength, _grid.N_DEMOS, VARIANTS[plan.variant]["mass"])
-        assert given == pytest.approx(CHOSEN[task]["PostBC"], rel=1e-12)
+        assert given == pytest.approx(CHOSEN[task, _grid.N_DEMOS]["PostBC"], rel=1e-12)
         assert _grid.N_DEMOS not in config.n_demos
 
 
@@ -108,11 +113,11 @@ def test_the_strength_with_the_best_mean_is_chosen_for_each_task_and_family(numb
         for seed in range(100, 100 + n_seeds)
     }
     found = _grid.choose(choice_rows(success))
-    assert set(found) == {"reach", "stick"}
+    assert set(found) == {("reach", 10), ("stick", 10)}
     for task, n_seeds in (("stick", n_stick), ("reach", n_reach)):
         for family, several in grid.items():
             totals = {s: sum(success[task, family, s, seed] for seed in range(100, 100 + n_seeds)) for s in several}
-            assert found[task][family] == max(totals, key=totals.get)
+            assert found[task, 10][family] == max(totals, key=totals.get)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
