@@ -59,7 +59,7 @@ def _dppo(chosen: Chosen) -> list[Config]:
     return [Config((task,), (N_DEMOS,), n, chosen_plans(chosen[task, N_DEMOS]), ("DPPO",)) for task, n in TASKS.items()]
 
 
-ABLATED = (("stick", N_DEMOS), ("reach", 5))
+ABLATED = (("stick", N_DEMOS), ("corridor", 5))
 """Tasks of the ablations, with as many demonstrations as leave BC room."""
 
 SHAPES = (
@@ -77,7 +77,7 @@ def _ablations(chosen: Chosen) -> list[Config]:
             plans += [plan._replace(variant=name) for plan in usual]
         if task in MASKED:
             plans += [Plan("sigma-BC", sigma, "oracle mask") for sigma in (usual[1].strength, 2 * usual[1].strength)]
-        found.append(Config((task,), (n_demos,), 10, tuple(plans)))
+        found.append(Config((task,), (n_demos,), 8, tuple(plans)))
     return found
 
 
@@ -100,10 +100,10 @@ def _critics(chosen: Chosen) -> list[Config]:
 
 
 def _rollouts(chosen: Chosen) -> list[Config]:
-    settings = Settings(rollouts=(100, 300, 1000))
+    settings = Settings(rollouts=(200, 1000))
     return [
         Config(
-            (task,), (N_DEMOS,), 6, chosen_plans(chosen[task, N_DEMOS]), ("Best-of-N",), settings, setting="by rollouts"
+            (task,), (N_DEMOS,), 5, chosen_plans(chosen[task, N_DEMOS]), ("Best-of-N",), settings, setting="by rollouts"
         )
         for task in TASKS
     ]
@@ -112,7 +112,7 @@ def _rollouts(chosen: Chosen) -> list[Config]:
 def _beyond(chosen: Chosen) -> list[Config]:
     return [
         Config(
-            (task,), (N_DEMOS,), 10,
+            (task,), (N_DEMOS,), 8,
             (Plan("PostBC", 1.0, "held-out alpha"), Plan("PostBC", chosen[task, N_DEMOS]["PostBC"], "own states")),
         )
         for task in TASKS
@@ -130,18 +130,21 @@ def stretch() -> float:
 
 def _shrinkage(chosen: Chosen) -> list[Config]:
     return [
-        Config((task,), (5, 50), 10, (Plan("PostBC", stretch() * chosen[task, N_DEMOS]["PostBC"], "shrunken alpha"),))
+        Config(
+            (task,), FEW_AND_MANY, 8, (Plan("PostBC", stretch() * chosen[task, N_DEMOS]["PostBC"], "shrunken alpha"),)
+        )
         for task in SHRUNKEN
     ]
 
 
 BY_N = ("stick", "corridor")
 """Tasks where a strength is also chosen for each number of demonstrations."""
+FEW_AND_MANY = (5, 50)
 
 
 def _choice_by_n(_: Chosen) -> list[Config]:
     plans = strengths((0.1, 0.2, 0.4), (0.5, 1.0, 2.0))[1:]
-    return [Config(BY_N, (5, 20, 50), 4, plans, first_seed=SELECTION_SEEDS)]
+    return [Config(BY_N, FEW_AND_MANY, 3, plans, first_seed=SELECTION_SEEDS)]
 
 
 def _by_n(chosen: Chosen) -> list[Config]:
@@ -149,9 +152,9 @@ def _by_n(chosen: Chosen) -> list[Config]:
     found = []
     for task in BY_N:
         usual = chosen_plans(chosen[task, N_DEMOS])
-        for n in (5, 20, 50):
+        for n in FEW_AND_MANY:
             plans = tuple(plan for plan in chosen_plans(chosen[task, n]) if plan not in usual)
-            found += [Config((task,), (n,), 10, plans)] if plans else []
+            found += [Config((task,), (n,), 8, plans)] if plans else []
     return found
 
 
@@ -164,8 +167,8 @@ PARTS: dict[str, Callable[[Chosen], list[Config]]] = {
     "ablations": _ablations,
     "beyond": _beyond,
     "critics": _critics,
-    "rollouts": _rollouts,
     "shrinkage": _shrinkage,
+    "rollouts": _rollouts,
     "choice_by_n": _choice_by_n,
     "by_n": _by_n,
 }

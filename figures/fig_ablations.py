@@ -103,7 +103,7 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
                     Contrast(GROUPS[5], label, Place(task, _grid.N_DEMOS, plan), Place(task, _grid.N_DEMOS, other))
                 )
         if task in _grid.BY_N:
-            for n in (5, 20, 50):
+            for n in _grid.FEW_AND_MANY:
                 pairs = zip(_grid.chosen_plans(chosen[task, n])[1:], (sigma, ours), strict=True)
                 found += [
                     Contrast(GROUPS[7], f"from {n}, {plan.family}", Place(task, n, other), Place(task, n, plan))

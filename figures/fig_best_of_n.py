@@ -13,7 +13,7 @@ from theory.claims import Claim
 
 TITLE = "Best-of-N: success against rollouts, and the trade-off by strength"
 CAPTION = (
-    "Upper panels: success of the best of 16 samples by a critic that learnt from 100, 300 and 1000 episodes of the "
+    "Upper panels: success of the best of 16 samples by a critic that learnt from 200 and 1000 episodes of the "
     "pretrained policy, whose own success stands at 0; means over seeds with Student's 95 % intervals (of single "
     "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. Lower panels: success "
     "before and after finetuning (N = 16, 1000 episodes) along each family's strengths, with Student's 95 % intervals; "

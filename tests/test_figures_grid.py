@@ -138,7 +138,7 @@ def tiny_strengths(_):
 
 
 def tiny_demonstrations(chosen):
-    return [Config((task,), (4,), n, _grid.chosen_plans(chosen[task]), **LITTLE) for task, n in _grid.TASKS.items()]
+    return [Config((task,), (4,), n, _grid.chosen_plans(chosen[task, 3]), **LITTLE) for task, n in _grid.TASKS.items()]
 
 
 PARTS = {"choice": tiny_choice, "strengths": tiny_strengths, "demonstrations": tiny_demonstrations}
