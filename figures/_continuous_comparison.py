@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from figures._artifacts import Arrays
-from theory.claims import Interval
+from theory.claims import SIGNIFICANT, Claim, Interval
 from theory.paired import bootstrap_t_interval, holm
 from theory.probability import paired_p_value
 
@@ -250,3 +250,38 @@ def judged_apart(found: FloatArray, rng: np.random.Generator, bounds: Sequence[f
     """
     each = [judged(found[..., c, :], rng, bound) for c, bound in enumerate(bounds)]
     return {name: np.stack([one[name] for one in each], axis=-1) for name in each[0]}
+
+
+def claim(
+    judgement: Arrays, at: tuple[int, ...], name: str, source: str, what: str, together: str, bound: float = 0.0
+) -> Claim | None:
+    """Claim that a mean difference of success is at least a bound; None where there is no comparison.
+
+    Parameters
+    ----------
+    judgement : dict
+        As of `judged_apart`.
+    at : tuple of int
+        Place in its arrays.
+    name, source : str
+        Id and source of the claim; blanks in the name become hyphens, and commas fall away.
+    what, together : str
+        What the difference is of, and which comparisons were adjusted for one another.
+    bound : float, optional
+    """
+    low, high, mean, p = (float(judgement[key][at]) for key in ("wide_low", "wide_high", "mean", "holm"))
+    if np.isnan(mean):
+        return None
+    words = name.replace(",", "").replace(" - ", " ").replace("= ", "").replace(" ", "-")
+    return Claim(
+        words, source, ">=", Interval(low, high), bound, "sampled",
+        f"{what}: mean {mean:+.3f} over {int(judgement['n'][at])} seeds; intervals by the studentised bootstrap of the "
+        f"pairs, {together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted after Holm for as "
+        f"many; decided only where p is at most {SIGNIFICANT:g}, too.",
+        p,
+    )  # fmt: skip
+
+
+def parts(arrays: Arrays, prefix: str) -> Arrays:
+    """Arrays whose names begin so, without that."""
+    return {name.removeprefix(prefix): one for name, one in arrays.items() if name.startswith(prefix)}

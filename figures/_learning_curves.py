@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from figures import _continuous_comparison as comparison
 from figures import _labels, _style
 from figures._artifacts import Arrays
-from figures._continuous_comparison import ALL_AT_ONCE
 from figures._pretraining import FAMILIES
-from theory.claims import SIGNIFICANT, Claim, Interval
+from theory.claims import Claim
 from theory.probability import mean_interval
 
 CAPTION = (
@@ -79,21 +78,17 @@ def _last(curve: NDArray[np.float64]) -> NDArray[np.float64]:
 def claims(arrays: Arrays, learner: str) -> list[Claim]:
     """E2: more success after the same steps, and along the curve; and whether the learner gains at all (E0)."""
     found = []
-    for at in np.ndindex(*arrays["gain_mean"].shape):
+    judgement = comparison.parts(arrays, "gain_")
+    for at in np.ndindex(*judgement["mean"].shape):
         task, n, what = arrays["tasks"][at[0]], arrays["n_demos"][at[1]], GAINS[at[2]]
-        low, high, mean, p = (float(arrays[f"gain_{name}"][at]) for name in ("wide_low", "wide_high", "mean", "holm"))
-        words = what.replace(",", "").replace(" - ", " ").replace(" ", "-")
-        source = "E2" if "PostBC -" in what else "E0"
         found.append(
-            Claim(
-                f"{learner.lower()}-{task}-{n}-{words}", source, ">=", Interval(low, high), 0.0, "sampled",
-                f"{learner} on {task} from {n} demonstrations, {what} (success; a curve's is its mean behind 0): "
-                f"{mean:+.3f} over {arrays['gain_n'][at]} seeds; intervals by the studentised bootstrap, those of one "
-                f"comparison on all tasks together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
-                f"after Holm for the tasks; decided only where p is at most {SIGNIFICANT:g}, too.", p,
+            comparison.claim(
+                judgement, at, f"{learner.lower()} {task} {n} {what}", "E2" if "PostBC -" in what else "E0",
+                f"{learner} on {task} from {n} demonstrations, {what} (success; a curve's is its mean behind 0)",
+                "those of one comparison on all tasks",
             )
         )  # fmt: skip
-    return found
+    return [claim for claim in found if claim is not None]
 
 
 def draw(arrays: Arrays) -> Figure:

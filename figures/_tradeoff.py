@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from figures import _continuous_comparison as comparison
 from figures import _labels, _style
 from figures._artifacts import Arrays
-from figures._continuous_comparison import ALL_AT_ONCE, COMPARISONS
+from figures._continuous_comparison import COMPARISONS
 from figures._continuous_finetuning import means
 from figures._pretraining import FAMILIES
-from theory.claims import SIGNIFICANT, Claim, Interval
+from theory.claims import Claim
 from theory.probability import mean_interval
 
 MARGIN = 0.05
@@ -56,25 +56,18 @@ def compared(arrays: Arrays, learners: tuple[str, ...], rng: np.random.Generator
 def claims(arrays: Arrays) -> list[Claim]:
     """E1 and E2 for each task, number of demonstrations and learner, against BC and against sigma-BC apart."""
     found = []
-    for at in np.ndindex(*arrays["compared_mean"].shape):
+    judgement = comparison.parts(arrays, "compared_")
+    for at in np.ndindex(*judgement["mean"].shape):
         what, source = list(COMPARISONS.items())[at[3]]
-        names = ("wide_low", "wide_high", "mean", "holm")
-        low, high, mean, p = (float(arrays[f"compared_{name}"][at]) for name in names)
-        if np.isnan(mean):
-            continue
         task, n, learner = arrays["tasks"][at[0]], arrays["n_demos"][at[1]], arrays["learners"][at[2]]
-        words = f"tradeoff {task} {n} {learner} {what}".replace(",", "").replace(" - ", " ").replace("= ", "")
         found.append(
-            Claim(
-                words.replace(" ", "-"), source, ">=", Interval(low, high), BOUNDS[at[3]], "sampled",
-                f"{learner} on {task} from {n} demonstrations, success {what}: mean {mean:+.3f} over "
-                f"{arrays['compared_n'][at]} seeds; intervals by the studentised bootstrap of the pairs, those of one "
-                f"comparison on all tasks together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
-                f"after Holm for the tasks; decided only where p is at most {SIGNIFICANT:g}, too.",
-                p,
+            comparison.claim(
+                judgement, at, f"tradeoff {task} {n} {learner} {what}", source,
+                f"{learner} on {task} from {n} demonstrations, success {what}",
+                "those of one comparison on all tasks", BOUNDS[at[3]],
             )
         )  # fmt: skip
-    return found
+    return [claim for claim in found if claim is not None]
 
 
 def draw_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:

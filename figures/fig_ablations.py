@@ -11,11 +11,10 @@ from matplotlib.figure import Figure
 from figures import _continuous_comparison as comparison
 from figures import _grid, _style
 from figures._artifacts import Arrays
-from figures._continuous_comparison import ALL_AT_ONCE
 from figures._pairs import Pairs, Place
 from figures._pretraining import MASKED, Plan
 from figures._sweep import Sweep
-from theory.claims import SIGNIFICANT, Claim, Interval
+from theory.claims import Claim
 
 TITLE = "Ablations: what shape, ensemble, demonstrator and critic change"
 CAPTION = (
@@ -143,21 +142,17 @@ def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
 
 def check(arrays: Arrays) -> Sequence[Claim]:
     """Whether shape, an oracle's mask or what goes beyond the paper help after finetuning (E0)."""
-    claims = []
+    found = []
     for i in np.flatnonzero(np.isin(arrays["group"], CLAIMED)):
         group, label, task = (str(arrays[name][i]) for name in ("group", "label", "task"))
-        low, high, mean, p = (float(arrays[name][i, 1]) for name in ("wide_low", "wide_high", "mean", "holm"))
-        words = f"ablations {task} {group} {label}".replace(",", "").replace(" ", "-")
-        claims.append(
-            Claim(
-                words, "E0", ">=", Interval(low, high), 0.0, "sampled",
-                f"{task} from {arrays['n_demos'][i]} demonstrations, success after finetuning, {group}, {label}: mean "
-                f"{mean:+.3f} over {int(arrays['n'][i, 1])} seeds; intervals by the studentised bootstrap of the "
-                f"pairs, those of the group together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
-                f"after Holm; decided only where p is at most {SIGNIFICANT:g}, too.", p,
+        found.append(
+            comparison.claim(
+                arrays, (int(i), 1), f"ablations {task} {group} {label}", "E0",
+                f"{task} from {arrays['n_demos'][i]} demonstrations, success after finetuning, {group}, {label}",
+                "those of the group",
             )
         )  # fmt: skip
-    return claims
+    return [claim for claim in found if claim is not None]
 
 
 def draw(arrays: Arrays) -> Figure:

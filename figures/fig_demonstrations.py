@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from figures import _continuous_comparison as comparison
 from figures import _grid, _labels, _style
 from figures._artifacts import Arrays
-from figures._continuous_comparison import ALL_AT_ONCE
 from figures._pairs import Pairs, Place
 from figures._pretraining import FAMILIES
 from figures._sweep import Sweep
-from theory.claims import SIGNIFICANT, Claim, Interval
+from theory.claims import Claim
 from theory.probability import mean_interval
 
 TITLE = "Demonstrations: what PostBC gains, from few and from many"
@@ -74,27 +73,21 @@ def _common(few: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.f
 
 def check(arrays: Arrays) -> Sequence[Claim]:
     """E3: what PostBC gains shrinks from 5 to 50 demonstrations; E2 at each number but that of the trade-off."""
-    claims = []
+    lines: list[tuple[str, tuple[int, ...], str, str, str]] = []
     for i, j in np.ndindex(*arrays["fall_mean"].shape):
         what = f"gain over {RIVALS[j]} from {N_DEMOS[0]} demonstrations minus that from {N_DEMOS[-1]}"
-        claims.append(_claim(arrays, "fall", (i, j), "E3", what, f"{RIVALS[j]}-shrinks"))
+        lines.append(("fall_", (i, j), "E3", what, f"{RIVALS[j]} shrinks"))
     for i, k, j in np.ndindex(*arrays["gain_mean"].shape):
         if N_DEMOS[k] != _grid.N_DEMOS:
             what = f"PostBC - {RIVALS[j]} from {N_DEMOS[k]} demonstrations"
-            claims.append(_claim(arrays, "gain", (i, k, j), "E2", what, f"{RIVALS[j]}-{N_DEMOS[k]}"))
-    return claims
-
-
-def _claim(arrays: Arrays, kind: str, at: tuple[int, ...], source: str, what: str, words: str) -> Claim:
-    names = ("wide_low", "wide_high", "mean", "holm")
-    low, high, mean, p = (float(arrays[f"{kind}_{name}"][at]) for name in names)
-    task = arrays["tasks"][at[0]]
-    return Claim(
-        f"demonstrations-{task}-{words}", source, ">=", Interval(low, high), 0.0, "sampled",
-        f"DSRL on {task}, success after finetuning, {what}: mean {mean:+.3f} over {arrays[f'{kind}_n'][at]} seeds; "
-        f"intervals by the studentised bootstrap of the pairs, those of one rival together at {1 - ALL_AT_ONCE:g}; "
-        f"p = {p:.3g} by flipped signs, adjusted after Holm; decided only where p is at most {SIGNIFICANT:g}, too.", p,
-    )  # fmt: skip
+            lines.append(("gain_", (i, k, j), "E2", what, f"{RIVALS[j]} {N_DEMOS[k]}"))
+    found = []
+    for kind, at, source, what, words in lines:
+        task, judgement = arrays["tasks"][at[0]], comparison.parts(arrays, kind)
+        text = f"DSRL on {task}, success after finetuning, {what}"
+        together = "those of one rival"
+        found.append(comparison.claim(judgement, at, f"demonstrations {task} {words}", source, text, together))
+    return [claim for claim in found if claim is not None]
 
 
 def draw(arrays: Arrays) -> Figure:
