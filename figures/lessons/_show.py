@@ -17,7 +17,7 @@ def show(name: str, draw: Callable[[Figure], None], *, width: float = 5.0, heigh
     """Let `draw` fill an empty figure of this size in inches; save it as ``out/lessons/NAME.png``, and show it."""
     path = FOLDER / f"{name}.png"
     with _style.style():
-        figure = _style.new_figure(width, height)
+        figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
         _style.make_texts_legible(figure)
         with atomic(path) as file:
