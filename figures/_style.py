@@ -78,7 +78,7 @@ _RC: dict[Any, Any] = {
 LETTER = 4.0
 """Points across that a letter of a title or label takes, less what it may stand out beyond its panel."""
 
-_WHOLE = r"\$[^$]*\$| = "
+_WHOLE = r"(?:\$[^$]*\$| = )+"
 """What stays on one line: formulas, and both sides of a sign of equality."""
 
 _form: ContextVar[Form] = ContextVar("form", default="page")

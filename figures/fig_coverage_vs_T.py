@@ -107,9 +107,10 @@ def _least_share(names: Sequence[str], kept: NDArray[np.int64], trials: int) -> 
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
-    figure = _style.new_figure(page=4.0, column=6.6)
+    n_panels = arrays["instances"].size
+    figure = _style.new_figure(page=4.0, column=1.65 * (n_panels // 2 + 1))
     ylabel = f"$\\gamma$ covered with probability {1 - DELTA:g}"
-    panels, corner = _style.instance_panels(figure, arrays["instances"].size, ylabel=ylabel, sharey=True)
+    panels, corner = _style.instance_panels(figure, n_panels, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         _style.panel_letter(axes, "abcdefg"[i], str(name))

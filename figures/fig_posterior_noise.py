@@ -256,8 +256,8 @@ def _draw_planes(figure: FigureBase, arrays: Arrays) -> None:
         axes.set(xticks=[-0.5, 0.0, 0.5][:: _style.by_form(1, 2)], xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
         _style.panel_letter(axes, "abc"[k], f"corridor, n = {n}")
     _style.name_axes(panels, "x", "y")
-    figure.colorbar(image, ax=panels, label="width (action units)", aspect=15, pad=0.01, extend="max",
-                    location=_style.by_form("right", "bottom"))  # fmt: skip
+    location, pad = _style.by_form(("right", 0.01), ("bottom", 0.1))
+    figure.colorbar(image, ax=panels, label="width (action units)", aspect=15, pad=pad, extend="max", location=location)
 
 
 def _band(axes: Axes, x: FloatArray, samples: FloatArray, colour: str, *, logs: bool = False, **look: Any) -> None:

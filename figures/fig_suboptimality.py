@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from figures import _experiment, _style
@@ -140,9 +141,10 @@ def _smallest(low: NDArray[np.float64], high: NDArray[np.float64]) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel an instance."""
-    figure = _style.new_figure(page=4.0, column=7.6)
+    n_panels = arrays["instances"].size
+    figure = _style.new_figure(page=4.0, column=1.9 * (n_panels // 2 + 1))
     ylabel = "expected loss (share of H)"
-    panels, corner = _style.instance_panels(figure, arrays["instances"].size, ylabel=ylabel)
+    panels, corner = _style.instance_panels(figure, n_panels, ylabel=ylabel)
     fitted = slopes(arrays)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
@@ -151,7 +153,7 @@ def draw(arrays: Arrays) -> Figure:
             if np.isfinite(value):
                 axes.text(0.03, 0.22 - 0.09 * k, f"${value:.2f} \\pm {max(0.001, 1.96 * error):.1g}$", fontsize=6.5,
                           color=_style.COLOURS[policy], transform=axes.transAxes,
-                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})  # fmt: skip
+                          path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
         _style.panel_letter(axes, "abcdefg"[i], str(name))
     _legend(corner)
     return figure

@@ -168,14 +168,14 @@ def test_titles_and_labels_are_wrapped_in_a_column_and_formulas_are_not():
     for form in _style.WIDTHS:
         with _style.style(form):
             panels = _style.new_panels(_style.new_figure(page=2, column=2), 2, page=2, column=2)
-            _style.panel_letter(panels[0], "a", "a title that is long, with $a = b$ and n = 10")
+            _style.panel_letter(panels[0], "a", "a title that is long, with $a = b$ and $n$ = 10")
             _style.name_axes(panels, "x", "a label $\\gamma + \\delta$ longer than the panel is high\n(unit)")
             shown[form] = (panels[0].get_title(loc="left"), panels[0].get_ylabel())
     assert all(text.count("\n") == k for k, text in enumerate(shown["page"]))
     title, label = (text.split("\n") for text in shown["column"])
     assert len(title) > 2
     assert any("$a = b$" in line for line in title)
-    assert any("n = 10" in line for line in title)
+    assert any("$n$ = 10" in line for line in title)
     assert [" ".join(text.split()) for text in shown["column"]] == [" ".join(text.split()) for text in shown["page"]]
     assert label[-1] == "(unit)"
     assert max(map(len, label)) < 35
