@@ -5,7 +5,7 @@ from dataclasses import replace
 import made_up_grid
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from figures import _continuous_finetuning as grid
 from figures import _grid, _tradeoff, fig_ablations, fig_best_of_n, fig_demonstrations, fig_dppo, fig_dsrl, fig_tradeoff
@@ -134,6 +134,8 @@ def test_all_figures_of_the_grid_follow_the_numbers(tables, monkeypatch):
     for module in (fig_tradeoff, fig_dsrl, fig_dppo, fig_best_of_n):
         verdicts = {claim.verdict for claim in found[module].values() if claim.source != "E1"}  # alpha may be 4
         assert verdicts == {"holds"}, module
+    whole = fig_dsrl.compute(fig_dsrl.FULL, Sweep(5))
+    assert_allclose(whole["curve_steps"][..., -1], 20_000)  # not cut where Best-of-N, in the same table, ends
     e3 = [claim for claim in found[fig_demonstrations].values() if claim.source == "E3"]
     assert len(e3) == 10
     assert {claim.verdict for claim in e3} == {"holds"}
