@@ -10,10 +10,10 @@ from typing import Any
 from markupsafe import Markup
 from PIL import Image
 
+from figures import _style
 from figures._artifacts import page_templates, save_text
 from figures._mathematics import mathml, relation_mathml, typeset
 from figures._pipeline import Outcome, picture_name
-from figures._style import WIDTHS as FORMS
 from theory.claims import EMPIRICAL_SOURCES, Result
 from theory.errata import SEVERITIES, errata_entries
 
@@ -148,7 +148,7 @@ def _figure(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "caption": outcome.caption,
         "section": outcome.section,
         "also": outcome.also,
-        **{form: _embedded(folder / f"{picture_name(outcome.name, form)}.png") for form in FORMS},
+        **{form: _embedded(folder / f"{picture_name(outcome.name, form)}.png") for form in _style.WIDTHS},
         "claims": [_claim(entry) for entry in outcome.to_json()],
     }
 
