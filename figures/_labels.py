@@ -15,6 +15,9 @@ from figures._style import size_in_points
 LINE = 1.35
 """Height of a line of text, as a multiple of the size of its letters."""
 
+APART = 1.5
+"""Points that names keep between one another on one line."""
+
 End = tuple[str, str, float, float]
 """Name, colour, and the place of the last point, in data units."""
 
@@ -118,7 +121,7 @@ class Placer:
 
     def write(self, name: str, box: Box, colour: str) -> None:
         """Write a name into a box, and keep others off it."""
-        self._names.append(box)
+        self._names.append((box[0] - APART, box[1], box[2] + APART, box[3]))
         middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]) / self._room
         self._axes.text(
             middle[0], middle[1], name, transform=self._axes.transAxes, color=colour, fontsize=self._size, ha="center",

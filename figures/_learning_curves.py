@@ -137,8 +137,8 @@ def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) ->
     known = ~np.isnan(curves[best, :, -1])
     x, y = arrays["curve_steps"][at][best][known].mean(axis=0) / 1000, curves[best][known]
     ends = [mean_interval(column) for column in y.T]
-    colour, letter = _style.COLOURS[family], {"sigma-BC": "$\\sigma$", "PostBC": "$\\alpha$"}.get(family, "")
-    strength = f"{letter} = {arrays['strengths'][best]:g}" if letter else ""
+    colour, letter = _style.COLOURS[family], {"sigma-BC": "\\sigma", "PostBC": "\\alpha"}.get(family, "")
+    strength = f"${letter} = {arrays['strengths'][best]:g}$" if letter else ""
     low, high = np.clip([[e.low for e in ends], [e.high for e in ends]], 0, 1)
     axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(x, y.mean(axis=0), color=colour, marker=_style.MARKERS.get(family, "s"))

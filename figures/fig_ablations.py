@@ -17,7 +17,7 @@ from figures._pretraining import MASKED, Plan
 from figures._sweep import Sweep
 from theory.claims import SIGNIFICANT, Claim, Interval
 
-TITLE = "Ablations: what shape, ensemble, demonstrator and critic change"
+TITLE = "Ablations: shape, ensemble, demonstrator and critic"
 CAPTION = (
     "Differences of success before finetuning (left) and after it (right), in pairs of one seed, with 95 % intervals "
     "(studentised bootstrap); an interval that holds 0 is a tie, and one that meets the edge goes on behind it. "
@@ -52,8 +52,9 @@ PRINTED = {
     "masked sigma": "masked $\\sigma$",
     "masked 2 sigma": "masked $2\\sigma$",
     "held-out alpha": "held-out $\\alpha$",
+    "shrunken alpha": "shrunken $\\alpha$",
 }
-SHORT = {" minus ": " $-$ ", " updates": "", ", minus": ",\nminus"}
+SHORT = {", minus ": " $-$ ", " minus ": " $-$ ", " updates": ""}
 """What is printed for words of groups and labels, and for more of them in a column."""
 MASK = "oracle mask"
 CHANGES = (
@@ -119,7 +120,10 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
         if task not in _grid.SHRUNKEN:
             continue
         shrunken = Plan("PostBC", stretch * ours.strength, "shrunken alpha")
-        found += [Contrast(GROUPS[6], f"from {n}", Place(task, n, shrunken), Place(task, n, ours)) for n in (5, 50)]
+        found += [
+            Contrast(GROUPS[6], f"from {n} demonstrations", Place(task, n, shrunken), Place(task, n, ours))
+            for n in (5, 50)
+        ]
     return sorted(found, key=lambda one: GROUPS.index(one.group))
 
 
@@ -175,6 +179,7 @@ def draw(arrays: Arrays) -> Figure:
     places: dict[tuple[str, str], float] = {}
     y = 0.0
     for (group, label), some in tasks.items():
+        some.sort(key=list(LOOKS).index)
         if group not in heads:
             y -= 0.6
             heads[group] = y - 0.5

@@ -12,7 +12,7 @@ from figures._pretraining import FAMILIES
 from figures._sweep import Sweep
 from theory.claims import Claim
 
-TITLE = "Best-of-N: success against rollouts, and the trade-off by strength"
+TITLE = "Best-of-N: more rollouts, and the trade-off by strength"
 CAPTION = (
     "Upper panels: success of the best of 16 samples by a critic that learnt from 100, 300 and 1000 episodes of the "
     "pretrained policy, whose own success stands at 0; means over seeds with Student's 95 % intervals (of single "
@@ -54,7 +54,7 @@ def draw(arrays: Arrays) -> Figure:
     for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
         curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0), "abcdefghijkl"[2 * k])
         _tradeoff.draw_families(lower, arrays, (k, 0, at))
-        title = _style.by_form(f"{task}, by strength", f"{task},\nby strength")
+        title = _style.by_form(f"{task}, by strength", f"{task}\nby strength")
         _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], title)
     _style.name_pairs(pairs, (_style.by_form(*curves.STEPS), "success"), _tradeoff.axes_names())
     if _style.by_form(False, True):

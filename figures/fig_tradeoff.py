@@ -56,7 +56,7 @@ def draw(arrays: Arrays) -> Figure:
         _tradeoff.axes_names(),
         (
             _style.by_form(noise, "$\\alpha$, by noise added"),
-            _style.by_form("success, PostBC minus sigma-BC", "difference"),
+            _style.by_form("success, PostBC minus sigma-BC", "PostBC $-$ sigma-BC"),
         ),
     )
     families = _style.by_form([], [_style.line_of(family) for family in FAMILIES])
