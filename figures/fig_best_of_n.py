@@ -14,9 +14,9 @@ from theory.claims import Claim
 
 TITLE = "Best-of-N: more rollouts, and the trade-off by strength"
 CAPTION = (
-    "Upper panels: success of the best of 16 samples by a critic that learnt from 100, 300 and 1000 episodes of the "
+    "a, c and so on: success of the best of 16 samples by a critic that learnt from 100, 300 and 1000 episodes of the "
     "pretrained policy, whose own success stands at 0; means over seeds with Student's 95 % intervals (of single "
-    "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. Lower panels: success "
+    "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. b, d and so on: success "
     "before and after finetuning (N = 16, 1000 episodes) along each family's strengths, with Student's 95 % intervals; "
     "up and to the right is better, and the dotted line is no gain; the numbers beside the marks are sigma or alpha. "
     "T: demonstrations. Both profiles draw the recorded grid."

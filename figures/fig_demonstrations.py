@@ -21,9 +21,9 @@ from theory.probability import mean_interval
 
 TITLE = "Demonstrations: what PostBC gains, from few and from many"
 CAPTION = (
-    "Upper panels: success before finetuning (dashed) and after DSRL (solid), means over seeds with Student's 95 % "
+    "a, c and so on: success before finetuning (dashed) and after DSRL (solid), means over seeds with Student's 95 % "
     "intervals (of single policies, not of differences). Sigma and alpha are the same for all numbers of "
-    "demonstrations; they were chosen for each task from 10 demonstrations on seeds of their own. Lower panels: "
+    "demonstrations; they were chosen for each task from 10 demonstrations on seeds of their own. b, d and so on: "
     "success after finetuning, PostBC minus BC and minus sigma-BC, each in that rival's colour, in pairs of one seed, "
     "with 95 % intervals (studentised bootstrap). Both profiles draw the recorded grid."
 )

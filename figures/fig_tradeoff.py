@@ -14,10 +14,10 @@ from theory.claims import Claim
 
 TITLE = "Before and after finetuning: each family's trade-off"
 CAPTION = (
-    "Upper panels: success before and after finetuning by DSRL, means over seeds, along each family's strengths "
+    "a, c and so on: success before and after finetuning by DSRL, means over seeds, along each family's strengths "
     "(sigma-BC: sigma, PostBC: alpha; the numbers beside the marks; larger marks, more noise); up and to the right is "
     "better, and the dotted line is no gain. Crosses: Student's 95 % intervals, of single policies, not of "
-    "differences. Lower panels: PostBC minus sigma-BC in pairs of one seed, for each alpha, by the noise it added, "
+    "differences. b, d and so on: PostBC minus sigma-BC in pairs of one seed, for each alpha, by the noise it added, "
     "with 95 % intervals (studentised bootstrap): success after finetuning at equal success before it (against the "
     "best of sigma-BC and BC, found on the other half of the seeds), and success before and after at equal noise. "
     "Where nothing can be matched there is no point. An interval that holds 0 is a tie; one that meets the edge goes "
