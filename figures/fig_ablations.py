@@ -20,10 +20,10 @@ from theory.claims import SIGNIFICANT, Claim, Interval
 TITLE = "Ablations: shape, ensemble, demonstrator and critic"
 CAPTION = (
     "Differences of success before finetuning (a) and after it (b), in pairs of one seed, with 95 % intervals "
-    "(studentised bootstrap); an interval that holds 0 is a tie, and one that meets the edge goes on behind it. PostBC, "
-    "sigma-BC: at the strength that was chosen for the task on seeds of its own. DSRL but for the critics (thousands of "
-    "updates, k, and width of layers), whose learner is Best-of-N with N = 16. Shapes have equal trace. The oracle puts "
-    "noise only where a wrong action can be mended. Both profiles draw the recorded grid."
+    "(studentised bootstrap); an interval that holds 0 is a tie, and one that meets the edge goes on behind it. "
+    "PostBC, sigma-BC: at the strength that was chosen for the task on seeds of its own. DSRL but for the critics "
+    "(thousands of updates, k, and width of layers), whose learner is Best-of-N with N = 16. Shapes have equal trace. "
+    "The oracle puts noise only where a wrong action can be mended. Both profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage"))
 
