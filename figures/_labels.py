@@ -15,6 +15,9 @@ from figures._style import size_in_points
 LINE = 1.35
 """Height of a line of text, as a multiple of the size of its letters."""
 
+APART = 1.5
+"""Points that names keep between one another on one line."""
+
 End = tuple[str, str, float, float]
 """Name, colour, and the place of the last point, in data units."""
 
@@ -24,19 +27,24 @@ Box = tuple[float, float, float, float]
 """Left, low, right, high, in points from the lower left corner of the axes."""
 
 
-def apart(places: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.float64]:
+def apart(
+    places: NDArray[np.float64], heights: NDArray[np.float64], low: float = -np.inf, high: float = np.inf
+) -> NDArray[np.float64]:
     """Move centres of boxes along one axis until none touch, as little as least squares allow.
 
     Parameters
     ----------
     places, heights : ndarray, (n,)
         In the same unit.
+    low, high : float, optional
+        No box stands out beyond these; where there is no room for all, beyond `low`.
     """
     order = np.argsort(places, kind="stable")
     sizes = heights[order]
     offsets = np.concatenate([[0.0], np.cumsum((sizes[1:] + sizes[:-1]) / 2)])[: len(places)]
     moved = np.empty(len(places))
-    moved[order] = isotonic_regression(places[order] - offsets).x + offsets
+    ends = low + sizes[0] / 2, high - sizes[-1] / 2 - offsets[-1]
+    moved[order] = isotonic_regression(places[order] - offsets).x.clip(*ends) + offsets
     return moved
 
 
@@ -53,7 +61,7 @@ def name_ends(axes: Axes, ends: Sequence[End], size: float = 7.0) -> None:
     x, y = _fractions(axes, [end[2:] for end in ends]).T
     height = size_in_points(axes)[1]
     heights = np.array([LINE * size * (1 + end[0].count("\n")) / height for end in ends])
-    for (name, colour, *_), there in zip(ends, apart(y.clip(0, 1), heights), strict=True):
+    for (name, colour, *_), there in zip(ends, apart(y, heights, 0.0, 1.0), strict=True):
         axes.annotate(
             name, (float(x.max()), float(there)), (5, 0), xycoords="axes fraction", textcoords="offset points",
             color=colour, fontsize=size, va="center", annotation_clip=False,
@@ -113,7 +121,7 @@ class Placer:
 
     def write(self, name: str, box: Box, colour: str) -> None:
         """Write a name into a box, and keep others off it."""
-        self._names.append(box)
+        self._names.append((box[0] - APART, box[1], box[2] + APART, box[3]))
         middle = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]) / self._room
         self._axes.text(
             middle[0], middle[1], name, transform=self._axes.transAxes, color=colour, fontsize=self._size, ha="center",

@@ -16,10 +16,11 @@ CAPTION = (
     "Success of policies on common first states, means over seeds with Student's 95 % intervals (of single curves, not "
     "of differences), against steps of the environment, of which a chunk counts all; at 0 the pretrained policy's own "
     "success. Of sigma-BC and PostBC the strength is shown whose last success is highest on these seeds; the claims "
-    "choose it on the other half of the seeds."
+    "choose it on the other half of the seeds. T: demonstrations."
 )
 
-STEPS = "steps of the environment (thousands)"
+STEPS = ("steps of the environment (thousands)", "steps (thousands)")
+"""Label of the horizontal axis, on a page and in a column."""
 
 GAINS = (
     "curve, PostBC - BC",
@@ -94,26 +95,36 @@ def claims(arrays: Arrays, learner: str) -> list[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """One panel for each task and number of demonstrations."""
     places = list(np.ndindex(*arrays["curve"].shape[:2]))
-    figure = _style.new_figure(page=0.3 + 2.5 * -(-len(places) // 3), column=0.4 + 2.0 * -(-len(places) // 2))
+    figure = _style.new_figure(page=0.3 + 2.5 * -(-len(places) // 3), column=0.4 + 2.1 * -(-len(places) // 2))
     panels = _style.new_panels(figure, len(places), page=3, column=2)
     for k, (axes, at) in enumerate(zip(panels, places, strict=True)):
-        draw_panel(axes, arrays, at)
-        title = f"{arrays['tasks'][at[0]]}, {arrays['n_demos'][at[1]]} demonstrations"
-        _style.panel_letter(axes, "abcdefghijkl"[k], title)
-    _style.name_axes(panels, STEPS, "success")
+        draw_panel(axes, arrays, at, "abcdefghijkl"[k])
+    _style.name_axes(panels, _style.by_form(*STEPS), "success")
+    if _style.by_form(False, True):
+        _style.legend_at_end(figure, [_style.line_of(family) for family in FAMILIES], page=3, column=3)
     return figure
 
 
-def draw_panel(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
-    """Draw the curves of one task and number of demonstrations, each with its name at its end."""
-    ends = [_draw_curve(axes, arrays, at, family) for family in FAMILIES]
+def draw_panel(axes: Axes, arrays: Arrays, at: tuple[int, ...], letter: str) -> None:
+    """Draw the curves of one task and number of demonstrations.
+
+    On a page each has its name and strength at its end, in a column strengths stand in the title.
+    """
+    curves = [_draw_curve(axes, arrays, at, family) for family in FAMILIES]
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.02), min(high, 1.02))
-    _labels.name_ends(axes, ends)
+    strengths = [strength for strength, _ in curves if strength]
+    task, n = arrays["tasks"][at[0]], arrays["n_demos"][at[1]]
+    short = f"{task}, T = {n}\n{', '.join(strengths)}"
+    _style.panel_letter(axes, letter, _style.by_form(f"{task}, {n} demonstrations", short))
+    if _style.by_form(True, False):
+        ends = zip(FAMILIES, curves, strict=True)
+        names = [(f"{family}\n{strength}".rstrip(), _style.COLOURS[family], *end) for family, (strength, end) in ends]
+        _labels.name_ends(axes, names)
 
 
-def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) -> _labels.End:
-    """Draw a curve with its interval; what names its end."""
+def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) -> tuple[str, tuple[float, float]]:
+    """Draw a curve with its interval; its strength in words, and its end."""
     curves = arrays["curve"][at]
     last = np.array([np.nanmean(one) if (~np.isnan(one)).any() else -1.0 for one in curves[:, :, -1]])
     rows = np.flatnonzero(arrays["families"] == family)
@@ -121,10 +132,9 @@ def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) ->
     known = ~np.isnan(curves[best, :, -1])
     x, y = arrays["curve_steps"][at][best][known].mean(axis=0) / 1000, curves[best][known]
     ends = [mean_interval(column) for column in y.T]
-    colour, name = _style.COLOURS[family], _style.label(family)
-    letter = {"sigma-BC": "$\\sigma$", "PostBC": "$\\alpha$"}.get(family, "")
-    strength = f"\n{letter} = {arrays['strengths'][best]:g}" if letter else ""
+    colour, letter = _style.COLOURS[family], {"sigma-BC": "\\sigma", "PostBC": "\\alpha"}.get(family, "")
+    strength = f"${letter} = {arrays['strengths'][best]:g}$" if letter else ""
     low, high = np.clip([[e.low for e in ends], [e.high for e in ends]], 0, 1)
     axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(x, y.mean(axis=0), color=colour, marker=_style.MARKERS.get(family, "s"))
-    return name + strength, colour, x[-1], y.mean(axis=0)[-1]
+    return strength, (float(x[-1]), float(y.mean(axis=0)[-1]))

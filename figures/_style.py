@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure, FigureBase, SubFigure
 from matplotlib.gridspec import SubplotSpec
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
@@ -225,6 +226,44 @@ def name_axes(panels: Sequence[Axes] | NDArray[Any], xlabel: str, *ylabels: str)
             axes.set_ylabel(_wrapped(ylabel, size_in_points(axes)[1]))
 
 
+def line_of(name: str, **look: Any) -> Line2D:
+    """Line and mark of a policy, for a legend.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MARKERS`.
+    **look
+        Of `Line2D`, where it differs.
+    """
+    return Line2D([], [], **{"color": COLOURS[name], "marker": MARKERS[name], "label": label(name), **look})
+
+
+def legend_at_end(figure: Figure, handles: Sequence[Line2D], *, page: int, column: int) -> None:
+    """Legend in the place that `new_panels` or `new_pairs` left empty at the end, below all if there is none.
+
+    Parameters
+    ----------
+    figure : Figure
+    handles : sequence of Line2D
+        With labels.
+    page, column : int
+        How many stand beside one another below all, in each form.
+    """
+    empty = [axes for axes in figure.axes if not axes.axison]
+    if empty:
+        empty[0].legend(handles=handles, loc="center left", borderaxespad=0)
+    else:
+        figure.legend(handles=handles, loc="outside lower center", ncols=by_form(page, column))
+
+
+def lay_out(figure: Figure) -> None:
+    """Lay out what is there so far: `size_in_points` is what it will be, if only texts inside of panels follow."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+
+
 def _place(axes: Axes) -> SubplotSpec:
     place = axes.get_subplotspec()
     assert place is not None
@@ -254,7 +293,7 @@ def panel_letter(axes: Axes, letter: str, title: str) -> None:
 
 
 def size_in_points(axes: Axes) -> NDArray[np.float64]:
-    """Width and height of the axes before layout, in points."""
+    """Width and height of the axes as they are now, which is before layout but for `lay_out`, in points."""
     figure = axes.get_figure()
     assert figure is not None
     place, whole = axes.get_position(), figure.bbox

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from figures import _continuous_comparison as comparison
@@ -88,32 +89,33 @@ def draw_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
             axes.plot(x[row], y[row], color=colour, marker=marker, ms=size, mec="white", mew=0.5, zorder=4)
     axes.set(xlim=_room(axes.get_xlim()), ylim=_room(axes.get_ylim()))
     axes.axline((0.0, 0.0), slope=1.0, color="#777777", ls=":", lw=0.8, zorder=0)
-    _name_points(axes, arrays, x, y)
 
 
-def _name_points(axes: Axes, arrays: Arrays, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    """Each family at one of its strengths, the other strengths where there is room; and which way is better."""
+def axes_names() -> tuple[str, str]:
+    """Labels of the axes of `draw_families`."""
+    before, after = "success before finetuning", "success after finetuning"
+    return _style.by_form((before, after), (before, "success after"))
+
+
+def name_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
+    """Say which way is better, and name the points of `draw_families`; call it when the figure is laid out.
+
+    On a page each family at one of its strengths, other strengths where there is room; in a column strengths alone.
+    """
+    x, y = (means(arrays[name][at]) for name in ("pretrained", "finetuned"))
     arrow = {"arrowstyle": "->", "lw": 1.2}
-    axes.annotate(
-        "better",
-        (0.97, 0.14),
-        (0.92, 0.05),
-        xycoords="axes fraction",
-        arrowprops=arrow,
-        ha="right",
-        va="center",
-        fontsize=7,
-    )
+    axes.annotate("better", (0.97, 0.14), (0.92, 0.05), xycoords="axes fraction", arrowprops=arrow,
+                  ha="right", va="center", fontsize=7)  # fmt: skip
     placer = _labels.Placer(axes, [line for line in axes.lines if line.get_zorder() >= 3])
-    placer.reserve((0.72, 0.0, 1.0, 0.16))
+    placer.reserve(_style.by_form((0.7, 0.0, 1.0, 0.16), (0.5, 0.0, 1.0, 0.2)))
     left = []
-    for family in FAMILIES:
+    for family in _style.by_form(FAMILIES, FAMILIES[1:]):
         rows = np.flatnonzero((arrays["families"] == family) & ~np.isnan(x))
         points = [(float(x[row]), float(y[row])) for row in rows]
         strengths = [f"{strength:g}" for strength in arrays["strengths"][rows]]
         letter = {"sigma-BC": ", $\\sigma$ = ", "PostBC": ", $\\alpha$ = "}.get(family)
         names = [family + letter + strength if letter else family for strength in strengths]
-        named = placer.place(names, points, _style.COLOURS[family])
+        named = placer.place(names, points, _style.COLOURS[family]) if _style.by_form(True, False) else -1
         left += [(strengths[i], points[i], family) for i in range(len(rows)) if i != named]
     for strength, point, family in left:
         placer.place([strength], [point], _style.COLOURS[family], needed=False)
@@ -127,23 +129,34 @@ def _room(ends: tuple[float, float]) -> tuple[float, float]:
     return max(ends[0], -0.02), min(ends[1], 1.03)
 
 
+def marks_of_differences() -> list[Line2D]:
+    """Marks of `draw_differences`, for a legend."""
+    return [
+        Line2D([], [], color=colour, marker=marker, ls="", label=name.replace("equal success", "equal\nsuccess"))
+        for name, (colour, marker) in DIFFERENCES.items()
+    ]
+
+
 def draw_differences(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
-    """Draw PostBC minus sigma-BC at equal success and at equal noise, for each alpha, by the noise it added."""
+    """Draw PostBC minus sigma-BC at equal success and at equal noise, for each alpha, by the noise it added.
+
+    Ticks say the noise and below it alpha, in a column alpha alone.
+    """
     ours = np.flatnonzero(arrays["families"] == "PostBC")
     noise = means(arrays["noise"][at][ours])
     everything = np.stack([arrays[f"matched_{key}"][at] for key in ("mean", "low", "high")])
     known = ~np.isnan(noise)
     ours, noise, everything = ours[known], noise[known], everything[:, :, known]
-    limit = 1.15 * np.abs(everything[np.isfinite(everything)]).max(initial=0.1)
+    limit = min(1.0, 1.15 * np.abs(everything[np.isfinite(everything)]).max(initial=0.1))
     axes.axhline(0.0, color="#333333", lw=0.8)
-    for j, (name, (colour, marker)) in enumerate(DIFFERENCES.items()):
+    for j, (colour, marker) in enumerate(DIFFERENCES.values()):
         mean, low, high = everything[:, j]
         x = noise * 1.1 ** (j - 1)
         axes.vlines(x, np.maximum(low, -2 * limit), np.minimum(high, 2 * limit), color=colour, lw=1.0)
-        axes.plot(x, mean, color=colour, marker=marker, ls="", label=name)
+        axes.plot(x, mean, color=colour, marker=marker, ls="")
     axes.set(xscale="log", ylim=(-limit, limit))
     alphas = arrays["strengths"][ours]
-    names = [f"{x:.2f}\n$\\alpha$ = {alpha:g}" for x, alpha in zip(noise, alphas, strict=True)]
-    axes.set_xticks(noise, names, fontsize=6.5)
+    names = [_style.by_form(f"{x:.2f}\n{alpha:g}", f"{alpha:g}") for x, alpha in zip(noise, alphas, strict=True)]
+    axes.set_xticks(noise, names)
     axes.margins(x=0.1)
     axes.minorticks_off()

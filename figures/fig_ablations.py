@@ -1,12 +1,12 @@
 """Ablations of PostBC and of the finetuners, each a paired difference before and after finetuning."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import _continuous_comparison as comparison
 from figures import _grid, _style
@@ -16,13 +16,13 @@ from figures._pretraining import MASKED, Plan
 from figures._sweep import Sweep
 from theory.claims import Claim
 
-TITLE = "Ablations: what shape, ensemble, demonstrator and critic change"
+TITLE = "Ablations: shape, ensemble, demonstrator and critic"
 CAPTION = (
-    "Differences of success before finetuning (left) and after it (right), in pairs of one seed, with 95 % intervals "
+    "Differences of success before finetuning (a) and after it (b), in pairs of one seed, with 95 % intervals "
     "(studentised bootstrap); an interval that holds 0 is a tie, and one that meets the edge goes on behind it. "
-    "PostBC, sigma-BC: at the strength that was chosen for the task on seeds of its own. DSRL but for the critics, "
-    "whose learner is Best-of-N with N = 16. Shapes have equal trace. The oracle puts noise only where a wrong action "
-    "can be mended. Both profiles draw the recorded grid."
+    "PostBC, sigma-BC: at the strength that was chosen for the task on seeds of its own. DSRL but for the critics "
+    "(thousands of updates, k, and width of layers), whose learner is Best-of-N with N = 16. Shapes have equal trace. "
+    "The oracle puts noise only where a wrong action can be mended. Both profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage", "by_n"))
 
@@ -47,6 +47,15 @@ GROUPS = (
     "one strength for all, minus one for each",
     "critic of Best-of-N, minus usual",
 )
+PRINTED = {
+    "with sigma": "with $\\sigma$ =",
+    "masked sigma": "masked $\\sigma$",
+    "masked 2 sigma": "masked $2\\sigma$",
+    "held-out alpha": "held-out $\\alpha$",
+    "shrunken alpha": "shrunken $\\alpha$",
+}
+SHORT = {", minus ": " $-$ ", " minus ": " $-$ ", " updates": ""}
+"""What is printed for words of groups and labels, and for more of them in a column."""
 MASK = "oracle mask"
 CHANGES = (
     (GROUPS[0], ("3 members", "30 members", "100 members")),
@@ -56,6 +65,12 @@ CHANGES = (
 """Variants that are held against the usual PostBC."""
 CLAIMED = ("noise, minus full covariance", "oracle mask", "beyond the paper")
 """Groups whose lines after finetuning are claims."""
+
+
+LOOKS = dict(zip(_grid.TASKS, zip(_style.OTHERS, ("o", "s", "^", "D", "v"), strict=False), strict=True))
+"""Colour and marker of each task."""
+STEP = 0.3
+"""Between the marks of two tasks on one line, as a share of a line's least height."""
 
 
 def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
@@ -86,7 +101,8 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
         found += [Contrast(g, label, Place(task, n, plan), Place(task, n, other)) for g, label, plan, other in lines]
         found += [
             Contrast(
-                GROUPS[8], f"{name}, {plan.family}", Place(task, n, plan, f"Best-of-N, {name}, N = 16"),
+                GROUPS[8], f"{name.replace(' thousand', 'k')}: {plan.family}",
+                Place(task, n, plan, f"Best-of-N, {name}, N = 16"),
                 Place(task, n, plan, f"Best-of-N, {_grid.USUAL}, N = 16"),
             )
             for name in _grid.CRITICS
@@ -112,7 +128,10 @@ def contrasts(chosen: _grid.Chosen) -> list[Contrast]:
         if task not in _grid.SHRUNKEN:
             continue
         shrunken = Plan("PostBC", stretch * ours.strength, "shrunken alpha")
-        found += [Contrast(GROUPS[6], f"from {n}", Place(task, n, shrunken), Place(task, n, ours)) for n in (5, 50)]
+        found += [
+            Contrast(GROUPS[6], f"from {n} demonstrations", Place(task, n, shrunken), Place(task, n, ours))
+            for n in (5, 50)
+        ]
     return sorted(found, key=lambda one: GROUPS.index(one.group))
 
 
@@ -156,53 +175,67 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def draw(arrays: Arrays) -> Figure:
-    """Lines of one group below one another, marks of one task in its colour."""
-    lines = list(dict.fromkeys(zip(arrays["group"].tolist(), arrays["label"].tolist(), strict=True)))
-    heads = [i for i, (group, _) in enumerate(lines) if i == 0 or lines[i - 1][0] != group]
-    place: dict[tuple[str, str], float] = {}
-    titles: list[tuple[float, str]] = []
+    """Lines of one group below one another, with a mark for each task."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for group, label, task in zip(arrays["group"], arrays["label"], arrays["task"], strict=True):
+        tasks.setdefault((str(group), str(label)), []).append(str(task))
+    heads: dict[str, float] = {}
+    places: dict[tuple[str, str], float] = {}
     y = 0.0
-    for i, line in enumerate(lines):
-        if i in heads:
+    for (group, label), some in tasks.items():
+        some.sort(key=list(LOOKS).index)
+        if group not in heads:
             y -= 0.6
-            titles.append((y, line[0]))
-            y -= 1.0
-        place[line] = y
-        y -= 1.0
-    height = _style.by_form(0.155, 0.19) * -y
-    figure = _style.new_figure(page=0.6 + height, column=0.9 + height)
+            heads[group] = y - 0.5
+            y -= _style.by_form(1.0, 1.3)
+        height = max(1.0, 1.2 * STEP * len(some))
+        places[group, label] = y - height / 2
+        y -= height
+    figure = _style.new_figure(page=0.6 - 0.165 * y, column=0.9 - 0.17 * y)
     panels = _style.new_panels(figure, 2, page=2, column=2, sharey=True)
-    colours = dict(zip(_grid.TASKS, _style.OTHERS, strict=False))
-    for when, (axes, title) in enumerate(zip(panels, ("before finetuning", "after finetuning"), strict=True)):
-        _draw_lines(axes, arrays, place, colours, when)
-        _style.panel_letter(axes, "ab"[when], f"success {title}, difference")
-        axes.set_xlabel("difference of success")
-        for at, name in titles if when == 0 else ():
-            axes.text(0.01, at, name, transform=axes.get_yaxis_transform(), fontsize=7,
-                      fontweight="bold", va="center")  # fmt: skip
+    limit = np.ceil(10 * max(0.2, 1.2 * np.nanmax(np.abs(arrays["mean"])))) / 10
+    for when, (axes, title) in enumerate(
+        zip(panels, _style.by_form(("before finetuning", "after finetuning"), ("before", "after")), strict=True)
+    ):
+        for at in heads.values():
+            axes.axhline(at, color="#DDDDDD", lw=0.5)
+        axes.axvline(0.0, color="#333333", lw=0.8)
+        _draw_lines(axes, arrays, tasks, places, when)
+        _style.panel_letter(axes, "ab"[when], title)
+        axes.set(xlabel=_style.by_form("difference of success", "difference\nof success"), xlim=(-limit, limit))
+        axes.set_xticks(_style.by_form(np.linspace(-limit, limit, 5), np.array([-limit / 2, 0.0, limit / 2])))
+        axes.xaxis.set_major_formatter("{x:g}")
+    names = [_printed(name) for name in (*heads, *(label for _, label in places))]
+    panels[0].set_yticks([*heads.values(), *places.values()], names, fontsize=_style.by_form(7.0, 6.2))
+    for name in panels[0].get_yticklabels()[: len(heads)]:
+        name.set_fontweight("bold")
     for axes in panels:
-        names = [_style.by_form(label, textwrap.fill(label, 19)) for _, label in place]
-        axes.set_yticks(list(place.values()), names, fontsize=_style.by_form(7.0, 6.2), linespacing=0.9)
-        axes.tick_params(labelbottom=True)
-    panels[0].set_ylim(y + 0.4, 0.2)
-    for task, colour in colours.items():
-        panels[1].plot([], [], color=colour, marker="o", ls="", label=task)
-    across = _style.by_form(len(colours), 3)
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=across)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_ylim(y - 0.2, 0.0)
+    marks = [Line2D([], [], color=colour, marker=mark, ls="", label=task) for task, (colour, mark) in LOOKS.items()]
+    _style.legend_at_end(figure, marks, page=len(marks), column=3)
     return figure
 
 
+def _printed(name: str) -> str:
+    for words, printed in {**PRINTED, **_style.by_form({}, SHORT)}.items():
+        name = name.replace(words, printed)
+    return name
+
+
 def _draw_lines(
-    axes: Axes, arrays: Arrays, place: Mapping[tuple[str, str], float], colours: Mapping[str, str], when: int
+    axes: Axes,
+    arrays: Arrays,
+    tasks: Mapping[tuple[str, str], Sequence[str]],
+    places: Mapping[tuple[str, str], float],
+    when: int,
 ) -> None:
-    limit = 0.4
-    axes.axvline(0.0, color="#333333", lw=0.8)
-    names = list(colours)
-    for i in range(arrays["group"].size):
-        task = str(arrays["task"][i])
-        y = place[str(arrays["group"][i]), str(arrays["label"][i])] + 0.15 * (2 - names.index(task))
+    """Draw all differences before or after finetuning; one that is missing is not drawn."""
+    for i in np.flatnonzero(~np.isnan(arrays["mean"][:, when])):
+        line, task = (str(arrays["group"][i]), str(arrays["label"][i])), str(arrays["task"][i])
+        y = places[line] + STEP * ((len(tasks[line]) - 1) / 2 - tasks[line].index(task))
         mean, low, high = (float(arrays[name][i, when]) for name in ("mean", "low", "high"))
-        axes.hlines(y, max(low, -2 * limit), min(high, 2 * limit), color=colours[task], lw=1.0)
-        axes.plot(mean, y, color=colours[task], marker="o", ms=2.5, ls="")
-    axes.set_xlim(-limit, limit)
-    axes.grid(visible=False, axis="y")
+        colour, mark = LOOKS[task]
+        axes.hlines(y, max(low, -2.0), min(high, 2.0), color=colour, lw=1.0)
+        axes.plot(mean, y, color=colour, marker=mark, ms=3.0, ls="")

@@ -9,16 +9,18 @@ from figures import _continuous_finetuning as grid
 from figures import _grid, _style, _tradeoff
 from figures import _learning_curves as curves
 from figures._artifacts import Arrays
+from figures._pretraining import FAMILIES
 from figures._sweep import Sweep
 from theory.claims import Claim
 
-TITLE = "Best-of-N: success against rollouts, and the trade-off by strength"
+TITLE = "Best-of-N: more rollouts, and the trade-off by strength"
 CAPTION = (
-    "Upper panels: success of the best of 16 samples by a critic that learnt from 200 and 1000 episodes of the "
+    "a, c and so on: success of the best of 16 samples by a critic that learnt from 200 and 1000 episodes of the "
     "pretrained policy, whose own success stands at 0; means over seeds with Student's 95 % intervals (of single "
-    "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. Lower panels: success "
+    "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. b, d and so on: success "
     "before and after finetuning (N = 16, 1000 episodes) along each family's strengths, with Student's 95 % intervals; "
-    "up and to the right is better, and the dotted line is no gain. Both profiles draw the recorded grid."
+    "up and to the right is better, and the dotted line is no gain; the numbers beside the marks are sigma or alpha. "
+    "T: demonstrations. Both profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "rollouts"))
 
@@ -48,13 +50,17 @@ def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
     learning, at = _learning(arrays), LEARNERS.index("Best-of-N, N = 16")
     n_tasks = arrays["tasks"].size
-    figure = _style.new_figure(page=0.4 + 4.6 * -(-n_tasks // 3), column=0.4 + 1.8 * n_tasks)
+    figure = _style.new_figure(page=0.4 + 4.6 * -(-n_tasks // 3), column=0.6 + 1.8 * n_tasks)
     pairs = _style.new_pairs(figure, n_tasks, page=3, ratio=1.0)
     for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
-        curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0))
-        n = arrays["n_demos"][0]
-        _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}, {n} demonstrations")
+        curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0), "abcdefghijkl"[2 * k])
         _tradeoff.draw_families(lower, arrays, (k, 0, at))
-        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}, by strength")
-    _style.name_pairs(pairs, (curves.STEPS, "success"), ("success before finetuning", "success after finetuning"))
+        title = _style.by_form(f"{task}, by strength", f"{task}\nby strength")
+        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], title)
+    _style.name_pairs(pairs, (_style.by_form(*curves.STEPS), "success"), _tradeoff.axes_names())
+    if _style.by_form(False, True):
+        _style.legend_at_end(figure, [_style.line_of(family) for family in FAMILIES], page=3, column=3)
+    _style.lay_out(figure)
+    for k, (_, lower) in enumerate(pairs):
+        _tradeoff.name_families(lower, arrays, (k, 0, at))
     return figure

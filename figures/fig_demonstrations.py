@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
@@ -19,15 +20,16 @@ from theory.probability import mean_interval
 
 TITLE = "Demonstrations: what PostBC gains, from few and from many"
 CAPTION = (
-    "Upper panels: success before finetuning (dashed) and after DSRL (solid), means over seeds with Student's 95 % "
+    "a, c and so on: success before finetuning (dashed) and after DSRL (solid), means over seeds with Student's 95 % "
     "intervals (of single policies, not of differences). Sigma and alpha are the same for all numbers of "
-    "demonstrations; they were chosen for each task from 10 demonstrations on seeds of their own. Lower panels: "
-    "success after finetuning, PostBC minus BC and minus sigma-BC in pairs of one seed, with 95 % intervals "
-    "(studentised bootstrap). Both profiles draw the recorded grid."
+    "demonstrations; they were chosen for each task from 10 demonstrations on seeds of their own. b, d and so on: "
+    "success after finetuning, PostBC minus BC and minus sigma-BC, each in that rival's colour, in pairs of one seed, "
+    "with 95 % intervals (studentised bootstrap). Both profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "demonstrations"))
 N_DEMOS = (5, 10, 20, 50)
 RIVALS = ("BC", "sigma-BC")
+WHEN = {"before finetuning": "--", "after DSRL": "-"}
 
 
 def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
@@ -93,7 +95,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
     n_tasks = arrays["tasks"].size
-    figure = _style.new_figure(page=0.4 + 4.4 * -(-n_tasks // 3), column=0.4 + 1.8 * n_tasks)
+    figure = _style.new_figure(page=0.4 + 4.4 * -(-n_tasks // 3), column=0.6 + 1.8 * n_tasks)
     pairs = _style.new_pairs(figure, n_tasks, page=3, ratio=1.2)
     for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
         for axes in (upper, lower):
@@ -102,11 +104,17 @@ def draw(arrays: Arrays) -> Figure:
             axes.xaxis.set_minor_locator(NullLocator())
         sigma, alpha = arrays["strengths"][k]
         _draw_success(upper, arrays, k)
-        _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}: $\\sigma$ = {sigma:g}, $\\alpha$ = {alpha:g}")
+        strengths = f"$\\sigma$ = {sigma:g}, $\\alpha$ = {alpha:g}"
+        title = _style.by_form(f"{task}: {strengths}", f"{task}\n{strengths}")
+        _style.panel_letter(upper, "abcdefghijkl"[2 * k], title)
         _draw_gains(lower, arrays, k)
-        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}: PostBC's gain")
-    words = "demonstrations"
-    _style.name_pairs(pairs, (words, "success"), (words, "success after finetuning, difference"))
+        title = _style.by_form(f"{task}: PostBC's gain", f"{task}\nPostBC's gain")
+        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], title)
+    words, gain = "demonstrations", _style.by_form("success after finetuning, difference", "difference")
+    _style.name_pairs(pairs, (words, "success"), (words, gain))
+    families = _style.by_form([], [_style.line_of(family) for family in FAMILIES])
+    when = [Line2D([], [], color="#555555", ls=dashes, label=name) for name, dashes in WHEN.items()]
+    _style.legend_at_end(figure, [*families, *when], page=2, column=2)
     return figure
 
 
@@ -114,7 +122,7 @@ def _draw_success(axes: Axes, arrays: Arrays, task: int) -> None:
     names = []
     for f, family in enumerate(FAMILIES):
         colour, marker = _style.COLOURS[family], _style.MARKERS[family]
-        for when, dashes in ((0, "--"), (1, "-")):
+        for when, dashes in enumerate(WHEN.values()):
             mean, low, high = arrays["ends"][task, :, f, when].T
             x = np.array(N_DEMOS) * 1.04 ** (f - 1)
             axes.plot(x, mean, color=colour, marker=marker, ls=dashes, lw=1.2, alpha=1.0 if when else 0.6)
@@ -123,7 +131,8 @@ def _draw_success(axes: Axes, arrays: Arrays, task: int) -> None:
                 names.append((family, colour, float(x[-1]), float(mean[-1])))
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.02), min(high, 1.03))
-    _labels.name_ends(axes, names)
+    if _style.by_form(True, False):
+        _labels.name_ends(axes, names)
 
 
 def _draw_gains(axes: Axes, arrays: Arrays, task: int) -> None:
@@ -136,4 +145,5 @@ def _draw_gains(axes: Axes, arrays: Arrays, task: int) -> None:
         axes.plot(x, mean, color=colour, marker=_style.MARKERS[rival], lw=1.0)
         names.append((f"over\n{rival}", colour, float(x[-1]), float(mean[-1])))
     axes.set_ylim(axes.get_ylim())
-    _labels.name_ends(axes, names)
+    if _style.by_form(True, False):
+        _labels.name_ends(axes, names)

@@ -8,19 +8,20 @@ from matplotlib.figure import Figure
 from figures import _continuous_finetuning as grid
 from figures import _grid, _style, _tradeoff
 from figures._artifacts import Arrays
+from figures._pretraining import FAMILIES
 from figures._sweep import Sweep
 from theory.claims import Claim
 
 TITLE = "Before and after finetuning: each family's trade-off"
 CAPTION = (
-    "Upper panels: success before and after finetuning by DSRL, means over seeds, along each family's strengths "
+    "a, c and so on: success before and after finetuning by DSRL, means over seeds, along each family's strengths "
     "(sigma-BC: sigma, PostBC: alpha; the numbers beside the marks; larger marks, more noise); up and to the right is "
     "better, and the dotted line is no gain. Crosses: Student's 95 % intervals, of single policies, not of "
-    "differences. Lower panels: PostBC minus sigma-BC in pairs of one seed, for each alpha, by the noise it added, "
+    "differences. b, d and so on: PostBC minus sigma-BC in pairs of one seed, for each alpha, by the noise it added, "
     "with 95 % intervals (studentised bootstrap): success after finetuning at equal success before it (against the "
     "best of sigma-BC and BC, found on the other half of the seeds), and success before and after at equal noise. "
     "Where nothing can be matched there is no point. An interval that holds 0 is a tie; one that meets the edge goes "
-    "on behind it."
+    "on behind it. T: demonstrations."
 )
 FULL = _grid.Recorded(("strengths",))
 QUICK = grid.QUICK
@@ -45,14 +46,22 @@ def draw(arrays: Arrays) -> Figure:
     for k, (at, (upper, lower)) in enumerate(zip(places, pairs, strict=True)):
         _tradeoff.draw_families(upper, arrays, at)
         task, n = arrays["tasks"][at[0]], arrays["n_demos"][at[1]]
-        _style.panel_letter(upper, "abcdefghijkl"[2 * k], f"{task}, {n} demonstrations")
+        title = _style.by_form(f"{task}, {n} demonstrations", f"{task}, T = {n}")
+        _style.panel_letter(upper, "abcdefghijkl"[2 * k], title)
         _tradeoff.draw_differences(lower, arrays, at)
-        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}, at equal success or noise")
+        _style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}, matched")
+    noise = "noise added (root mean square,\naction units); below it, $\\alpha$"
     _style.name_pairs(
         pairs,
-        ("success before finetuning", "success after finetuning"),
-        ("noise added, root mean square (action units)", "success, PostBC minus sigma-BC"),
+        _tradeoff.axes_names(),
+        (
+            _style.by_form(noise, "$\\alpha$, by noise added"),
+            _style.by_form("success, PostBC minus sigma-BC", "PostBC $-$ sigma-BC"),
+        ),
     )
-    handles, names = pairs[0][1].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=_style.by_form(len(handles), 1))
+    families = _style.by_form([], [_style.line_of(family) for family in FAMILIES])
+    _style.legend_at_end(figure, [*families, *_tradeoff.marks_of_differences()], page=3, column=2)
+    _style.lay_out(figure)
+    for at, (upper, _) in zip(places, pairs, strict=True):
+        _tradeoff.name_families(upper, arrays, at)
     return figure

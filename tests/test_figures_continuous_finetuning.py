@@ -1,10 +1,9 @@
-"""The grid of finetuning: its table and tensors, comparisons on numbers made up so that the answer is known, claims."""
+"""The grid of finetuning: its table and tensors, comparisons on numbers made up so that the answer is known."""
 
 import json
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from continuous.best_of_n import BestOfN, finetune_best_of_n
 from continuous.dsrl import DSRL, finetune_dsrl
 from continuous.tasks import TASKS
-from figures import _cloning, fig_dsrl, fig_tradeoff
+from figures import _cloning
 from figures import _continuous_comparison as comparison
 from figures import _continuous_finetuning as grid
 from figures._cloning import Effort
@@ -449,86 +448,3 @@ def test_what_is_adjusted_for_is_the_places_of_one_comparison():
     known = apart["n"] > 0
     assert (together["holm"][known] >= apart["holm"][known]).all()
     assert (together["holm"][known] > apart["holm"][known]).any()
-
-
-# --- the figures ------------------------------------------------------------------------------------------------------
-
-
-def claims_of(module, change, config):
-    arrays = module.compared(grid.tensors(made_up(config, change)), np.random.default_rng(5))
-    module.draw(arrays)
-    return {claim.id: claim for claim in module.check(arrays)}
-
-
-ONE = replace(SMALL, tasks=("reach",), n_seeds=12, finetuners=("DSRL",))
-
-
-def good(family, strength, n_demos):
-    """PostBC finetunes to 0.9 from few demonstrations, the others to 0.6; from many all do alike."""
-    noise = strength * {"sigma-BC": 1.0, "PostBC": 0.15, "BC": 0.0}[family]
-    before = 0.5 - 0.2 * noise + (0.05 if family == "PostBC" else 0.0)
-    return before, (0.9 if family == "PostBC" and n_demos == 5 else 0.6 if n_demos == 5 else 0.85)
-
-
-def bad(family, strength, n_demos):
-    """PostBC is worse in everything, and the more so from few demonstrations."""
-    before, after = good("sigma-BC", strength, n_demos)
-    return (before - 0.2, after - 0.2 - 0.1 * (n_demos == 5)) if family == "PostBC" else (before, after)
-
-
-@pytest.mark.parametrize(("change", "verdict"), [(good, "holds"), (bad, "violated")])
-def test_the_verdicts_of_the_trade_off_follow_the_numbers(change, verdict):
-    claims = claims_of(fig_tradeoff, change, ONE)
-    few = {name: claim for name, claim in claims.items() if "-reach-5-DSRL" in name}
-    assert len(few) == 6
-    assert {claim.verdict for claim in few.values()} == {verdict}
-    (shrinks,) = (claim for claim in claims.values() if claim.source == "E3")
-    assert shrinks.verdict == verdict
-    assert all(claim.as_expected for claim in claims.values())  # claims of the paper's experiments never fail a run
-
-
-def test_the_first_part_of_the_grid_is_too_small_for_verdicts():
-    """As its own page says: there the best alpha is below BC by an interval clear of 0, with an adjusted p of 0.0625."""
-    table = Path(__file__).parents[1] / "results" / "dsrl_stick_n10.csv"
-    arrays = fig_tradeoff.compared(grid.read_tables([table]), np.random.default_rng(0))
-    claims = fig_tradeoff.check(arrays)
-    assert {claim.verdict for claim in claims} == {"inconclusive"}
-    assert any(claim.interval.high < claim.bound for claim in claims)
-    assert min(claim.p_value for claim in claims) == pytest.approx(4 * 2 / 2**7)
-
-
-def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
-    table = made_up(ONE)
-    slow = [{**row, "pretrain_seconds": "9.0", "finetune_seconds": "99.0"} for row in table]
-    for module in (fig_tradeoff, fig_dsrl):
-        one, other = (module.compared(grid.tensors(rows), np.random.default_rng(5)) for rows in (table, slow))
-        assert one.keys() == other.keys()
-        for name, values in one.items():
-            assert_array_equal(other[name], values)
-
-
-def test_a_tie_is_called_inconclusive():
-    claims = claims_of(fig_tradeoff, lambda *_: (0.5, 0.7), ONE)
-    assert {c.verdict for c in claims.values() if c.source != "E1"} <= {"inconclusive"}
-
-
-def test_the_learning_curves_are_judged():
-    claims = claims_of(fig_dsrl, good, replace(ONE, n_demos=(5,)))
-    assert [claim.verdict for claim in claims.values()] == ["holds"] * 5
-    worse = claims_of(fig_dsrl, bad, replace(ONE, n_demos=(5,)))
-    assert worse["dsrl-reach-5-curve-PostBC-BC"].verdict == "violated"
-
-
-@pytest.mark.parametrize("module", [fig_tradeoff, fig_dsrl])
-@pytest.mark.parametrize("change", [good, bad])
-@pytest.mark.parametrize("n_seeds", [3, 7])
-def test_with_few_seeds_nothing_is_claimed(module, change, n_seeds):
-    """Of 7 pairs the least p-value is 2/2^7, and that of 5 or more comparisons, adjusted, at least 0.07."""
-    claims = claims_of(module, change, replace(ONE, n_demos=(5,), n_seeds=n_seeds))
-    assert {claim.verdict for claim in claims.values()} == {"inconclusive"}
-    assert min(claim.p_value for claim in claims.values()) >= min(1.0, 2 / 2**n_seeds * len(claims)) - 1e-12
-
-
-def test_seven_seeds_are_not_enough_even_where_the_interval_is_clear():
-    claims = claims_of(fig_tradeoff, good, replace(ONE, n_demos=(5,), n_seeds=7))
-    assert any(claim.interval.low > claim.bound for claim in claims.values())

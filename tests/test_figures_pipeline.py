@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import made_up_grid
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -19,13 +20,18 @@ from figures import (
     _continuous_comparison,
     _continuous_finetuning,
     _experiment,
+    _grid,
+    _learning_curves,
     _pipeline,
     _style,
+    fig_ablations,
     fig_action_density,
     fig_bc_fails,
+    fig_best_of_n,
     fig_bridge,
     fig_chess,
-    fig_dsrl,
+    fig_demonstrations,
+    fig_dppo,
     fig_errata,
     fig_estimators,
     fig_finetune_cost,
@@ -49,8 +55,8 @@ from figures._sweep import Sweep
 CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
 LITTLE = _cloning.Effort(3, 30, 8, 20, 8, 10)
 FINETUNING = _continuous_finetuning.Config(
-    ("corridor",), (3, 5), 2, (0.3, 0.6), (1.0,), ("DSRL",),
-    _continuous_finetuning.Settings(rounds=1, evaluation_episodes=10), LITTLE,
+    ("corridor",), (3, 5), 2, _continuous_finetuning.strengths((0.3, 0.6), (1.0,)),
+    settings=_continuous_finetuning.Settings(rounds=1, evaluation_episodes=10), effort=LITTLE,
 )  # fmt: skip
 SMALL = {
     "fig_action_density": fig_action_density.Config((3, 6), 2, LITTLE, 50),
@@ -61,6 +67,10 @@ SMALL = {
     "fig_pretrained": fig_pretrained.Config(("reach", "stick"), (3, 6), 2, LITTLE),
     "fig_tradeoff": FINETUNING,
     "fig_dsrl": FINETUNING,
+    "fig_dppo": fig_dppo.FULL,
+    "fig_best_of_n": fig_best_of_n.FULL,
+    "fig_demonstrations": fig_demonstrations.FULL,
+    "fig_ablations": fig_ablations.FULL,
     "fig_bc_fails": replace(fig_bc_fails.QUICK, epsilons=(0.125, 0.03, 0.01, 0.003), n_sampled=3, replicates=100),
     "fig_uniform_fails": replace(fig_uniform_fails.QUICK, n_demos=(10, 1000), n_alphas=7),
     "fig_estimators": replace(fig_estimators.QUICK, replicates=200),
@@ -85,16 +95,26 @@ def lacks_data(name):
     return bool(missing_data(getattr(_pipeline.figure_module(name), "NEEDS", ())))
 
 
+def truth(family, strength, n_demos):
+    """Success before and after finetuning, for the recorded tables: noise costs, then helps, then costs again."""
+    noise = strength * made_up_grid.SHARE[family]
+    return 0.6 - 0.5 * noise, 0.65 + 0.25 * np.exp(-8 * (noise - 0.3) ** 2) + 0.01 * np.log(n_demos)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    cache = tmp_path_factory.mktemp("cells")
+    cache, tables = tmp_path_factory.mktemp("cells"), tmp_path_factory.mktemp("tables")
     made = {}
 
     def get(name):
         if lacks_data(name):
             pytest.skip(f"the data of {name} are not found")
         if name not in made:
-            made[name] = _pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
+            if isinstance(SMALL[name], _grid.Recorded) and not list(tables.iterdir()):
+                made_up_grid.write_all(tables, truth)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(_grid, "RESULTS", tables)
+                made[name] = _pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
         return {key: value.copy() for key, value in made[name].items()}
 
     return get
@@ -406,33 +426,63 @@ def spread_of(method, place, factor, when=slice(None)):
 
 
 def ends(kind, low, high):
-    """Put all intervals of a kind there, with p-values to match."""
+    """Put all intervals of a kind there (of the only one if it has no name), with p-values to match."""
+    start = kind and f"{kind}_"
 
     def change(arrays):
-        arrays[f"{kind}_wide_low"][...], arrays[f"{kind}_wide_high"][...] = low, high
-        arrays[f"{kind}_holm"][...] = 0.01
+        arrays[f"{start}wide_low"][...], arrays[f"{start}wide_high"][...] = low, high
+        arrays[f"{start}holm"][...] = 0.01
 
     return change
 
 
+def words(*parts):
+    """Parts of a claim's name, joined."""
+    text = " ".join(str(part) for part in parts)
+    return text.replace(",", "").replace(" - ", " ").replace("= ", "").replace(" ", "-")
+
+
 def claims_of_finetuning():
-    """Those of the small run, each with intervals on either side of its bound."""
-    pairs = [
-        (
-            "fig_tradeoff",
-            "compared",
-            f"tradeoff-compared-corridor-{n}-DSRL-{what.replace(',', '').replace(' - ', '-').replace(' ', '-')}",
+    """Each with intervals on either side of its bound."""
+    corridor, tasks = [("corridor", n) for n in FINETUNING.n_demos], [(task, 10) for task in _grid.TASKS]
+    found = [
+        (name, "compared", words("tradeoff", task, n, learner, what))
+        for name, places, learners in (
+            ("fig_tradeoff", corridor, ("DSRL",)),
+            ("fig_best_of_n", tasks, ("Best-of-N, N = 4", "Best-of-N, N = 16")),
         )
-        for n in FINETUNING.n_demos
+        for task, n in places
+        for learner in learners
         for what in _continuous_comparison.COMPARISONS
     ]
-    pairs.append(("fig_tradeoff", "shrinks", "tradeoff-shrinks-corridor-3-minus-that-from-5-DSRL-finetuned-PostBC-BC"))
-    pairs += [
-        ("fig_dsrl", "gain", f"dsrl-corridor-{n}-{what.replace(',', '').replace(' - ', '-').replace(' ', '-')}")
-        for n in FINETUNING.n_demos
-        for what in fig_dsrl.GAINS
+    found += [
+        (name, kind, words(learner, task, n, what))
+        for name, kind, learner, places in (
+            ("fig_dsrl", "gain", "dsrl", corridor),
+            ("fig_dppo", "gain", "dppo", tasks),
+            ("fig_best_of_n", "rollouts gain", "best-of-16", tasks),
+        )
+        for task, n in places
+        for what in _learning_curves.GAINS
     ]
-    return {claim: (name, ends(kind, 0.1, 0.2), ends(kind, -0.4, -0.3)) for name, kind, claim in pairs}
+    found += [
+        ("fig_demonstrations", kind, words("demonstrations", task, rival, end))
+        for task in _grid.TASKS
+        for rival in ("BC", "sigma-BC")
+        for kind, end in (("fall", "shrinks"), ("gain", 5), ("gain", 20), ("gain", 50))
+    ]
+    shapes = ("diagonal", "isotropic", "with sigma 0.1", "with sigma 0.2")
+    rivals = ("minus sigma-BC", "minus PostBC")
+    lines = [(task, "noise minus full covariance", shape) for task in ("stick", "reach") for shape in shapes]
+    lines += [("stick", "oracle mask", f"masked {sigma} {rival}") for sigma in ("sigma", "2 sigma") for rival in rivals]
+    lines += [
+        (task, "beyond the paper", f"{name} {rival}")
+        for task in _grid.TASKS
+        for name in ("held-out alpha", "own states")
+        for rival in rivals
+    ]
+    found += [("fig_ablations", "", words("ablations", *line)) for line in lines]
+    return {claim: (name, ends(kind, 0.1, 0.2), ends(kind, -0.4, -0.3)) for name, kind, claim in found}
 
 
 POST = fig_action_density.NAMES.index("PostBC")

@@ -8,7 +8,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from figures import _continuous_finetuning as grid
-from figures import _grid, _tradeoff, fig_ablations, fig_best_of_n, fig_demonstrations, fig_dppo, fig_dsrl, fig_tradeoff
+from figures import (
+    _grid,
+    _learning_curves,
+    _tradeoff,
+    fig_ablations,
+    fig_best_of_n,
+    fig_demonstrations,
+    fig_dppo,
+    fig_dsrl,
+    fig_tradeoff,
+)
 from figures._continuous_finetuning import Config, strengths
 from figures._pairs import Pairs, Place
 from figures._pretraining import Plan
@@ -83,13 +93,20 @@ def test_with_few_seeds_nothing_is_claimed(module, change, n_seeds):
     assert min(claim.p_value for claim in claims.values()) >= min(1.0, 2 / 2**n_seeds) - 1e-12
 
 
+@pytest.mark.parametrize("module", [fig_tradeoff, fig_dsrl])
+def test_five_seeds_are_not_enough_even_where_the_interval_is_clear(module):
+    claims = claims_of(module, good, replace(ONE, n_seeds=5))
+    assert any(claim.interval.low > claim.bound for claim in claims.values())
+
+
 def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
     table = made_up_grid.rows([ONE], good)
     slow = [{**row, "pretrain_seconds": "9.0", "finetune_seconds": "99.0"} for row in table]
-    one, other = (_tradeoff.compared(grid.tensors(rows), ("DSRL",), np.random.default_rng(5)) for rows in (table, slow))
-    assert one.keys() == other.keys()
-    for name, values in one.items():
-        assert_array_equal(other[name], values)
+    for work, learner in ((_tradeoff.compared, ("DSRL",)), (_learning_curves.compared, "DSRL")):
+        one, other = (work(grid.tensors(rows), learner, np.random.default_rng(5)) for rows in (table, slow))
+        assert one.keys() == other.keys()
+        for name, values in one.items():
+            assert_array_equal(other[name], values)
 
 
 # --- pairs ------------------------------------------------------------------------------------------------------------
