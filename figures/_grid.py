@@ -46,6 +46,11 @@ def _strengths(_: Chosen) -> list[Config]:
     return [Config((task,), (N_DEMOS,), n, strengths(), both) for task, n in TASKS.items()]
 
 
+def _strengths_ends(_: Chosen) -> list[Config]:
+    """Beyond the upper ends, where Best-of-N was best on reach."""
+    return [Config(("reach",), (N_DEMOS,), TASKS["reach"], strengths((1.6,), (8.0,))[1:], ("DSRL", "Best-of-N"))]
+
+
 def chosen_plans(chosen: Mapping[str, float]) -> tuple[Plan, ...]:
     """BC, and each family at its chosen strength."""
     return (Plan("BC", 0.0), *(Plan(family, chosen[family]) for family in ("sigma-BC", "PostBC")))
@@ -169,13 +174,14 @@ PARTS: dict[str, Callable[[Chosen], list[Config]]] = {
     "critics": _critics,
     "shrinkage": _shrinkage,
     "rollouts": _rollouts,
+    "strengths_ends": _strengths_ends,
     "choice_by_n": _choice_by_n,
     "by_n": _by_n,
 }
 
 
 CHOICES = ("choice", "choice_ends")
-FREE = (*CHOICES, "choice_by_n", "strengths")
+FREE = (*CHOICES, "choice_by_n", "strengths", "strengths_ends")
 """Parts that need no choice; `CHOICES` make it, and `choice_by_n` those of other numbers of demonstrations."""
 
 
