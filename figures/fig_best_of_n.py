@@ -22,7 +22,7 @@ CAPTION = (
     "up and to the right is better, and the dotted line is no gain; the numbers beside the marks are sigma or alpha. "
     "T: demonstrations. Both profiles draw the recorded grid."
 )
-FULL = QUICK = _grid.Recorded(("strengths", "rollouts"))
+FULL = QUICK = _grid.Recorded(("strengths", "strengths_ends", "rollouts"))
 
 LEARNERS = ("Best-of-N, N = 4", "Best-of-N, N = 16")
 ROLLOUTS = "rollouts "
@@ -31,7 +31,9 @@ ROLLOUTS = "rollouts "
 
 def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and compare the families seed by seed."""
-    by_strength, by_rollouts = (grid.tensors(_grid.table(_grid.Recorded((part,)), sweep)) for part in config.parts)
+    by_strength, by_rollouts = (
+        grid.tensors(_grid.table(_grid.Recorded(parts), sweep)) for parts in (config.parts[:-1], config.parts[-1:])
+    )
     rng = sweep.generator("Best-of-N comparisons")
     learning = curves.compared(by_rollouts, "Best-of-N, by rollouts, N = 16", rng)
     return _tradeoff.compared(by_strength, LEARNERS, rng) | {ROLLOUTS + name: one for name, one in learning.items()}

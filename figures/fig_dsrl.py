@@ -13,7 +13,7 @@ from theory.claims import Claim
 
 TITLE = "DSRL: success against steps of the environment"
 CAPTION = curves.CAPTION
-FULL = _grid.Recorded(("strengths",))
+FULL = _grid.Recorded(("strengths", "strengths_ends"))
 QUICK = grid.QUICK
 
 

@@ -23,7 +23,7 @@ CAPTION = (
     "Where nothing can be matched there is no point. An interval that holds 0 is a tie; one that meets the edge goes "
     "on behind it. T: demonstrations."
 )
-FULL = _grid.Recorded(("strengths",))
+FULL = _grid.Recorded(("strengths", "strengths_ends"))
 QUICK = grid.QUICK
 
 
