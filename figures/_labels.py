@@ -103,9 +103,9 @@ class Placer:
             Which of the names was written; -1 for none.
         """
         options = [
-            (self._badness(box) + radius, i, box)
+            (self._badness(box) + radius**2 / 10, i, box)
             for i, (name, at) in enumerate(zip(names, _fractions(self._axes, points) * self._room, strict=True))
-            for radius in ((3.0, 6.0, 10.0) if needed else (3.0, 6.0))
+            for radius in ((3.0, 6.0, 10.0, 16.0, 24.0) if needed else (3.0, 6.0))
             for box in self._around(name, at, radius)
         ]
         bad, i, box = min(options)

@@ -212,7 +212,7 @@ def draw(arrays: Arrays) -> Figure:
     for axes in panels:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
-    panels[0].set_ylim(y - 0.2, 0.0)
+    panels[0].set(ylim=(y - 0.2, 0.0), ylabel="what is changed")
     marks = [Line2D([], [], color=colour, marker=mark, ls="", label=task) for task, (colour, mark) in LOOKS.items()]
     _style.legend_at_end(figure, marks, page=len(marks), column=3)
     return figure

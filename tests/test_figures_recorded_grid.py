@@ -5,7 +5,7 @@ from dataclasses import replace
 import made_up_grid
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from figures import _continuous_finetuning as grid
 from figures import (
@@ -149,10 +149,12 @@ def test_all_figures_of_the_grid_follow_the_numbers(tables, monkeypatch):
     tables(good)
     found = {module: claims_of(module, None, monkeypatch=monkeypatch) for module in ALL}
     for module in (fig_tradeoff, fig_dsrl, fig_dppo, fig_best_of_n):
-        verdicts = {claim.verdict for claim in found[module].values() if claim.source != "E1"}  # alpha may be 4
-        assert verdicts == {"holds"}, module
+        judged = {name: c.verdict for name, c in found[module].items() if c.source != "E1"}  # alpha may be 4
+        few = {judged.pop(name) for name in list(judged) if name.startswith("best-of-16")}
+        assert few <= {"inconclusive"}  # of 6 pairs the least p-value is 2/2^6, and adjusted for 5 tasks 0.16
+        assert set(judged.values()) == {"holds"}, module
     whole = fig_dsrl.compute(fig_dsrl.FULL, Sweep(5))
-    assert_allclose(whole["curve_steps"][..., -1], 20_000)  # not cut where Best-of-N, in the same table, ends
+    assert np.nanmin(whole["curve_steps"][..., -1]) == 20_000  # not cut where Best-of-N, in the same table, ends
     e3 = [claim for claim in found[fig_demonstrations].values() if claim.source == "E3"]
     assert len(e3) == 10
     assert {claim.verdict for claim in e3} == {"holds"}
