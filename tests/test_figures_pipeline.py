@@ -460,7 +460,6 @@ def claims_of_finetuning():
         for name, kind, learner, places in (
             ("fig_dsrl", "gain", "dsrl", corridor),
             ("fig_dppo", "gain", "dppo", tasks),
-            ("fig_best_of_n", "rollouts gain", "best-of-16", tasks),
         )
         for task, n in places
         for what in _learning_curves.GAINS
@@ -473,8 +472,14 @@ def claims_of_finetuning():
     ]
     shapes = ("diagonal", "isotropic", "with sigma 0.1", "with sigma 0.2")
     rivals = ("minus sigma-BC", "minus PostBC")
-    lines = [(task, "noise minus full covariance", shape) for task in ("stick", "reach") for shape in shapes]
-    lines += [("stick", "oracle mask", f"masked {sigma} {rival}") for sigma in ("sigma", "2 sigma") for rival in rivals]
+    ablated = ("stick", "corridor")
+    lines = [(task, "noise minus full covariance", shape) for task in ablated for shape in shapes]
+    lines += [
+        (task, "oracle mask", f"masked {sigma} {rival}")
+        for task in ablated
+        for sigma in ("sigma", "2 sigma")
+        for rival in rivals
+    ]
     lines += [
         (task, "beyond the paper", f"{name} {rival}")
         for task in _grid.TASKS
