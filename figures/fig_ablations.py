@@ -143,17 +143,17 @@ def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     found = comparison.stacked([pairs.differences(one.place, one.other) for one in lines], (len(lines),))
     found[[one.place.plan == one.other.plan for one in lines], 0] = np.nan  # one policy, differently finetuned
     rng = sweep.generator("ablations")
-    group = np.array([one.group for one in lines])
+    group, label = (np.array([getattr(one, name) for one in lines]) for name in ("group", "label"))
     names = ("mean", *comparison.JUDGED, "n")
     judged: Arrays = {name: np.full(found.shape[:2], np.nan) for name in names}
-    for one in GROUPS:  # adjusted within a group, before and after apart
-        rows = np.flatnonzero(group == one)
+    for line in dict.fromkeys(zip(group.tolist(), label.tolist(), strict=True)):  # adjusted for its tasks
+        rows = np.flatnonzero((group == line[0]) & (label == line[1]))
         for name, values in comparison.judged_apart(found[rows], rng, (0.0, 0.0)).items():
             judged[name][rows] = values
     return {
         **judged,
         "group": group,
-        "label": np.array([one.label for one in lines]),
+        "label": label,
         "task": np.array([one.place.task for one in lines]),
         "n_demos": np.array([one.place.n_demos for one in lines]),
     }
@@ -168,7 +168,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
             comparison.claim(
                 arrays, (int(i), 1), f"ablations {task} {group} {label}", "E0",
                 f"{task} from {arrays['n_demos'][i]} demonstrations, success after finetuning, {group}, {label}",
-                "those of the group",
+                "those of one line on all its tasks",
             )
         )  # fmt: skip
     return [claim for claim in found if claim is not None]

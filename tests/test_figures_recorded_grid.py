@@ -149,10 +149,8 @@ def test_all_figures_of_the_grid_follow_the_numbers(tables, monkeypatch):
     tables(good)
     found = {module: claims_of(module, None, monkeypatch=monkeypatch) for module in ALL}
     for module in (fig_tradeoff, fig_dsrl, fig_dppo, fig_best_of_n):
-        judged = {name: c.verdict for name, c in found[module].items() if c.source != "E1"}  # alpha may be 4
-        few = {judged.pop(name) for name in list(judged) if name.startswith("best-of-16")}
-        assert few <= {"inconclusive"}  # of 6 pairs the least p-value is 2/2^6, and adjusted for 5 tasks 0.16
-        assert set(judged.values()) == {"holds"}, module
+        verdicts = {claim.verdict for claim in found[module].values() if claim.source != "E1"}  # alpha may be 4
+        assert verdicts == {"holds"}, module
     whole = fig_dsrl.compute(fig_dsrl.FULL, Sweep(5))
     assert np.nanmin(whole["curve_steps"][..., -1]) == 20_000  # not cut where Best-of-N, in the same table, ends
     e3 = [claim for claim in found[fig_demonstrations].values() if claim.source == "E3"]
