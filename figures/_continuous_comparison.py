@@ -272,14 +272,18 @@ def claim(
     low, high, mean, p = (float(judgement[key][at]) for key in ("wide_low", "wide_high", "mean", "holm"))
     if np.isnan(mean):
         return None
-    words = name.replace(",", "").replace(" - ", " ").replace("= ", "").replace(" ", "-")
     return Claim(
-        words, source, ">=", Interval(low, high), bound, "sampled",
+        claim_id(name), source, ">=", Interval(low, high), bound, "sampled",
         f"{what}: mean {mean:+.3f} over {int(judgement['n'][at])} seeds; intervals by the studentised bootstrap of the "
         f"pairs, {together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted after Holm for as "
         f"many; decided only where p is at most {SIGNIFICANT:g}, too.",
         p,
     )  # fmt: skip
+
+
+def claim_id(name: str) -> str:
+    """Id of a claim from its name."""
+    return name.replace(",", "").replace(" - ", " ").replace("= ", "").replace(" ", "-")
 
 
 def parts(arrays: Arrays, prefix: str) -> Arrays:

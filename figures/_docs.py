@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from figures._artifacts import atomic, save_text
+from figures._continuous_comparison import claim_id
+from figures._grid import N_DEMOS, TASKS
 from figures._pipeline import figure_module, figure_names
 from figures._report import BOUNDS, EMPIRICAL, ERRATA, EXPERIMENTS, small_png
 from theory.claims import EMPIRICAL_SOURCES, Result
@@ -168,7 +170,12 @@ def with_blocks(readme: str, record: Mapping[str, Any]) -> str:
     ValueError
         If the lines of a block are not there exactly once.
     """
-    for name, block in (("results", results_table(all_results(), record["steps"])), ("claims", claims_table(record))):
+    blocks = {
+        "results": results_table(all_results(), record["steps"]),
+        "claims": claims_table(record),
+        "control": control_table(record),
+    }
+    for name, block in blocks.items():
         begin, end = f"<!-- {name}: made by make docs -->\n", f"<!-- end {name} -->"
         if readme.count(begin) != 1 or readme.count(end) != 1:
             raise ValueError(f"README.md must have the lines {begin.strip()!r} and {end!r} once each")
@@ -217,6 +224,35 @@ def claims_table(record: Mapping[str, Any]) -> str:
     lines = ["| claims about computed data | how they came out |", "|---|---|"]
     lines += [f"| {name} | {_tally(claims) or 'not put to a test yet'} |" for name, claims in groups]
     return "\n".join(lines) + "\n"
+
+
+CONTROL = {
+    "finetuned, PostBC - BC": "after: PostBC minus BC",
+    "finetuned, PostBC - sigma-BC": "after: PostBC minus sigma-BC",
+    "finetuned at equal pretrained success, PostBC - sigma-BC": "after, at equal success before",
+    "pretrained at equal noise, PostBC - sigma-BC": "before, at equal noise",
+    "finetuned at equal noise, PostBC - sigma-BC": "after, at equal noise",
+}
+"""Comparisons of `fig_tradeoff` that the README shows, and their names there."""
+
+
+def control_table(record: Mapping[str, Any]) -> str:
+    """Return how PostBC compares with BC and sigma-BC before and after DSRL, task by task, as Markdown."""
+    claims = {claim["id"]: claim for claim in record["claims"] if claim["figure"] == "fig_tradeoff"}
+    lines = [f"| task | {' | '.join(CONTROL.values())} |", "|---" * (1 + len(CONTROL)) + "|"]
+    for task in TASKS:
+        names = [claim_id(f"tradeoff {task} {N_DEMOS} DSRL {what}") for what in CONTROL]
+        if any(name in claims for name in names):
+            lines.append(f"| {task} | {' | '.join(_entry(claims.get(name)) for name in names)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _entry(claim: Mapping[str, Any] | None) -> str:
+    if claim is None:
+        return ""
+    low, high = claim["interval"]
+    verdict = "" if claim["verdict"] == "inconclusive" else f"**{claim['verdict']}** "
+    return f"{verdict}[{low:.2f}, {high:.2f}]"
 
 
 def _tally(entries: Iterable[Mapping[str, Any]]) -> str:

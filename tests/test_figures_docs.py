@@ -11,6 +11,7 @@ from figures import __main__ as command
 from figures import _docs
 from figures._docs import (
     claims_table,
+    control_table,
     differences,
     gallery,
     lacking_figures,
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 RECORD = json.loads((DOCS / "verdicts.json").read_text(encoding="utf-8"))
 NAMES = ["fig_bc_fails", "fig_estimators"]
-BLOCKS = "".join(f"<!-- {name}: made by make docs -->\n<!-- end {name} -->\n" for name in ("results", "claims"))
+BLOCKS = "".join(f"<!-- {name}: made by make docs -->\n<!-- end {name} -->\n" for name in ("results", "claims", "control"))
 
 
 def claim(figure, id="a", source="R1", verdict="holds"):
@@ -117,6 +118,25 @@ def test_claims_of_the_papers_experiments_are_counted_apart():
     assert "| this project's own | 2 hold |" in found
     assert re.search(r"\| E2: .* \| 1 holds, 1 violated \|", found)
     assert re.search(r"\| E4: .* \| not put to a test yet \|", found)
+
+
+def test_the_table_of_control_says_each_task_with_its_verdicts_and_a_tie_without():
+    after = [
+        claim("fig_tradeoff", f"tradeoff-{task}-10-DSRL-finetuned-PostBC-{rival}", "E2", verdict) | {"interval": ends}
+        for task, rival, verdict, ends in (
+            ("push", "BC", "inconclusive", [-0.125, 0.5]),
+            ("stick", "BC", "holds", [0.061, 0.25]),
+            ("stick", "sigma-BC", "violated", [-0.25, -0.061]),
+        )
+    ]
+    head, rule, *lines = control_table({"claims": after}).splitlines()
+    assert head.startswith("| task | after: PostBC minus BC | after: PostBC minus sigma-BC |")
+    assert rule.count("---") == head.count("|") - 1
+    assert lines == [
+        "| stick | **holds** [0.06, 0.25] | **violated** [-0.25, -0.06] |  |  |  |",
+        "| push | [-0.12, 0.50] |  |  |  |  |",
+    ]
+    assert control_table({"claims": [claim("fig_dsrl", after[0]["id"])]}).count("\n") == 2
 
 
 def test_a_readme_without_its_markers_is_refused():
