@@ -29,7 +29,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 RECORD = json.loads((DOCS / "verdicts.json").read_text(encoding="utf-8"))
 NAMES = ["fig_bc_fails", "fig_estimators"]
-BLOCKS = "".join(f"<!-- {name}: made by make docs -->\n<!-- end {name} -->\n" for name in ("results", "claims", "control"))
+BLOCKS = "".join(
+    f"<!-- {name}: made by make docs -->\n<!-- end {name} -->\n" for name in ("results", "claims", "control")
+)
 
 
 def claim(figure, id="a", source="R1", verdict="holds"):
