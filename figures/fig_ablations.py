@@ -191,7 +191,7 @@ def draw(arrays: Arrays) -> Figure:
         height = max(1.0, 1.2 * STEP * len(some))
         places[group, label] = y - height / 2
         y -= height
-    figure = _style.new_figure(page=0.6 - 0.165 * y, column=0.9 - 0.17 * y)
+    figure = _style.new_figure(page=0.6 - 0.165 * y, column=0.9 - 0.158 * y)
     panels = _style.new_panels(figure, 2, page=2, column=2, sharey=True)
     limit = np.ceil(10 * max(0.2, 1.2 * np.nanmax(np.abs(arrays["mean"])))) / 10
     for when, (axes, title) in enumerate(
