@@ -1,4 +1,4 @@
-# make repro   check everything and redraw the figures, quick settings (two to three minutes)
+# make repro   check everything and redraw the figures, quick settings (about three minutes)
 # make test    run the tests
 # make full    the settings of the published figures
 # Each builds .venv first when it is missing or older than what it is built from.
