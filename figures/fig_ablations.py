@@ -22,7 +22,9 @@ CAPTION = (
     "(studentised bootstrap); an interval that holds 0 is a tie, and one that meets the edge goes on behind it. "
     "PostBC, sigma-BC: at the strength that was chosen for the task on seeds of its own. DSRL but for the critics "
     "(thousands of updates, k, and width of layers), whose learner is Best-of-N with N = 16. Shapes have equal trace. "
-    "The oracle puts noise only where a wrong action can be mended. Both profiles draw the recorded grid."
+    "The oracle puts noise only where a wrong action can be mended. 8 seeds, 5 for the critics, all for good "
+    "demonstrators; stick from 10 demonstrations and corridor from 5, but all tasks from 10 where beyond the paper. "
+    "Both profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage", "by_n"))
 

@@ -20,7 +20,8 @@ CAPTION = (
     "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. b, d and so on: success "
     "before and after finetuning (N = 16, 1000 episodes) along each family's strengths, with Student's 95 % intervals; "
     "up and to the right is better, and the dotted line is no gain; the numbers beside the marks are sigma or alpha. "
-    "T: demonstrations. Both profiles draw the recorded grid."
+    "T: demonstrations. Seeds: 5 in a, c and so on; in b, d and so on 20 of reach and stick and 10 of the others. Both "
+    "profiles draw the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "strengths_ends", "rollouts"))
 

@@ -24,7 +24,8 @@ CAPTION = (
     "intervals (of single policies, not of differences). Sigma and alpha are the same for all numbers of "
     "demonstrations; they were chosen for each task from 10 demonstrations on seeds of their own. b, d and so on: "
     "success after finetuning, PostBC minus BC and minus sigma-BC, each in that rival's colour, in pairs of one seed, "
-    "with 95 % intervals (studentised bootstrap). Both profiles draw the recorded grid."
+    "with 95 % intervals (studentised bootstrap). 20 seeds of reach and stick, 10 of the others. Both profiles draw "
+    "the recorded grid."
 )
 FULL = QUICK = _grid.Recorded(("strengths", "demonstrations"))
 N_DEMOS = (5, 10, 20, 50)
