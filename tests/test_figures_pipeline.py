@@ -5,8 +5,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import made_figures_grid
 import numpy as np
-import oracles_figures_grid
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -97,7 +97,7 @@ def lacks_data(name):
 
 def truth(family, strength, n_demos):
     """Success before and after finetuning, for the recorded tables: noise costs, then helps, then costs again."""
-    noise = strength * oracles_figures_grid.SHARE[family]
+    noise = strength * made_figures_grid.SHARE[family]
     return 0.6 - 0.5 * noise, 0.65 + 0.25 * np.exp(-8 * (noise - 0.3) ** 2) + 0.01 * np.log(n_demos)
 
 
@@ -111,7 +111,7 @@ def data(tmp_path_factory):
             pytest.skip(f"the data of {name} are not found")
         if name not in made:
             if isinstance(SMALL[name], _grid.Recorded) and not list(tables.iterdir()):
-                oracles_figures_grid.write_all(tables, truth)
+                made_figures_grid.write_all(tables, truth)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(_grid, "RESULTS", tables)
                 made[name] = _pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))

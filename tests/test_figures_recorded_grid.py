@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+import made_figures_grid
 import numpy as np
-import oracles_figures_grid
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -29,7 +29,7 @@ ONE = Config(("reach",), (5,), 12, strengths((0.2, 0.4), (1.0, 2.0)))
 
 def good(family, strength, n_demos):
     """PostBC finetunes to 0.9 from few demonstrations, the others to 0.6; from many all do alike."""
-    before = 0.5 - 0.2 * strength * oracles_figures_grid.SHARE[family] + (0.05 if family == "PostBC" else 0.0)
+    before = 0.5 - 0.2 * strength * made_figures_grid.SHARE[family] + (0.05 if family == "PostBC" else 0.0)
     return before, (0.9 if family == "PostBC" and n_demos < 20 else 0.6 if n_demos < 20 else 0.85)
 
 
@@ -46,7 +46,7 @@ def tie(*_):
 def claims_of(module, change, config=ONE, monkeypatch=None):
     """Claims by id; what is drawn must be drawable."""
     if monkeypatch is None:
-        arrays = module.compute.__globals__["grid"].tensors(oracles_figures_grid.rows([config], change))
+        arrays = module.compute.__globals__["grid"].tensors(made_figures_grid.rows([config], change))
         rng = np.random.default_rng(5)
         if module is fig_tradeoff:
             arrays = _tradeoff.compared(arrays, ("DSRL",), rng)
@@ -100,7 +100,7 @@ def test_five_seeds_are_not_enough_even_where_the_interval_is_clear(module):
 
 
 def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
-    table = oracles_figures_grid.rows([ONE], good)
+    table = made_figures_grid.rows([ONE], good)
     slow = [{**row, "pretrain_seconds": "9.0", "finetune_seconds": "99.0"} for row in table]
     for work, learner in ((_tradeoff.compared, ("DSRL",)), (_learning_curves.compared, "DSRL")):
         one, other = (work(grid.tensors(rows), learner, np.random.default_rng(5)) for rows in (table, slow))
@@ -113,7 +113,7 @@ def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
 
 
 def test_pairs_are_of_the_seeds_that_both_have():
-    pairs = Pairs(oracles_figures_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=3)], good))
+    pairs = Pairs(made_figures_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=3)], good))
     plans = [Plan("PostBC", 1.0), Plan("BC", 0.0)]
     one, other = (Place("reach", 5, plan) for plan in plans)
     assert pairs.scores(one).shape == (2, 12)
@@ -122,7 +122,7 @@ def test_pairs_are_of_the_seeds_that_both_have():
     assert_array_equal(mixed, pairs.scores(one)[:, :3] - pairs.scores(Place("stick", 5, plans[1])))
     with pytest.raises(KeyError):
         pairs.differences(one, Place("push", 5, plans[1]))
-    lonely = Pairs(oracles_figures_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=2, first_seed=11)], good))
+    lonely = Pairs(made_figures_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=2, first_seed=11)], good))
     with pytest.raises(ValueError, match="1 seeds in common"):
         lonely.differences(one, Place("stick", 5, plans[1]))
 
@@ -136,7 +136,7 @@ def tables(tmp_path, monkeypatch):
     monkeypatch.setattr(_grid, "RESULTS", tmp_path)
 
     def write(change):
-        oracles_figures_grid.write_all(tmp_path, change)
+        made_figures_grid.write_all(tmp_path, change)
 
     return write
 

@@ -6,7 +6,7 @@ import sys
 import types
 from pathlib import Path
 
-import oracles_figures_grid
+import made_figures_grid
 import pytest
 
 import paper_repro
@@ -134,7 +134,7 @@ def test_from_data_draws_figures_of_recorded_tables_from_those(tmp_path, monkeyp
     tables.mkdir()
     monkeypatch.setattr(_grid, "RESULTS", tables)
     arguments = ("--full", "--only", "fig_dppo", "--from-data")
-    oracles_figures_grid.write_all(tables, lambda family, strength, n_demos: (0.4, 0.7 - 0.1 * (family == "PostBC")))
+    made_figures_grid.write_all(tables, lambda family, strength, n_demos: (0.4, 0.7 - 0.1 * (family == "PostBC")))
     assert run(tmp_path / "out", *arguments) == 0
     names = {path.name for path in (tmp_path / "out").glob("fig_dppo*")}
     assert {"fig_dppo.npz", "fig_dppo.json", "fig_dppo.png", "fig_dppo_column.pdf"} <= names
