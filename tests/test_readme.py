@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from continuous.dsrl import DSRL
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -44,7 +46,7 @@ def test_the_example_of_finetuning_prints_a_curve(tmp_path):
     rows = re.findall(r"(\d+) steps  success ([01]\.\d+)", done.stdout)
     assert [int(steps) for steps, _ in rows] == sorted({int(steps) for steps, _ in rows})
     assert rows[0][0] == "0"
-    assert len(rows) == 4
+    assert len(rows) == 1 + DSRL().rounds // DSRL().evaluate_every
 
 
 def test_the_test_of_a_bound_has_at_most_15_lines_and_passes(tmp_path):
