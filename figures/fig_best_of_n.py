@@ -40,10 +40,6 @@ def compute(config: _grid.Recorded, sweep: Sweep) -> Arrays:
     return _tradeoff.compared(by_strength, LEARNERS, rng) | {ROLLOUTS + name: one for name, one in learning.items()}
 
 
-def _learning(arrays: Arrays) -> Arrays:
-    return comparison.parts(arrays, ROLLOUTS)
-
-
 def check(arrays: Arrays) -> Sequence[Claim]:
     """E1 and E2 for each task and number of candidates; the upper panels have too few seeds for claims."""
     return _tradeoff.claims(arrays)
@@ -51,7 +47,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
-    learning, at = _learning(arrays), LEARNERS.index("Best-of-N, N = 16")
+    learning, at = comparison.parts(arrays, ROLLOUTS), LEARNERS.index("Best-of-N, N = 16")
     n_tasks = arrays["tasks"].size
     figure = _style.new_figure(page=0.4 + 4.6 * -(-n_tasks // 3), column=0.6 + 1.8 * n_tasks)
     pairs = _style.new_pairs(figure, n_tasks, page=3, ratio=1.0)

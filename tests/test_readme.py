@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from continuous.dsrl import DSRL
+from figures._continuous_finetuning import read_rows
+from figures._pairs import Pairs, Place
+from figures._pretraining import Plan
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,3 +96,26 @@ def test_commands_and_figures_that_the_readme_names_exist():
     assert figures <= set(re.findall(r"`(fig_\w+)`", README))
     for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", README):
         assert (ROOT / picture).exists(), picture
+
+
+STATED = (
+    ("stick", 10, "DSRL", Plan("PostBC", 2.0), Plan("BC", 0.0), 1, "a difference of 0.17 ["),
+    ("stick", 10, "DSRL", Plan("PostBC", 2.0), Plan("BC", 0.0), 0, "success before it: on stick 0.15 ["),
+    ("stick", 10, "DSRL", Plan("PostBC", 1.0), Plan("BC", 0.0), 1, "gains 0.10 ["),
+    ("push", 10, "DSRL", Plan("PostBC", 2.0), Plan("sigma-BC", 0.4), 1, "0.23 [0.15, 0.39] below sigma-BC"),
+    ("stick", 10, "DPPO", Plan("PostBC", 2.0), Plan("sigma-BC", 0.4), 1, "PostBC ends 0.32 ["),
+    ("push", 10, "DPPO", Plan("PostBC", 2.0), Plan("BC", 0.0), 1, "on push by 0.19 ["),
+    ("reach", 5, "DSRL", Plan("PostBC", 0.5), Plan("BC", 0.0), 1, "PostBC's gain is 0.03 from 5"),
+    ("stick", 10, "DSRL", Plan("PostBC", 2.0, "isotropic"), Plan("PostBC", 2.0), 1, "0.16 [0.01, 0.27]"),
+    ("stick", 10, "DSRL", Plan("PostBC", 1.0, "held-out alpha"), Plan("BC", 0.0), 1, "gains 0.25 ["),
+)
+
+
+@pytest.mark.parametrize("stated", STATED, ids=lambda stated: stated[-1])
+def test_differences_that_the_readme_states_are_those_of_the_recorded_tables(stated):
+    task, n, learner, plan, other, when, words = stated
+    parts = ("strengths", "demonstrations", "dppo", "ablations", "beyond")
+    pairs = Pairs([row for part in parts for row in read_rows(ROOT / "results" / f"{part}.csv")])
+    mean = pairs.differences(Place(task, n, plan, learner), Place(task, n, other, learner))[when].mean()
+    assert words in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"{abs(mean):.2f}" == re.search(r"0\.\d\d", words)[0]
