@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         that stops the run exits with 3.
     """
     guard()
-    from figures._pipeline import figure_module, figure_names
-    from figures._sweep import Sweep
+    from figures.running.pipeline import figure_module, figure_names
+    from figures.running.sweep import Sweep
     from theory.results import all_results
 
     options, chosen_results, chosen_figures = _parse(arguments, [r.id for r in all_results()], figure_names())
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check_folder(options: argparse.Namespace, profile: str, figures: Sequence[str], whole: bool) -> None:
     """Refuse, before anything is touched, a folder that cannot be written or whose content does not fit."""
-    from figures._pipeline import saved_problem
+    from figures.running.pipeline import saved_problem
 
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -134,8 +134,8 @@ def _decide(executor: Executor | None, names: Sequence[str], *, show_steps: bool
 def _make_figures(
     options: argparse.Namespace, profile: str, names: Sequence[str], sweep: Any
 ) -> tuple[list[Any], list[dict[str, Any]]]:
-    from figures._data import VARIABLE
-    from figures._pipeline import lacking, make
+    from figures.running.data import VARIABLE
+    from figures.running.pipeline import lacking, make
 
     outcomes, left_out = [], []
     for name in names:
@@ -218,10 +218,10 @@ def _finish(
     left_out: list[dict[str, Any]],
     seconds: float,
 ) -> None:
-    from figures._artifacts import save_json, save_text
-    from figures._explorer import write_explorer
-    from figures._provenance import origin, provenance
-    from figures._report import write_report
+    from figures.pages.explorer import write_explorer
+    from figures.pages.report import write_report
+    from figures.running.artifacts import save_json, save_text
+    from figures.running.provenance import origin, provenance
     from theory.errata import errata_markdown
     from theory.results import all_results
 

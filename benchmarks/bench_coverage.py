@@ -10,7 +10,7 @@ from tabular.exact_coverage import LOG_NEGLIGIBLE
 from tabular.gamma_star import gamma_star
 from tabular.instances import garnet
 from tabular.policies import paper_choice, uniform_noise
-from theory.probability import multinomial_box_probability
+from theory.statistics.probability import multinomial_box_probability
 
 
 def box_against_convolution() -> list[Row]:

@@ -20,8 +20,8 @@ from continuous.finetuning import Checkpoints, Experience, Finetuned, Pretrained
 from continuous.networks import Floats, Network
 from continuous.tasks import Task
 from continuous.training import Training
-from theory import validate
-from theory.streams import stream, substream
+from theory.base import validate
+from theory.base.streams import stream, substream
 
 FloatArray = NDArray[np.float64]
 

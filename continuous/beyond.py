@@ -14,8 +14,8 @@ from continuous.demonstrations import Demonstrations
 from continuous.ensembles import Recipe, fit_ensemble
 from continuous.evaluation import Decision, evaluate
 from continuous.tasks import Task
-from theory import validate
-from theory.streams import substream
+from theory.base import validate
+from theory.base.streams import substream
 
 FloatArray = NDArray[np.float64]
 

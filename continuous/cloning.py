@@ -18,7 +18,7 @@ from continuous.networks import Network
 from continuous.paths import PATHS
 from continuous.samplers import Inverse, ancestral, chain_log_likelihood, invert, sample
 from continuous.training import Training
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 

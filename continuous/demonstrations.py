@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

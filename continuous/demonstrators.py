@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from continuous import _dynamics as dynamics
 from continuous.demonstrations import Demonstrations
 from continuous.tasks import RUNNING, Task, tip
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 

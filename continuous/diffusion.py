@@ -11,7 +11,7 @@ from continuous.networks import Floats, Network
 from continuous.paths import Path, Preconditioning
 from continuous.samplers import Denoise
 from continuous.training import Optimiser, Training
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, NDArray[np.int64]], FloatArray]

@@ -21,8 +21,8 @@ from continuous.networks import Floats, Network
 from continuous.samplers import Denoise, ancestral
 from continuous.tasks import Task
 from continuous.training import Optimiser, Training
-from theory import validate
-from theory.streams import stream, substream
+from theory.base import validate
+from theory.base.streams import stream, substream
 
 FloatArray = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ from continuous import _kernels
 from continuous.finetuning import Checkpoints, Experience, Finetuned, Pretrained, network_inputs, roll_out, with_clock
 from continuous.networks import Floats, Network
 from continuous.tasks import Task
-from theory import validate
-from theory.streams import stream, substream
+from theory.base import validate
+from theory.base.streams import stream, substream
 
 FloatArray = NDArray[np.float64]
 

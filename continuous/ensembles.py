@@ -16,8 +16,8 @@ from continuous.demonstrations import Demonstrations, Scale
 from continuous.files import load_arrays, save_arrays
 from continuous.networks import Floats, IntArray, Network
 from continuous.training import Optimiser, Training, fit
-from theory import validate
-from theory.streams import stream
+from theory.base import validate
+from theory.base.streams import stream
 
 FloatArray = NDArray[np.float64]
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.tasks import Task
-from theory import validate
+from theory.base import validate
+from theory.base.streams import stream
 from theory.claims import Interval
-from theory.probability import clopper_pearson
-from theory.streams import stream
+from theory.statistics.probability import clopper_pearson
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -204,7 +204,7 @@ def compare(first: Evaluation, second: Evaluation, confidence: float = 0.95) -> 
     The difference of the rates is P[only the first succeeds] - P[only the second does]. Each is covered by a
     Clopper-Pearson interval that misses with half of 1 - confidence, so their difference holds the truth with the
     stated confidence for any number of episodes: somewhat wide, never too narrow. For several training seeds, take
-    `theory.probability.mean_interval` of the differences by seed instead.
+    `theory.statistics.probability.mean_interval` of the differences by seed instead.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.files import npz_arrays, whole_file
+from theory.base.files import npz_arrays, whole_file
 
 FORMAT = 1
 """Version of the files that `save_arrays` writes."""

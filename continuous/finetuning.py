@@ -17,7 +17,7 @@ from continuous.demonstrations import Scale
 from continuous.evaluation import Act, Decision, Evaluation, Policy, evaluate
 from continuous.networks import Floats
 from continuous.tasks import Task
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 Choose = Callable[[FloatArray, np.random.Generator], tuple[FloatArray, FloatArray]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from continuous import _dynamics as dynamics
 from continuous.tasks import FAILED, RUNNING, SUCCEEDED, TIMED_OUT, Task
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 Env = gymnasium.Env[Any, Any]

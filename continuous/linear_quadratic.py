@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from continuous import _dynamics as dynamics
 from continuous.demonstrators import Script, Style
 from continuous.tasks import Task
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 

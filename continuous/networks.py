@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from continuous import _kernels
 from continuous.files import load_arrays, save_arrays
-from theory import validate
+from theory.base import validate
 
 Floats = NDArray[np.floating[Any]]
 IntArray = NDArray[np.int64]

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from continuous.demonstrations import Demonstrations
-from theory import validate
+from theory.base import validate
 
 BOARD = 512.0
 """Pixels of the board's side."""

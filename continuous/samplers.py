@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.paths import Path, Steps
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 Denoise = Callable[[FloatArray, float, float], FloatArray]

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from continuous import _dynamics as dynamics
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

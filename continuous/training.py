@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from continuous import _kernels
 from continuous.networks import Floats, IntArray, Network
-from theory import validate
+from theory.base import validate
 
 LOSSES = {"squared": _kernels.SQUARED, "gaussian": _kernels.GAUSSIAN}
 DEVIATION_FLOOR = 1e-2

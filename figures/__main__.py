@@ -20,17 +20,18 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 0, or 1 where the documentation does not agree with a run, and 2 for a bad command line."""
-    from figures import _docs, _grid
+    from figures.control import grid
+    from figures.pages import docs
 
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    docs = commands.add_parser("docs", help="write README's tables, docs/gallery.md and the pictures")
-    docs.add_argument("folders", nargs="*", type=Path, default=[Path("out")], metavar="DIR",
+    writing = commands.add_parser("docs", help="write README's tables, docs/gallery.md and the pictures")
+    writing.add_argument("folders", nargs="*", type=Path, default=[Path("out")], metavar="DIR",
                       help="output folders, the preferred first; one holds a whole run (default: out)")  # fmt: skip
-    docs.add_argument("--check", action="store_true", help="write nothing; compare with the whole run")
+    writing.add_argument("--check", action="store_true", help="write nothing; compare with the whole run")
     parts = commands.add_parser("grid", help="compute the full grid of finetuning, or go on with it")
-    parts.add_argument("--only", nargs="+", choices=list(_grid.PARTS), default=list(_grid.PARTS), metavar="PART",
-                       help=f"parts to compute, in this order: {', '.join(_grid.PARTS)}")  # fmt: skip
+    parts.add_argument("--only", nargs="+", choices=list(grid.PARTS), default=list(grid.PARTS), metavar="PART",
+                       help=f"parts to compute, in this order: {', '.join(grid.PARTS)}")  # fmt: skip
     parts.add_argument("--into", type=Path, default=ROOT / "results", metavar="DIR", help="folder of the tables")
     parts.add_argument("--cache", type=Path, default=Path("out/cells"), metavar="DIR", help="folder of what is done")
     parts.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes (default: one a core)")
@@ -45,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except FileNotFoundError as error:
             parser.error(str(error))
     try:
-        whole = _docs.whole_run(options.folders) / "verdicts.json"
+        whole = docs.whole_run(options.folders) / "verdicts.json"
     except FileNotFoundError as error:
         parser.error(str(error))
     if not options.check:
-        print("\n".join(_docs.write_docs(ROOT, options.folders)) or "README.md and docs/ are made anew")
+        print("\n".join(docs.write_docs(ROOT, options.folders)) or "README.md and docs/ are made anew")
         return 0
-    record = json.loads((ROOT / "docs" / _docs.RECORD).read_text(encoding="utf-8"))
-    found = _docs.differences(record, json.loads(whole.read_text(encoding="utf-8")))
+    record = json.loads((ROOT / "docs" / docs.RECORD).read_text(encoding="utf-8"))
+    found = docs.differences(record, json.loads(whole.read_text(encoding="utf-8")))
     print("\n".join([*found, "run `make docs`"]) if found else "the documentation agrees with the run", file=sys.stderr)
     return 1 if found else 0
 
@@ -61,15 +62,15 @@ def _run_grid(options: argparse.Namespace) -> int:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from figures import _grid
-    from figures._sweep import Sweep
+    from figures.control import grid
+    from figures.running.sweep import Sweep
 
     if not options.collect:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(options.jobs, mp_context=spawn) as executor:
-            _grid.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
+            grid.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
     for part in options.only:
-        done, in_all = _grid.collect(part, Sweep(options.seed, None, options.cache), options.into)
+        done, in_all = grid.collect(part, Sweep(options.seed, None, options.cache), options.into)
         where = f" are in {options.into / part}.csv" if done else "; nothing is written"
         print(f"{part}: {done} of {in_all} blocks{where}")
     return 0

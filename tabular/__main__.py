@@ -15,7 +15,7 @@ from tabular.audit_data import read_tally
 from tabular.audit_page import audit_text, page, plan_text
 from tabular.plan import ANY
 from tabular.policies import BC, Estimator, log_choice, postbc
-from theory.files import whole_file
+from theory.base.files import whole_file
 
 LEVELS = (0.01, 0.1, 0.5)
 

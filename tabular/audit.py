@@ -14,7 +14,7 @@ from tabular.mdp import FloatArray, IntArray
 from tabular.policies import log_choice, paper_choice
 from tabular.tally import Tally
 from theory.claims import Interval
-from theory.probability import mean_interval
+from theory.statistics.probability import mean_interval
 
 VISIT_CLASSES = (("1", 1, 1), ("2-4", 2, 4), ("5-19", 5, 19), ("20+", 20, 2**62))
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tabular.demonstrations import CSV_COLUMNS, check_suffix
 from tabular.npz_blocks import Column, blocks, npz_columns
 from tabular.tally import INTEGER, LARGEST, SIZE_COLUMN, Reader, Tally, plain, short
-from theory import validate
+from theory.base import validate
 
 LONGEST_LINE = 1 << 16
 """Bytes of a line; a longer one is refused without being read to its end."""

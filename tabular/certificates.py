@@ -13,7 +13,7 @@ from tabular import _kernels, dp
 from tabular.exact_coverage import LOG_NEGLIGIBLE, NEVER, TIE
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from tabular.policies import Estimator
-from theory import validate
+from theory.base import validate
 
 _NEGLIGIBLE = 1e-17
 """Failures below this are bounded (Chernoff, or the sum over actions) rather than computed; certified all the same."""

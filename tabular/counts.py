@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tabular import _kernels
 from tabular.mdp import FrozenArrays, IntArray
-from theory import validate
+from theory.base import validate
 
 
 @dataclass(frozen=True, eq=False)

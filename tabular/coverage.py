@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from tabular import _kernels
 from tabular.dp import reachable
 from tabular.mdp import FiniteHorizonMDP, checked_policy
-from theory import validate
+from theory.base import validate
 
 
 def coverage(

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from tabular import _kernels
 from tabular.counts import Counts, Demonstrations
 from tabular.mdp import FiniteHorizonMDP, checked_policy
-from theory import validate
-from theory.files import npz_arrays, whole_file
+from theory.base import validate
+from theory.base.files import npz_arrays, whole_file
 
 CSV_COLUMNS = ("episode", "step", "state", "action")
 MAX_DEMOS = 10**12

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from tabular import _kernels
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
-from theory import validate
+from theory.base import validate
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from scipy import stats
 from tabular import _kernels
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from tabular.policies import Estimator
-from theory import validate
+from theory.base import validate
 
 TIE = 1e-12
 """Relative rounding within which a mixture weight counts as equal to its threshold. It is relative to the threshold,

@@ -13,7 +13,7 @@ from tabular import _kernels
 from tabular.counts import Counts
 from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
 from tabular.policies import Estimator
-from theory import validate
+from theory.base import validate
 
 
 def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[Estimator]) -> FloatArray:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from tabular import _finetune_kernels, dp
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
-from theory import validate
+from theory.base import validate
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from tabular.exact_coverage import cell_coverage_probability, never_mixes, unmix
 from tabular.mdp import FiniteHorizonMDP, checked_policy
 from tabular.narrow_coverage import NarrowProcess
 from tabular.policies import Estimator
-from theory import validate
+from theory.base import validate
 from theory.claims import Interval
-from theory.probability import quantile_interval
+from theory.statistics.probability import quantile_interval
 
 LEAST_DELTA = 1e-12
 """Below this, rounding would decide, and nothing could be certified."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from theory import validate
+from theory.base import validate
 
 
 class TabularEnv(Protocol):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular import _kernels
 from tabular.gymnasium_table import TabularEnv, read_table
-from theory import validate
+from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

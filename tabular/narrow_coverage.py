@@ -16,7 +16,7 @@ from tabular import _kernels, dp
 from tabular.exact_coverage import LOG_NEGLIGIBLE, NEVER, TIE, visit_law
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from tabular.policies import Estimator
-from theory import validate
+from theory.base import validate
 
 MAX_DEMOS = 10_000
 """With more demonstrations than this, a process does not count as narrow."""

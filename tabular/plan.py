@@ -17,7 +17,7 @@ from scipy import stats
 from tabular.exact_coverage import required_counts, visit_law
 from tabular.mdp import FloatArray, IntArray
 from tabular.policies import Estimator
-from theory import validate
+from theory.base import validate
 
 ANY = 1e-300
 """A level so low that every positive probability counts as covered."""

@@ -21,9 +21,9 @@ from numpy.typing import ArrayLike
 from tabular import _kernels
 from tabular.counts import Counts
 from tabular.mdp import FloatArray
-from theory import validate
-from theory.coverage import best_prior_mass
-from theory.suboptimality import paper_parameters
+from theory.base import validate
+from theory.bounds.coverage import best_prior_mass
+from theory.bounds.suboptimality import paper_parameters
 
 
 @dataclass(frozen=True)

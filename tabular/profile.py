@@ -18,8 +18,8 @@ from tabular import dp
 from tabular.counts import Demonstrations
 from tabular.demonstrations import sample_demonstrations
 from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
-from theory import validate
-from theory.probability import clopper_pearson
+from theory.base import validate
+from theory.statistics.probability import clopper_pearson
 
 MERGED = 1e-12
 """Log-ratios closer than about this count as one; a ratio this near to M counts as M."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tabular.mdp import IntArray
-from theory import validate
+from theory.base import validate
 
 SIZE_COLUMN = "n_actions"
 """Optional column of a data file: the number of actions of the row's state."""

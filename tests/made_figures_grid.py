@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from figures import _continuous_finetuning as grid
-from figures import _grid
-from figures._sweep import Sweep
+from figures.control import blocks, grid
+from figures.running.sweep import Sweep
 
 SHARE = {"BC": 0.0, "sigma-BC": 1.0, "PostBC": 0.2}
 """Noise that a strength of 1 adds."""
@@ -37,17 +36,17 @@ def block(cell, change: Callable, rng: np.random.Generator):
     return {name: np.stack(values) for name, values in found.items()}
 
 
-def rows(configs: Iterable[grid.Config], change: Callable, seed: int = 0):
+def rows(configs: Iterable[blocks.Config], change: Callable, seed: int = 0):
     """Rows of grids."""
     rng = np.random.default_rng(seed)
-    blocks = grid.blocks(list(configs), Sweep(0))
-    return [row for cell in blocks for row in grid.rows(cell, block(cell, change, rng))]
+    cells = blocks.blocks(list(configs), Sweep(0))
+    return [row for cell in cells for row in blocks.rows(cell, block(cell, change, rng))]
 
 
 def write_all(folder: Path, change: Callable) -> None:
     """Write the tables of all parts."""
-    for k, part in enumerate(_grid.PARTS):
+    for k, part in enumerate(grid.PARTS):
         with (folder / f"{part}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, grid.COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, blocks.COLUMNS, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows(_grid.configs(part, folder), change, k))
+            writer.writerows(rows(grid.configs(part, folder), change, k))

@@ -13,7 +13,7 @@ from scipy import stats
 from continuous.evaluation import Evaluation, compare, evaluate
 from continuous.tasks import TASKS
 from theory.claims import Interval
-from theory.probability import clopper_pearson
+from theory.statistics.probability import clopper_pearson
 
 CORRIDOR, STICK = TASKS["corridor"], TASKS["stick"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from continuous.push_t import read_push_t
-from figures._data import data_path, missing_data
+from figures.running.data import data_path, missing_data
 
 HUMAN = "pusht_human/pusht_human_lowdim.npz"
 FINE = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from figures.running.pipeline import figure_names
 from tabular import dp
 from tabular.counts import Counts
 from tabular.exact_coverage import required_counts
@@ -22,6 +23,26 @@ PACKAGES = {
     "continuous": {"continuous", "theory"},
     "figures": {"figures", "tabular", "continuous", "theory"},
 }
+ROOMS = {
+    "theory": {
+        "base": set(),
+        "statistics": {"base", "claims"},
+        "engines": {"base", "claims"},
+        "bounds": {"base"},
+        "proofs": {"base", "claims", "engines"},
+    },
+    "figures": {
+        "look": set(),
+        "running": {"look"},
+        "exact": {"look", "running"},
+        "control": {"look", "running"},
+        "pages": {"look", "running", "control"},
+        "lessons": {"look", "running", "exact"},
+    },
+}
+"""What each room of a package may import of that package, beside itself."""
+HALVES = {"running": set(), "look": set(), "control": {"continuous"}, "pages": set()}
+"""Which halves of the project the rooms of `figures` may import; the others may import both."""
 OURS = {*PACKAGES, "paper_repro", "benchmarks", "tests"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("**/*.py"))
 TESTS = sorted((ROOT / "tests").glob("**/*.py"))
@@ -78,7 +99,7 @@ def dotted(node):
 
 
 def test_there_is_something_to_check():
-    assert {name_of(path) for path in MODULES} >= {"theory/validate.py", "tabular/_kernels.py", "tabular/mdp.py"}
+    assert {name_of(path) for path in MODULES} >= {"theory/base/validate.py", "tabular/_kernels.py", "tabular/mdp.py"}
     assert ROOT / "pyproject.toml" in TEXTS
 
 
@@ -86,6 +107,22 @@ def test_there_is_something_to_check():
 def test_imports_point_one_way(path):
     allowed = PACKAGES[path.relative_to(ROOT).parts[0]]
     assert roots(parsed(path)) & OURS <= allowed
+
+
+IN_ROOMS = [
+    path for path in MODULES if len(path.relative_to(ROOT).parts) > 2 and path.relative_to(ROOT).parts[0] in ROOMS
+]
+
+
+@each(IN_ROOMS)
+def test_rooms_of_a_package_import_one_way(path):
+    package, room, *_ = path.relative_to(ROOT).parts
+    names = {tuple(name.split(".")[:2]) for name in imported(parsed(path))}
+    inside = {name[1] for name in names if name[0] == package}
+    assert inside <= {room, *ROOMS[package][room]}
+    if package == "figures":
+        halves = {name[0] for name in names} & {"tabular", "continuous"}
+        assert halves <= HALVES.get(room, {"tabular", "continuous"})
 
 
 @each(MODULES + SCRIPTS + TESTS)
@@ -273,9 +310,10 @@ def test_a_file_is_named_plainly(path):
     assert not {"utils", "util", "helper", "helpers", "common", "manager", "misc"} & set(path.stem.split("_"))
 
 
-@each([path for path in MODULES if path.parent.name == "figures"])
-def test_a_figure_is_discovered_by_its_name(path):
-    assert path.name.startswith(("fig_", "_"))
+@each([path for path in MODULES if path.name.startswith("fig_")])
+def test_a_figure_stands_in_a_room_where_it_is_discovered(path):
+    assert path.parent.parent == ROOT / "figures"
+    assert path.stem in figure_names()
 
 
 @each([path for path in TESTS if path.stem not in ("conftest", "oracles")])
@@ -291,16 +329,7 @@ def test_constraints_pin_versions_and_hold_no_address():
             assert re.fullmatch(r"(#(?!.*://).*|[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; .*)?|)", line.strip()), line
 
 
-BOUNDS = {"bc_fails", "uniform_fails", "coverage", "suboptimality", "visits", "lower_bound", "trajectory", "gaussian"}
-NUMBERS = {f"theory.{name}" for name in (*BOUNDS, "expectations", "probability")}
-JUDGES = [
-    path
-    for path in MODULES
-    if path.parent.name == "theory" and path.stem not in (*BOUNDS, "expectations", "probability", "validate", "claims")
-]
-
-
-@each(JUDGES)
+@each([path for path in MODULES if path.parent.name in ("engines", "proofs")])
 def test_what_decides_a_step_shares_no_code_with_the_bounds_that_it_judges(path):
-    names = {".".join(name.split(".")[:2]) for name in imported(parsed(path))}
-    assert not names & NUMBERS
+    rooms = {tuple(name.split(".")[:2]) for name in imported(parsed(path))}
+    assert not rooms & {("theory", "bounds"), ("theory", "statistics")}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from figures import _style
-from figures._artifacts import atomic, load_arrays, save_arrays, save_figure, save_json, to_json
+from figures.look import style
+from figures.running.artifacts import atomic, load_arrays, save_arrays, save_figure, save_json, to_json
 
 ARRAYS = st.dictionaries(
     st.from_regex(r"[a-z_]{1,8}", fullmatch=True),
@@ -89,8 +89,8 @@ def test_json_is_read_back(tmp_path):
 
 def test_a_figure_drawn_twice_gives_the_same_bytes(tmp_path):
     for stem in ("one", "two"):
-        with _style.style():
-            figure = _style.new_figure(page=2, column=2)
+        with style.style():
+            figure = style.new_figure(page=2, column=2)
             figure.subplots().plot([1, 2], [3, 4], label="$\\alpha$")
             save_figure(tmp_path / stem, figure)
     for suffix in (".pdf", ".png"):

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figures import _experiment, fig_errata, fig_frontier, fig_looseness
-from figures._sweep import Sweep
-from figures.fig_trajectory_kl import posterior_kl, trajectory_kl
+from figures.exact import cloning_experiment, fig_errata, fig_frontier, fig_looseness
+from figures.exact.fig_trajectory_kl import posterior_kl, trajectory_kl
+from figures.running.sweep import Sweep
 from tabular.demonstrations import sample_counts
 from tabular.exact_coverage import unmixed_coverage_probability
 from tabular.frontier import LowerBoundFamily
 from tabular.gamma_star import largest_coverage
 from tabular.instances import uniform_noise_trap
 from tabular.policies import BC, postbc, posterior, uniform_noise
-from theory import trajectory, uniform_fails
-from theory.coverage_steps import all_arms_seen
+from theory.bounds import trajectory, uniform_fails
+from theory.proofs.b3_coverage import all_arms_seen
 from theory.results import all_results
 
 # --- replicates -------------------------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ from theory.results import all_results
 def test_the_missing_mass_has_expectation_zero_and_explains_unseen_states(name):
     """False alarm 1e-6, normal approximation."""
     cell = {"instance": name, "instance_seed": 3, "n_demos": 60, "replicates": 2000}
-    arrays = _experiment.replicate(cell, np.random.default_rng(4))
+    arrays = cloning_experiment.replicate(cell, np.random.default_rng(4))
     missing, unseen = arrays["missing"], arrays["unseen"]
     assert abs(missing.mean()) < 4.9 * missing.std() / math.sqrt(missing.size)
     assert np.corrcoef(missing, unseen)[0, 1] > 0.2
@@ -38,8 +38,8 @@ def test_the_missing_mass_has_expectation_zero_and_explains_unseen_states(name):
 
 def test_the_shortfall_is_the_least_prior_mass_that_lemma_3_needs():
     cell = {"instance": "funnel", "instance_seed": 3, "n_demos": 25, "replicates": 5}
-    arrays, rng = _experiment.replicate(cell, np.random.default_rng(4)), np.random.default_rng(4)
-    instance = _experiment.build("funnel", 3)
+    arrays, rng = cloning_experiment.replicate(cell, np.random.default_rng(4)), np.random.default_rng(4)
+    instance = cloning_experiment.build("funnel", 3)
     w = instance.occupancy.sum(axis=2)
     for shortfall in arrays["shortfall"]:
         visits = sample_counts(instance.mdp, instance.demonstrator, 25, rng).visits
@@ -58,7 +58,7 @@ def test_uniform_noise_on_the_trap_covers_what_the_figure_takes_as_its_truth(hor
     def probability(gamma):
         return unmixed_coverage_probability(trap.mdp, trap.demonstrator, n_demos, uniform_noise(truth), gamma)
 
-    assert largest_coverage(probability, 1 - _experiment.DELTA) == pytest.approx(truth, rel=2e-6)
+    assert largest_coverage(probability, 1 - cloning_experiment.DELTA) == pytest.approx(truth, rel=2e-6)
 
 
 # --- trajectories -----------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_uniform_noise_on_the_trap_covers_what_the_figure_takes_as_its_truth(hor
 @pytest.mark.parametrize("name", ["chain lock", "DeepSea", "funnel"])
 @pytest.mark.parametrize("n_demos", [1, 6, 40])
 def test_the_divergence_of_trajectories_is_that_of_the_full_double_sums(name, n_demos):
-    instance = _experiment.build(name, 3)
+    instance = cloning_experiment.build(name, 3)
     A = instance.mdp.n_actions
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     members = [uniform_noise(0.2), posterior(A), postbc(0.3, 7.0)]
@@ -80,7 +80,7 @@ def test_the_divergence_of_trajectories_is_that_of_the_full_double_sums(name, n_
 
 def test_the_divergence_of_trajectories_is_that_of_sampled_demonstrations():
     """False alarm 1e-6 for each, normal approximation."""
-    instance, T, rng = _experiment.build("DeepSea", 3), 30, np.random.default_rng(6)
+    instance, T, rng = cloning_experiment.build("DeepSea", 3), 30, np.random.default_rng(6)
     members, w = [uniform_noise(0.2), posterior(2), postbc(0.3, 7.0)], instance.occupancy
     counts = [sample_counts(instance.mdp, instance.demonstrator, T, rng) for _ in range(2000)]
     for value, e in zip(trajectory_kl(instance, T, members), members, strict=True):

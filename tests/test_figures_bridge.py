@@ -12,12 +12,12 @@ from scipy import stats
 
 from continuous.ensembles import Recipe, fit_members, resampled_rows, sample_covariance
 from continuous.training import Training
-from figures import fig_bridge
-from figures.fig_bridge import NOISE, TAKEN, VISITS
+from figures.exact import fig_bridge
+from figures.exact.fig_bridge import NOISE, TAKEN, VISITS
 from tabular.counts import Counts
 from tabular.policies import BC
-from theory import gaussian
-from theory.streams import stream
+from theory.base.streams import stream
+from theory.bounds import gaussian
 
 LINEAR = {"hidden": (), "training": Training(n_steps=400, batch=10**6, rate=0.1)}
 

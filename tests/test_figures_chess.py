@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from figures import fig_chess
-from figures.fig_chess import Config, Decisions, log_likelihoods, read_decisions, splits
+from figures.exact import fig_chess
+from figures.exact.fig_chess import Config, Decisions, log_likelihoods, read_decisions, splits
 
 
 @pytest.fixture

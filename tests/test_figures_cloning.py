@@ -9,25 +9,27 @@ from scipy import stats
 
 from continuous.evaluation import evaluate
 from continuous.tasks import CORRIDOR, TASKS
-from figures import _cloning, fig_action_density, fig_posterior_noise, fig_pretrained
-from figures._cloning import Effort
-from figures._sweep import Sweep
-from theory.probability import mean_interval
+from figures.control import fig_action_density, fig_posterior_noise, fig_pretrained, pretraining
+from figures.control.pretraining import Effort
+from figures.running.sweep import Sweep
+from theory.statistics.probability import mean_interval
 
 LITTLE = Effort(3, 20, 8, 30, 8, 12)
 METHODS = (("BC", 0.0), ("PostBC", 2.0), ("sigma-BC", 0.3), ("matched sigma-BC", 2.0))
 
 
 def cells(n_demos, methods=METHODS):
-    return _cloning.cells(Sweep(3), ("reach",), n_demos, 2, LITTLE, methods)
+    return pretraining.cells(Sweep(3), ("reach",), n_demos, 2, LITTLE, methods)
 
 
 def test_a_policy_is_put_together_again_from_its_cell():
     cell = cells((4,))[1]
-    found = _cloning.pretrain(cell, np.random.default_rng(0))
+    found = pretraining.pretrain(cell, np.random.default_rng(0))
     assert found["success"].shape == (4, 12)
     for m in range(4):
-        again = evaluate(TASKS["reach"], _cloning.policy(found, m), 12, _cloning.seed(cell, _cloning.EVALUATION))
+        again = evaluate(
+            TASKS["reach"], pretraining.policy(found, m), 12, pretraining.seed(cell, pretraining.EVALUATION)
+        )
         assert np.array_equal(again.success, found["success"][m])
     assert np.array_equal(found["added"][0], np.zeros(4))
 
@@ -38,9 +40,9 @@ def test_the_noise_added_is_what_a_method_says():
     Of a square |L w|^2 the mean is tr(L L^T) =: t, and the variance at most 2 t^2, beside that of t from row to row.
     """
     cell = cells((4,))[1]
-    found = _cloning.pretrain(cell, np.random.default_rng(0))
-    data = _cloning.demonstrations(cell)
-    covariance = _cloning.ensemble(cell, data).covariance(data.observations)
+    found = pretraining.pretrain(cell, np.random.default_rng(0))
+    data = pretraining.demonstrations(cell)
+    covariance = pretraining.ensemble(cell, data).covariance(data.observations)
     traces = 4 * np.einsum("nii->n", covariance)
     for method, rows in ((1, traces), (2, np.array([4 * 0.3**2])), (3, np.array([traces.mean()]))):
         deviation = np.sqrt((2 * np.mean(rows**2) + rows.var()) / (30 * 128))
@@ -50,26 +52,26 @@ def test_the_noise_added_is_what_a_method_says():
 
 def test_a_cell_depends_on_nothing_else_and_a_method_not_on_the_others():
     few, more = cells((3, 5))[0], cells((3, 5))[2]
-    one, two = (_cloning.pretrain(few, np.random.default_rng(k)) for k in range(2))
+    one, two = (pretraining.pretrain(few, np.random.default_rng(k)) for k in range(2))
     assert all(np.array_equal(one[key], two[key]) for key in one)
-    alone = _cloning.pretrain(cells((3,), (("sigma-BC", 0.3),))[0], np.random.default_rng(0))
+    alone = pretraining.pretrain(cells((3,), (("sigma-BC", 0.3),))[0], np.random.default_rng(0))
     assert np.array_equal(alone["parameters"][0], one["parameters"][2])
-    data, larger = _cloning.demonstrations(few), _cloning.demonstrations(more)
+    data, larger = pretraining.demonstrations(few), pretraining.demonstrations(more)
     assert np.array_equal(larger.actions[: len(data.actions)], data.actions)
-    assert not np.array_equal(_cloning.demonstrations(cells((3,))[1]).actions[:5], data.actions[:5])
+    assert not np.array_equal(pretraining.demonstrations(cells((3,))[1]).actions[:5], data.actions[:5])
 
 
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="method must be BC, PostBC"):
-        _cloning.pretrain(cells((3,), (("uniform", 1.0),))[0], np.random.default_rng(0))
+        pretraining.pretrain(cells((3,), (("uniform", 1.0),))[0], np.random.default_rng(0))
 
 
 def test_figures_share_their_cells():
     """The corridor's cells of the published figures are the same, so that they are computed once."""
     one = fig_pretrained.FULL
     two = fig_action_density.FULL
-    first = _cloning.cells(Sweep(0), one.tasks, one.n_demos, one.replicates, one.effort)
-    second = _cloning.cells(Sweep(0), ("corridor",), two.n_demos, two.replicates, two.effort)
+    first = pretraining.cells(Sweep(0), one.tasks, one.n_demos, one.replicates, one.effort)
+    second = pretraining.cells(Sweep(0), ("corridor",), two.n_demos, two.replicates, two.effort)
     assert all(cell in first for cell in second)
 
 
@@ -115,9 +117,9 @@ def test_the_region_holds_its_share_of_a_normal_law():
 def test_widths_are_those_of_the_ensemble_at_held_out_states():
     cell = cells((4,))[0] | {"version": "trajectory", "n_held_out": 10, "grid": 0}
     found = fig_posterior_noise.widths(cell, np.random.default_rng(0))
-    data = _cloning.demonstrations(cell)
+    data = pretraining.demonstrations(cell)
     states = fig_posterior_noise.held_out(cell).observations
-    predictions = _cloning.ensemble(cell, data).predictions(states)
+    predictions = pretraining.ensemble(cell, data).predictions(states)
     width = np.sqrt(predictions.var(axis=0, ddof=1).mean(axis=1))
     assert found["mean"][0] == pytest.approx(width.mean())
     tenth = fig_posterior_noise.tenths_by_density(states)

@@ -14,22 +14,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 from continuous.best_of_n import BestOfN, finetune_best_of_n
 from continuous.dsrl import DSRL, finetune_dsrl
 from continuous.tasks import TASKS
-from figures import _cloning
-from figures import _continuous_comparison as comparison
-from figures import _continuous_finetuning as grid
-from figures._cloning import Effort
-from figures._pretraining import FAMILIES, VARIANTS, Plan, Workshop
-from figures._sweep import Sweep
-from theory.paired import holm
+from figures.control import blocks, pretraining
+from figures.control import comparisons as comparison
+from figures.control.pretraining import Effort
+from figures.control.variants import FAMILIES, VARIANTS, Plan, Workshop
+from figures.running.recorded import read_rows
+from figures.running.sweep import Sweep
+from theory.statistics.paired import holm
 
-SMALL = grid.Config(("reach", "stick"), (5, 10), 3, grid.strengths((0.2, 0.4), (1.0, 2.0)), ("DSRL", "Best-of-N"))
+SMALL = blocks.Config(("reach", "stick"), (5, 10), 3, blocks.strengths((0.2, 0.4), (1.0, 2.0)), ("DSRL", "Best-of-N"))
 
 
 def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), seed=0):
     """Rows of a grid whose mean success is `change(...)`, (pretrained, finetuned), with a spread by seed and cell."""
     rng, table = np.random.default_rng(seed), []
     luck = rng.normal(0, 0.05, 200)
-    for cell in grid.cells(config, 1):
+    for cell in blocks.cells(config, 1):
         plans = [Plan(*plan) for plan in cell["plans"]]
         shares = {"sigma-BC": 1.0, "PostBC": 0.15, "BC": 0.0}
         found = {
@@ -47,7 +47,7 @@ def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), s
             found[f"steps {name}"] = np.tile([0, 50, 110], (len(plans), 1))
             found[f"episodes {name}"] = np.tile([0, 5, 10], (len(plans), 1))
             found[f"seconds {name}"] = np.full(len(plans), 2.0)
-        table += grid.rows(cell, found)
+        table += blocks.rows(cell, found)
     return table
 
 
@@ -55,30 +55,30 @@ def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), s
 
 
 def test_each_task_number_and_seed_is_one_block_and_low_seeds_come_first():
-    cells = grid.cells(SMALL, 1)
+    cells = blocks.cells(SMALL, 1)
     assert len(cells) == 3 * 2 * 2
     assert [cell["replicate"] for cell in cells] == sorted(cell["replicate"] for cell in cells)
     assert len({json.dumps(cell) for cell in cells}) == len(cells)
     assert all([Plan(*plan) for plan in cell["plans"]] == list(SMALL.plans) for cell in cells)
     late = replace(SMALL, first_seed=100)
-    assert {cell["replicate"] for cell in grid.cells(late, 1)} == {100, 101, 102}
-    both = grid.blocks([late, replace(SMALL, tasks=("lift",), n_seeds=1), SMALL], Sweep(3))
+    assert {cell["replicate"] for cell in blocks.cells(late, 1)} == {100, 101, 102}
+    both = blocks.blocks([late, replace(SMALL, tasks=("lift",), n_seeds=1), SMALL], Sweep(3))
     assert [cell["replicate"] for cell in both] == sorted(cell["replicate"] for cell in both)
     assert len(both) == 12 + 2 + 12
-    assert {cell["root"] for cell in both} == {_cloning.root(Sweep(3))}
+    assert {cell["root"] for cell in both} == {pretraining.root(Sweep(3))}
 
 
 def test_families_have_their_strengths_once_and_bc_has_none():
-    plans = grid.strengths((0.1, 0.2), (3.0,))
+    plans = blocks.strengths((0.1, 0.2), (3.0,))
     assert plans == (Plan("BC", 0.0), Plan("sigma-BC", 0.1), Plan("sigma-BC", 0.2), Plan("PostBC", 3.0))
-    assert len(grid.strengths()) == 1 + len(grid.SIGMAS) + len(grid.ALPHAS)
-    assert {plan.family for plan in grid.strengths()} == set(FAMILIES)
+    assert len(blocks.strengths()) == 1 + len(blocks.SIGMAS) + len(blocks.ALPHAS)
+    assert {plan.family for plan in blocks.strengths()} == set(FAMILIES)
 
 
 def test_a_row_says_what_was_asked_for_and_what_was_given():
     plans = (Plan("BC", 0.0), Plan("PostBC", 2.0, "held-out alpha"))
     config = replace(SMALL, tasks=("reach",), n_demos=(5,), n_seeds=1, plans=plans, setting="wide")
-    (cell,) = grid.cells(config, 1)
+    (cell,) = blocks.cells(config, 1)
     found = {
         "strength": np.array([0.0, 1.41421]), "noise": np.array([0.0, 0.125]), "pretrain_seconds": np.array([0.25, 3.0]),
         "success DSRL": np.array([[[0.25, 0.5]], [[0.5, 0.75]]]), "steps DSRL": np.array([[0, 7], [0, 9]]),
@@ -87,10 +87,10 @@ def test_a_row_says_what_was_asked_for_and_what_was_given():
         "steps Best-of-N": np.array([[0, 17], [0, 19]]), "episodes Best-of-N": np.array([[0, 4], [0, 5]]),
         "seconds Best-of-N": np.array([8.0, 9.0]),
     }  # fmt: skip
-    rows = grid.rows(cell, found)
-    assert all(tuple(row) == grid.COLUMNS for row in rows)
+    rows = blocks.rows(cell, found)
+    assert all(tuple(row) == blocks.COLUMNS for row in rows)
     names = ["DSRL, wide", "Best-of-N, wide, N = 4", "Best-of-N, wide, N = 16"]
-    assert [(row["family"], grid.learner(row)) for row in rows] == [
+    assert [(row["family"], blocks.learner(row)) for row in rows] == [
         (plan.family, name) for plan in plans for name in names
     ]
     last = {
@@ -98,7 +98,7 @@ def test_a_row_says_what_was_asked_for_and_what_was_given():
     }
     assert last == {"strength": 2.0, "variant": "held-out alpha", "given": "1.4142", "noise": "0.12500",
                     "candidates": 16, "curve": "0.4000 0.6000", "episodes": 5}  # fmt: skip
-    arrays = grid.tensors(rows)
+    arrays = blocks.tensors(rows)
     assert arrays["given"][0, 0, :, 1, 0].tolist() == [1.4142] * 3
     assert (arrays["strengths"].tolist(), arrays["variants"].tolist()) == ([0.0, 2.0], ["", "held-out alpha"])
     assert arrays["seconds"][0, 0, :, 1, 0].tolist() == [5.0, 12.0, 12.0]
@@ -106,14 +106,14 @@ def test_a_row_says_what_was_asked_for_and_what_was_given():
 
 
 def test_a_usual_learner_bears_its_name_alone():
-    assert grid.learner({"finetuner": "DSRL", "setting": "", "candidates": ""}) == "DSRL"
+    assert blocks.learner({"finetuner": "DSRL", "setting": "", "candidates": ""}) == "DSRL"
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 2**32))
 def test_a_table_is_arranged_whatever_the_order_of_its_rows(random, seed):
     table = made_up(seed=seed)
     random.shuffle(table)
-    arrays = grid.tensors(table)
+    arrays = blocks.tensors(table)
     assert arrays["pretrained"].shape == (2, 2, 3, 5, 3)
     assert arrays["curve"].shape == (2, 2, 3, 5, 3, 3)
     assert set(arrays["learners"].tolist()) == {"DSRL", "Best-of-N, N = 4", "Best-of-N, N = 16"}
@@ -123,7 +123,7 @@ def test_a_table_is_arranged_whatever_the_order_of_its_rows(random, seed):
     for row in table[:5]:
         at = tuple(
             list(arrays[axis]).index(one)
-            for axis, one in (("tasks", row["task"]), ("n_demos", row["n_demos"]), ("learners", grid.learner(row)))
+            for axis, one in (("tasks", row["task"]), ("n_demos", row["n_demos"]), ("learners", blocks.learner(row)))
         )
         policy = SMALL.plans.index(Plan(row["family"], row["strength"]))
         assert arrays["finetuned"][(*at, policy, row["seed"])] == float(row["finetuned"])
@@ -142,9 +142,9 @@ def test_a_missing_or_second_row_is_refused_and_so_is_no_row_at_all():
         [row for row in table if row["seed"] or row["family"] != "BC"],
     ):
         with pytest.raises(ValueError, match="must hold each cell once"):
-            grid.tensors(wrong)
+            blocks.tensors(wrong)
     with pytest.raises(ValueError, match="must hold a row"):
-        grid.tensors([])
+        blocks.tensors([])
 
 
 def test_what_a_task_has_not_is_nan():
@@ -155,7 +155,7 @@ def test_what_a_task_has_not_is_nan():
         replace(SMALL, tasks=("stick",), n_demos=(5,), n_seeds=2, plans=SMALL.plans[:4]),
         replace(SMALL, tasks=("stick",), n_demos=(10,), n_seeds=1, plans=(Plan("sigma-BC", 0.8),)),
     )
-    arrays = grid.tensors([row for config in configs for row in made_up(config)])
+    arrays = blocks.tensors([row for config in configs for row in made_up(config)])
     assert arrays["families"].tolist() == ["BC", *["sigma-BC"] * 3, *["PostBC"] * 3]
     assert arrays["strengths"].tolist() == [0.0, 0.2, 0.4, 0.8, 1.0, 2.0, 1.0]
     assert arrays["variants"].tolist() == [""] * 6 + ["diagonal"]
@@ -175,7 +175,7 @@ def test_what_a_task_has_not_is_nan():
 def test_of_several_lengths_of_curves_the_first_checkpoints_are_kept():
     table = made_up(replace(SMALL, tasks=("reach",)))
     table[7] |= {"curve": "0.1 0.2", "curve_steps": "0 50"}
-    assert grid.tensors(table)["curve"].shape[-1] == 2
+    assert blocks.tensors(table)["curve"].shape[-1] == 2
 
 
 def test_variants_have_names_that_a_table_can_hold():
@@ -183,9 +183,9 @@ def test_variants_have_names_that_a_table_can_hold():
     assert not any({",", '"', "\n"} & set(name) for name in VARIANTS)
 
 
-TINY = grid.Config(
-    ("corridor",), (3,), 1, (Plan("BC", 0.0), Plan("sigma-BC", 0.3), Plan("PostBC", 1.0)), grid.FINETUNERS,
-    grid.Settings(rounds=1, updates=5, rollouts=(3, 5), critic_updates=5, critic_width=4, iterations=1, evaluation_episodes=4),
+TINY = blocks.Config(
+    ("corridor",), (3,), 1, (Plan("BC", 0.0), Plan("sigma-BC", 0.3), Plan("PostBC", 1.0)), blocks.FINETUNERS,
+    blocks.Settings(rounds=1, updates=5, rollouts=(3, 5), critic_updates=5, critic_width=4, iterations=1, evaluation_episodes=4),
     Effort(3, 20, 8, 60, 8),
 )  # fmt: skip
 
@@ -194,8 +194,8 @@ TINY = grid.Config(
 def tiny(tmp_path_factory):
     """A sweep that holds the block of a tiny grid, the block, and what was found."""
     sweep = Sweep(3, cache=tmp_path_factory.mktemp("cells"))
-    (cell,) = grid.blocks([TINY], sweep)
-    (found,) = sweep.run(grid.EXPERIMENT, grid.run_block, [cell])
+    (cell,) = blocks.blocks([TINY], sweep)
+    (found,) = sweep.run(blocks.EXPERIMENT, blocks.run_block, [cell])
     return sweep, cell, found
 
 
@@ -211,14 +211,14 @@ def test_policies_of_a_block_share_their_chance_and_finetuners_their_policy(tiny
     assert found["episodes DSRL"].tolist() == [[0, 125]] * 3
     assert found["episodes Best-of-N"].tolist() == [[0, 3, 5]] * 3
     assert found["episodes DPPO"].tolist() == [[0, 50]] * 3
-    for name in grid.FINETUNERS:
+    for name in blocks.FINETUNERS:
         assert (np.diff(found[f"steps {name}"], axis=1) > 0).all()
         assert found[f"seconds {name}"].shape == (3,)
 
 
 def test_a_block_is_what_the_finetuners_make_of_its_policies(tiny):
     _, cell, found = tiny
-    seeds = [_cloning.seed(cell, purpose) for purpose in (grid.LEARNER, _cloning.EVALUATION)]
+    seeds = [pretraining.seed(cell, purpose) for purpose in (blocks.LEARNER, pretraining.EVALUATION)]
     policy, _ = Workshop(cell).pretrain(TINY.plans[2])
     dsrl = finetune_dsrl(TASKS["corridor"], policy, DSRL(rounds=1, updates=5, evaluation_episodes=4), *seeds)
     assert_array_equal(found["success DSRL"][2, 0], dsrl.success)
@@ -231,12 +231,12 @@ def test_a_block_is_what_the_finetuners_make_of_its_policies(tiny):
 def test_a_table_is_read_as_it_was_written_and_only_what_is_there_is_written(tiny, tmp_path):
     sweep, cell, found = tiny
     more = replace(TINY, n_seeds=2)
-    assert grid.write_table(tmp_path / "table.csv", [more], sweep) == (1, 2)
+    assert blocks.write_table(tmp_path / "table.csv", [more], sweep) == (1, 2)
     about = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
     assert (about["schema"], about["blocks"], about["blocks_in_all"], about["seed"]) == (2, 1, 2, 3)
-    read = grid.tensors(grid.read_rows(tmp_path / "table.csv"))
-    for rows in (grid.rows(cell, found), grid.table([TINY], sweep)):
-        for name, values in grid.tensors(rows).items():
+    read = blocks.tensors(read_rows(tmp_path / "table.csv"))
+    for rows in (blocks.rows(cell, found), blocks.table([TINY], sweep)):
+        for name, values in blocks.tensors(rows).items():
             assert_array_equal(read[name], values)
 
 
@@ -341,7 +341,7 @@ FIVE = replace(SMALL, tasks=("reach",), n_demos=(5,), n_seeds=7, finetuners=("DS
 
 def scattered(number, config=FIVE):
     """Tensors of a grid whose success is any."""
-    arrays, rng = grid.tensors(made_up(config)), np.random.default_rng(number)
+    arrays, rng = blocks.tensors(made_up(config)), np.random.default_rng(number)
     for name in ("pretrained", "finetuned"):
         arrays[name] = np.where(np.isnan(arrays[name]), np.nan, rng.random(arrays[name].shape))
     return arrays
@@ -375,9 +375,9 @@ def test_at_equal_noise_all_alphas_count_that_can_be_matched_for_every_seed():
 
 
 def test_a_place_without_all_policies_and_seeds_is_compared_as_if_it_stood_alone():
-    plans = (*grid.strengths((0.2, 0.4), (1.0, 4.0)),)
+    plans = (*blocks.strengths((0.2, 0.4), (1.0, 4.0)),)
     other = replace(FIVE, tasks=("stick",), n_seeds=4, plans=plans)
-    alone, both = grid.tensors(made_up(other)), grid.tensors([*made_up(FIVE), *made_up(other)])
+    alone, both = blocks.tensors(made_up(other)), blocks.tensors([*made_up(FIVE), *made_up(other)])
     assert both["finetuned"].shape == (2, 1, 1, 6, 7)
     whole = comparison.differences(both, (1, 0, 0))
     assert_array_equal(whole, comparison.differences(alone, (0, 0, 0)))

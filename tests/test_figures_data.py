@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from figures._data import data_digest, data_path, missing_data
+from figures.running.data import data_digest, data_path, missing_data
 
 
 @pytest.fixture

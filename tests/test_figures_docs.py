@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from figures import __main__ as command
-from figures import _docs
-from figures._docs import (
+from figures.pages import docs
+from figures.pages.docs import (
     claims_table,
     control_table,
     differences,
@@ -22,7 +22,7 @@ from figures._docs import (
     with_blocks,
     write_docs,
 )
-from figures._pipeline import figure_names
+from figures.running.pipeline import figure_names
 from theory.results import all_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,7 +181,7 @@ def test_a_folder_without_a_whole_run_is_refused(tmp_path):
 def test_a_picture_of_a_page_is_taken_where_there_is_a_browser(tmp_path, monkeypatch):
     (tmp_path / "page.html").write_text("<body style='background: #ff0000'></body>")
     assert photograph(tmp_path / "none.html", tmp_path / "x.png")
-    monkeypatch.setattr(_docs.shutil, "which", lambda _: None)
+    monkeypatch.setattr(docs.shutil, "which", lambda _: None)
     assert "no Chromium was found" in photograph(tmp_path / "page.html", tmp_path / "x.png")[0]
     assert not (tmp_path / "x.png").exists()
     monkeypatch.undo()

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figures import _experiment
-from figures._experiment import INSTANCES, POLICIES
-from figures.fig_bc_fails import minimax_by_lp
-from figures.fig_coverage_vs_T import bc_coverage_chance
-from figures.fig_suboptimality import slope
-from figures.fig_uniform_fails import EPSILON, FAMILIES, expected_loss, family_member
+from figures.exact import cloning_experiment
+from figures.exact.cloning_experiment import INSTANCES, POLICIES
+from figures.exact.fig_bc_fails import minimax_by_lp
+from figures.exact.fig_coverage_vs_T import bc_coverage_chance
+from figures.exact.fig_suboptimality import slope
+from figures.exact.fig_uniform_fails import EPSILON, FAMILIES, expected_loss, family_member
 from tabular import dp, instances
 from tabular.demonstrations import sample_counts
 from tabular.policies import BC, Estimator
-from theory.uniform_fails import value_loss
+from theory.bounds.uniform_fails import value_loss
 
 
 @given(st.floats(0, 0.5), st.integers(0, 50))
@@ -51,10 +51,10 @@ def test_uniform_noise_loses_at_least_what_the_best_policy_with_its_noise_loses(
 @pytest.mark.parametrize("name", INSTANCES)
 def test_bc_covers_no_more_often_than_the_least_likely_cell_allows(name):
     """Exact bound against 300 samples; false alarm below 1e-6 (binomial tail at five standard deviations)."""
-    instance, rng, T = _experiment.build(name, 4), np.random.default_rng(9), 300
+    instance, rng, T = cloning_experiment.build(name, 4), np.random.default_rng(9), 300
     bound = bc_coverage_chance(instance, T)
     covered = sum(
-        _experiment.coverage_where(
+        cloning_experiment.coverage_where(
             BC.policy(sample_counts(instance.mdp, instance.demonstrator, T, rng)),
             instance.demonstrator,
             instance.reachable,
@@ -85,10 +85,10 @@ def test_a_loss_that_is_not_clear_of_zero_or_hardly_sampled_has_no_slope(error, 
 def test_the_control_variate_has_expectation_zero_and_takes_chance_away():
     """False alarm 1e-6, normal approximation; BC's loss, mostly chance, becomes at least five times sharper."""
     cell = {"instance": "Garnet", "instance_seed": 3, "n_demos": 50, "replicates": 3000}
-    arrays = _experiment.replicate(cell, np.random.default_rng(5))
+    arrays = cloning_experiment.replicate(cell, np.random.default_rng(5))
     control, loss = arrays["control"], arrays["loss"]
     assert abs(control.mean()) < 4.9 * control.std() / math.sqrt(control.size)
-    sharper = _experiment.controlled(loss, control)
+    sharper = cloning_experiment.controlled(loss, control)
     assert np.all(sharper.std(axis=1) <= loss.std(axis=1) * (1 + 1e-12))
     assert sharper[0].std() < 0.2 * loss[0].std()
     error = np.hypot(loss.std(axis=1), sharper.std(axis=1)) / math.sqrt(control.size)
@@ -96,19 +96,19 @@ def test_the_control_variate_has_expectation_zero_and_takes_chance_away():
 
 
 def test_a_control_that_never_varies_is_subtracted_as_it_is():
-    np.testing.assert_array_equal(_experiment.controlled(np.ones((1, 3)), np.zeros(3)), np.ones((1, 3)))
+    np.testing.assert_array_equal(cloning_experiment.controlled(np.ones((1, 3)), np.zeros(3)), np.ones((1, 3)))
 
 
 @given(st.integers(1, 40), st.integers(1, 7))
 def test_the_lower_quantile_is_the_largest_value_reached_by_the_stated_share(size, eighths):
     sample = np.arange(size, dtype=float)
-    value = _experiment.lower_quantile(sample, eighths / 8)
+    value = cloning_experiment.lower_quantile(sample, eighths / 8)
     assert 8 * (sample >= value).sum() >= (8 - eighths) * size
     assert 8 * (sample > value).sum() < (8 - eighths) * size
 
 
 def test_instances_and_policies_of_the_experiment_are_as_named():
     for name, horizon in itertools.product(INSTANCES, (1,)):
-        instance = _experiment.build(name, 4)
+        instance = cloning_experiment.build(name, 4)
         assert instance.mdp.horizon >= horizon
-        assert [e.name for e in _experiment.estimators(instance, 50)] == list(POLICIES)
+        assert [e.name for e in cloning_experiment.estimators(instance, 50)] == list(POLICIES)

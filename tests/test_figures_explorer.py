@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from figures import _explorer, _style
-from figures._explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
-from figures._style import contrast, legible
+from figures.look import style
+from figures.look.style import contrast, legible
+from figures.pages import explorer
+from figures.pages.explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
 from tabular import dp
 from tabular.counts import Counts
 from tabular.exact_coverage import action_coverage_probability, required_counts, visit_law
 from tabular.instances import chain_lock, two_bandits
 from tabular.plan import ANY, Plan
 from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
-from theory.coverage import best_prior_mass
-from theory.suboptimality import expected_noise, paper_parameters, r1_bound
+from theory.bounds.coverage import best_prior_mass
+from theory.bounds.suboptimality import expected_noise, paper_parameters, r1_bound
 
 STOPS = {slider.key: slider.stops for slider in SLIDERS}
 START = {slider.key: slider.start for slider in SLIDERS}
@@ -27,7 +28,7 @@ START = {slider.key: slider.start for slider in SLIDERS}
 
 
 def test_the_page_is_the_same_each_time_and_asks_the_network_for_nothing(tmp_path):
-    _explorer.write_explorer(tmp_path / "explorer.html")
+    explorer.write_explorer(tmp_path / "explorer.html")
     assert (tmp_path / "explorer.html").read_text(encoding="utf-8") == page()
     assert set(re.findall(r"https?://[^'\"\s]*", page())) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"\bsrc=|@import|url\(|fetch\(|XMLHttpRequest|import\(", page())
@@ -55,7 +56,7 @@ def test_a_preset_lies_within_the_sliders(name):
 @pytest.mark.parametrize("paper", PAPERS.values())
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_colour_is_the_figures_own_moved_only_as_far_as_contrast_asks(name, paper):
-    colour = _style.COLOURS[name]
+    colour = style.COLOURS[name]
     assert contrast(legible(colour, paper, LEAST_CONTRAST), paper) >= LEAST_CONTRAST
     assert (legible(colour, paper, LEAST_CONTRAST) == colour) == (contrast(colour, paper) >= LEAST_CONTRAST)
     assert legible(colour, paper, LEAST_CONTRAST) in page()
@@ -81,7 +82,7 @@ def test_text_has_the_contrast_that_wcag_asks_for():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "explorer.html"
-    _explorer.write_explorer(path)
+    explorer.write_explorer(path)
     return path.as_uri()
 
 

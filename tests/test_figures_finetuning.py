@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from figures import _finetuning, fig_finetune_cost, fig_finetune_curves
-from figures._finetuning import JUDGING, KEPT, MATCHING, NOISY, STARTS, TASKS, TUNING, Run, Size
-from figures._sweep import Sweep
+from figures.exact import fig_finetune_cost, fig_finetune_curves, finetuning_experiment
+from figures.exact.finetuning_experiment import JUDGING, KEPT, MATCHING, NOISY, STARTS, TASKS, TUNING, Run, Size
+from figures.running.sweep import Sweep
 from tabular import dp
 from tabular.policies import BC, paper_choice, posterior, uniform_noise
-from theory.probability import paired_p_value
+from theory.statistics.probability import paired_p_value
 
 SMALL = Size(5, 2, 1, 20)
 
@@ -28,34 +28,36 @@ def cell(name="stochastic lock", **more):
 @pytest.mark.parametrize("name", ["B.1 bandit", "DeepSea", "stochastic lock", "Garnet"])
 def test_a_matched_start_keeps_the_stated_share_of_the_return_or_is_all_noise(name):
     settings_of = cell(name, matching=10)
-    instance, T = _finetuning.build(settings_of), TASKS[name].n_demos
-    levels = _finetuning.match(settings_of, np.random.default_rng(0))["levels"]
-    data = [counts for counts, _ in _finetuning.data_sets(settings_of, MATCHING, 0, 10)]
+    instance, T = finetuning_experiment.build(settings_of), TASKS[name].n_demos
+    levels = finetuning_experiment.match(settings_of, np.random.default_rng(0))["levels"]
+    data = [counts for counts, _ in finetuning_experiment.data_sets(settings_of, MATCHING, 0, 10)]
 
     def mean(estimator):
         return np.mean([dp.expected_return(instance.mdp, estimator.policy(counts)) for counts in data])
 
     assert levels[0] == 0.0
     for start, level in zip(NOISY, levels[1:], strict=True):
-        kept = mean(_finetuning.member(instance, start, level, T)) / mean(BC)
+        kept = mean(finetuning_experiment.member(instance, start, level, T)) / mean(BC)
         assert kept >= KEPT - 1e-9
         assert level == 1.0 or kept == pytest.approx(KEPT, abs=1e-8)
 
 
 def test_levels_run_from_bc_to_the_noise_alone_and_hold_the_papers_choice():
-    instance, T = _finetuning.build(cell()), 10
+    instance, T = finetuning_experiment.build(cell()), 10
     H, _, A = instance.mdp.policy_shape
     paper = paper_choice(A, H, T)
-    assert all(_finetuning.member(instance, start, 0.0, T) is BC for start in STARTS)
-    assert _finetuning.member(instance, "uniform noise", 0.3, T) == uniform_noise(0.3)
-    assert math.isinf(_finetuning.member(instance, "posterior", 1.0, T).prior_mass)
-    at_paper = [_finetuning.member(instance, s, _finetuning.paper_level(instance, s, T), T) for s in STARTS]
+    assert all(finetuning_experiment.member(instance, start, 0.0, T) is BC for start in STARTS)
+    assert finetuning_experiment.member(instance, "uniform noise", 0.3, T) == uniform_noise(0.3)
+    assert math.isinf(finetuning_experiment.member(instance, "posterior", 1.0, T).prior_mass)
+    at_paper = [
+        finetuning_experiment.member(instance, s, finetuning_experiment.paper_level(instance, s, T), T) for s in STARTS
+    ]
     assert at_paper == [BC, uniform_noise(paper.alpha), posterior(A), paper]
 
 
 def test_data_sets_depend_on_the_purpose_and_the_number_alone():
     first, again, tuned = (
-        [(c.counts, rng.random()) for c, rng in _finetuning.data_sets(cell(), purpose, start, 2)]
+        [(c.counts, rng.random()) for c, rng in finetuning_experiment.data_sets(cell(), purpose, start, 2)]
         for purpose, start in ((JUDGING, 1), (JUDGING, 2), (TUNING, 1))
     )
     assert_array_equal(first[1][0], again[0][0])
@@ -65,10 +67,10 @@ def test_data_sets_depend_on_the_purpose_and_the_number_alone():
 
 def test_neither_blocks_nor_workers_change_a_bit(tmp_path):
     runs = [Run("B.1 bandit", "PostBC"), Run("stochastic lock", "BC", episodes=200, learner="Best-of-16")]
-    plain = _finetuning.finetuned(runs, SMALL, Sweep(3))
+    plain = finetuning_experiment.finetuned(runs, SMALL, Sweep(3))
     with ThreadPoolExecutor(2) as executor:
-        other = _finetuning.finetuned(runs, Size(5, 5, 1, 20), Sweep(3, executor=executor, cache=tmp_path))
-    resumed = _finetuning.finetuned(runs, Size(5, 5, 1, 20), Sweep(3, cache=tmp_path))
+        other = finetuning_experiment.finetuned(runs, Size(5, 5, 1, 20), Sweep(3, executor=executor, cache=tmp_path))
+    resumed = finetuning_experiment.finetuned(runs, Size(5, 5, 1, 20), Sweep(3, cache=tmp_path))
     for one, two, three in zip(plain, other, resumed, strict=True):
         assert one["returns"].shape[0] == 5
         for key, values in one.items():
@@ -78,17 +80,19 @@ def test_neither_blocks_nor_workers_change_a_bit(tmp_path):
 
 def test_each_start_takes_its_best_step_on_data_of_its_own():
     run = Run("stochastic lock", "PostBC", episodes=300)
-    found = _finetuning.finetuned([run], SMALL, Sweep(3))[0]
-    base = {**run.settings(), "seed": _finetuning.seed_of(Sweep(3)), "start": "PostBC", "level": float(found["level"]),
+    found = finetuning_experiment.finetuned([run], SMALL, Sweep(3))[0]
+    base = {**run.settings(), "seed": finetuning_experiment.seed_of(Sweep(3)), "start": "PostBC", "level": float(found["level"]),
             "learner": run.learner, "episodes": 300, "purpose": TUNING, "first": 0, "number": 1}  # fmt: skip
-    steps = _finetuning.LEARNERS[run.learner][1]
-    score = [_finetuning.improve({**base, "step": s}, np.random.default_rng(0))["average"].mean() for s in steps]
+    steps = finetuning_experiment.LEARNERS[run.learner][1]
+    score = [
+        finetuning_experiment.improve({**base, "step": s}, np.random.default_rng(0))["average"].mean() for s in steps
+    ]
     assert float(found["step"]) == steps[int(np.argmax(score))]
 
 
 @given(st.integers(10, 10**6))
 def test_checkpoints_run_from_zero_to_the_end_in_whole_batches(episodes):
-    found = _finetuning.checkpoints(episodes)
+    found = finetuning_experiment.checkpoints(episodes)
     assert found[0] == 0
     assert abs(found[-1] - episodes) <= 5
     assert (np.diff(found) > 0).all()
@@ -101,13 +105,13 @@ def test_checkpoints_run_from_zero_to_the_end_in_whole_batches(episodes):
 def test_the_first_time_is_the_first_of_those_at_the_target(returns):
     times = np.arange(len(returns)) ** 2
     late = [int(t) for t, r in zip(times, returns, strict=True) if r >= 0.5]
-    assert _finetuning.first_time(np.array(returns), times, 0.5) == min(late, default=math.inf)
+    assert finetuning_experiment.first_time(np.array(returns), times, 0.5) == min(late, default=math.inf)
 
 
 def test_the_mean_over_the_episodes_of_a_line_is_its_middle():
     times = np.array([0, 1, 10, 100])
-    assert _finetuning.over_episodes(2.0 + 3.0 * times, times) == pytest.approx(2.0 + 150.0)
-    assert _finetuning.over_episodes(np.full((2, 4), 0.7), times) == pytest.approx([0.7, 0.7])
+    assert finetuning_experiment.over_episodes(2.0 + 3.0 * times, times) == pytest.approx(2.0 + 150.0)
+    assert finetuning_experiment.over_episodes(np.full((2, 4), 0.7), times) == pytest.approx([0.7, 0.7])
 
 
 @pytest.mark.parametrize("config", [fig_finetune_curves.QUICK, fig_finetune_curves.FULL], ids=["quick", "full"])

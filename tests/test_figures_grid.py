@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from continuous.beyond import shrunken_alpha
 from continuous.tasks import TASKS
 from figures import __main__ as command
-from figures import _continuous_finetuning as finetuning
-from figures import _grid
-from figures._cloning import Effort
-from figures._continuous_finetuning import Config, Settings, strengths
-from figures._pretraining import FAMILIES, MASKED, VARIANTS
-from figures._sweep import Sweep
+from figures.control import blocks as finetuning
+from figures.control import grid
+from figures.control.blocks import Config, Settings, strengths
+from figures.control.pretraining import Effort
+from figures.control.variants import FAMILIES, MASKED, VARIANTS
+from figures.running.sweep import Sweep
 
 CHOSEN = {
     (task, n): {"sigma-BC": 0.1 * k + 0.001 * n, "PostBC": float(k) + 0.01 * n}
-    for k, task in enumerate(_grid.TASKS, 1)
+    for k, task in enumerate(grid.TASKS, 1)
     for n in (5, 10, 20, 50)
 }
-WHOLE = {part: configs(CHOSEN) for part, configs in _grid.PARTS.items()}
-CHOOSING = (*_grid.CHOICES, "choice_by_n")
-each_part = pytest.mark.parametrize("part", _grid.PARTS)
+WHOLE = {part: configs(CHOSEN) for part, configs in grid.PARTS.items()}
+CHOOSING = (*grid.CHOICES, "choice_by_n")
+each_part = pytest.mark.parametrize("part", grid.PARTS)
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_no_result_is_asked_for_twice_so_that_parts_can_be_joined():
         for c in configs
         for s in range(c.n_seeds)
     }
-    assert min(choice) >= _grid.SELECTION_SEEDS > max(rest)
+    assert min(choice) >= grid.SELECTION_SEEDS > max(rest)
 
 
 def test_all_blocks_can_be_run_at_once():
@@ -83,9 +83,9 @@ def test_settings_that_are_not_the_usual_ones_have_a_name(part):
 def test_a_shrunken_alpha_meets_the_chosen_one_where_that_was_chosen():
     for config in WHOLE["shrinkage"]:
         (plan,), (task,) = config.plans, config.tasks
-        given = shrunken_alpha(plan.strength, _grid.N_DEMOS, VARIANTS[plan.variant]["mass"])
-        assert given == pytest.approx(CHOSEN[task, _grid.N_DEMOS]["PostBC"], rel=1e-12)
-        assert _grid.N_DEMOS not in config.n_demos
+        given = shrunken_alpha(plan.strength, grid.N_DEMOS, VARIANTS[plan.variant]["mass"])
+        assert given == pytest.approx(CHOSEN[task, grid.N_DEMOS]["PostBC"], rel=1e-12)
+        assert grid.N_DEMOS not in config.n_demos
 
 
 # --- choices ----------------------------------------------------------------------------------------------------------
@@ -104,18 +104,18 @@ def choice_rows(success):
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 4))
 def test_the_strength_with_the_best_mean_is_chosen_for_each_task_and_family(number, n_reach, n_stick):
     rng = np.random.default_rng(number)
-    grid = {"sigma-BC": (0.1, 0.4, 0.2), "PostBC": (4.0, 1.0)}
+    several_strengths = {"sigma-BC": (0.1, 0.4, 0.2), "PostBC": (4.0, 1.0)}
     success = {
         (task, family, strength, seed): rng.random()
         for task, n_seeds in (("stick", n_stick), ("reach", n_reach))
-        for family, several in grid.items()
+        for family, several in several_strengths.items()
         for strength in several
         for seed in range(100, 100 + n_seeds)
     }
-    found = _grid.choose(choice_rows(success))
+    found = grid.choose(choice_rows(success))
     assert set(found) == {("reach", 10), ("stick", 10)}
     for task, n_seeds in (("stick", n_stick), ("reach", n_reach)):
-        for family, several in grid.items():
+        for family, several in several_strengths.items():
             totals = {s: sum(success[task, family, s, seed] for seed in range(100, 100 + n_seeds)) for s in several}
             assert found[task, 10][family] == max(totals, key=totals.get)
 
@@ -134,11 +134,11 @@ def tiny_choice(_):
 
 def tiny_strengths(_):
     both = ("DSRL", "Best-of-N")
-    return [Config((task,), (3,), n, strengths((0.2,), (1.0,)), both, **LITTLE) for task, n in _grid.TASKS.items()]
+    return [Config((task,), (3,), n, strengths((0.2,), (1.0,)), both, **LITTLE) for task, n in grid.TASKS.items()]
 
 
 def tiny_demonstrations(chosen):
-    return [Config((task,), (4,), n, _grid.chosen_plans(chosen[task, 3]), **LITTLE) for task, n in _grid.TASKS.items()]
+    return [Config((task,), (4,), n, grid.chosen_plans(chosen[task, 3]), **LITTLE) for task, n in grid.TASKS.items()]
 
 
 PARTS = {"choice": tiny_choice, "strengths": tiny_strengths, "demonstrations": tiny_demonstrations}
@@ -149,10 +149,10 @@ BLOCKS = {"choice": 4, "strengths": 3, "demonstrations": 3}
 def tiny():
     """The command and its parts, made small."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_grid, "TASKS", {"stick": 2, "corridor": 1})
-        patch.setattr(_grid, "PARTS", PARTS)
-        patch.setattr(_grid, "CHOICES", ("choice",))
-        patch.setattr(_grid, "FREE", ("choice", "strengths"))
+        patch.setattr(grid, "TASKS", {"stick": 2, "corridor": 1})
+        patch.setattr(grid, "PARTS", PARTS)
+        patch.setattr(grid, "CHOICES", ("choice",))
+        patch.setattr(grid, "FREE", ("choice", "strengths"))
         yield
 
 
@@ -172,7 +172,7 @@ def tables(folder):
 def uninterrupted(tiny, tmp_path_factory):
     """Tables of a run in one go."""
     folder = tmp_path_factory.mktemp("whole")
-    _grid.run(list(PARTS), Sweep(3, cache=folder / "cells"), folder / "tables")
+    grid.run(list(PARTS), Sweep(3, cache=folder / "cells"), folder / "tables")
     return tables(folder / "tables")
 
 
@@ -225,29 +225,29 @@ def test_a_run_that_was_broken_off_goes_on_and_gives_the_same(tiny, uninterrupte
     sweep, into = Sweep(3, cache=tmp_path / "cells"), tmp_path / "tables"
     broken_off(monkeypatch, after)
     with pytest.raises(Lights):
-        _grid.run(list(PARTS), sweep, into)
+        grid.run(list(PARTS), sweep, into)
     monkeypatch.undo()
     for part, number, of in zip(("choice", "strengths"), done, (4, 3), strict=False):
-        assert _grid.collect(part, sweep, into) == (number, of)
+        assert grid.collect(part, sweep, into) == (number, of)
     if done[0] < 4:
         with pytest.raises(FileNotFoundError, match=f"lacks {4 - done[0]} blocks"):
-            _grid.collect("demonstrations", sweep, into)
+            grid.collect("demonstrations", sweep, into)
     else:
-        assert _grid.collect("demonstrations", sweep, into) == (done[2], 3)
+        assert grid.collect("demonstrations", sweep, into) == (done[2], 3)
     for part, number in zip(PARTS, done, strict=True):
         assert (into / f"{part}.csv").exists() == (number > 0)
         if number:
             found, whole = (one[f"{part}.csv"] for one in (tables(into), uninterrupted))
             assert found == whole[: 1 + (len(whole) - 1) // BLOCKS[part] * number]
-    _grid.run(list(PARTS), sweep, into)
+    grid.run(list(PARTS), sweep, into)
     assert tables(into) == uninterrupted
 
 
 def test_what_is_in_the_cache_is_not_computed_again(tiny, uninterrupted, tmp_path, monkeypatch):
     sweep = Sweep(3, cache=tmp_path / "cells")
-    _grid.run(["strengths"], sweep, tmp_path / "one")
+    grid.run(["strengths"], sweep, tmp_path / "one")
     broken_off(monkeypatch, 0)
-    _grid.run(["strengths"], sweep, tmp_path / "two")
+    grid.run(["strengths"], sweep, tmp_path / "two")
     seconds = [(tmp_path / name / "strengths.csv").read_bytes() for name in ("one", "two")]
     assert seconds[0] == seconds[1]
     assert tables(tmp_path / "two")["strengths.csv"] == uninterrupted["strengths.csv"]
@@ -255,22 +255,22 @@ def test_what_is_in_the_cache_is_not_computed_again(tiny, uninterrupted, tmp_pat
 
 def test_nothing_is_written_over_a_table_where_the_cache_holds_nothing(tiny, tmp_path):
     (tmp_path / "strengths.csv").write_text("of another machine")
-    assert _grid.collect("strengths", Sweep(3, cache=tmp_path / "cells"), tmp_path) == (0, 3)
+    assert grid.collect("strengths", Sweep(3, cache=tmp_path / "cells"), tmp_path) == (0, 3)
     assert (tmp_path / "strengths.csv").read_text() == "of another machine"
     assert not (tmp_path / "strengths.json").exists()
 
 
 def test_without_a_whole_choice_other_parts_say_what_they_need(tiny, tmp_path):
     for free in ("choice", "strengths"):
-        assert _grid.configs(free, tmp_path) == PARTS[free]({})
+        assert grid.configs(free, tmp_path) == PARTS[free]({})
     with pytest.raises(FileNotFoundError, match=r"choice\.csv must hold the whole part choice; it lacks 4 blocks"):
-        _grid.configs("demonstrations", tmp_path)
+        grid.configs("demonstrations", tmp_path)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def grid(tmp_path, *more):
+def run_command(tmp_path, *more):
     return command.main(["grid", "--into", str(tmp_path / "tables"), "--cache", str(tmp_path / "cells"), *more])
 
 
@@ -287,7 +287,7 @@ def grid(tmp_path, *more):
 )
 def test_a_bad_command_ends_with_2_and_says_why(tiny, tmp_path, capsys, arguments, words):
     with pytest.raises(SystemExit) as stop:
-        grid(tmp_path, *arguments)
+        run_command(tmp_path, *arguments)
     assert stop.value.code == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.rglob("*.csv")) == []
@@ -296,8 +296,8 @@ def test_a_bad_command_ends_with_2_and_says_why(tiny, tmp_path, capsys, argument
 def test_what_is_done_is_collected_without_computing(tiny, tmp_path, monkeypatch, capsys):
     broken_off(monkeypatch, 4 + 4 + 2)
     with pytest.raises(Lights):
-        _grid.run(["choice"], Sweep(0, cache=tmp_path / "cells"), tmp_path / "tables")
-    assert grid(tmp_path, "--collect", "--only", "choice", "strengths") == 0
+        grid.run(["choice"], Sweep(0, cache=tmp_path / "cells"), tmp_path / "tables")
+    assert run_command(tmp_path, "--collect", "--only", "choice", "strengths") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"choice: 2 of 4 blocks are in {tmp_path / 'tables' / 'choice.csv'}"
     assert said[1] == "strengths: 0 of 3 blocks; nothing is written"
@@ -306,7 +306,7 @@ def test_what_is_done_is_collected_without_computing(tiny, tmp_path, monkeypatch
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_is_the_same_for_any_number_of_workers(tiny, uninterrupted, tmp_path, capsys, jobs):
-    assert grid(tmp_path, "--seed", "3", "--jobs", str(jobs)) == 0
+    assert run_command(tmp_path, "--seed", "3", "--jobs", str(jobs)) == 0
     assert tables(tmp_path / "tables") == uninterrupted
     table = tmp_path / "tables" / "strengths.csv"
     assert f"strengths: 3 of 3 blocks are in {table}" in capsys.readouterr().out

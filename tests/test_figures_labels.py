@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
-from figures import _style
-from figures._labels import Placer, apart, name_ends
+from figures.look import style
+from figures.look.labels import Placer, apart, name_ends
 
 BOXES = st.lists(st.tuples(st.floats(-10, 10), st.floats(0.01, 3)), min_size=1, max_size=8)
 
@@ -31,8 +31,8 @@ def touching(boxes):
 
 @pytest.fixture
 def axes():
-    with _style.style():
-        yield _style.new_figure(page=3, column=3).subplots()
+    with style.style():
+        yield style.new_figure(page=3, column=3).subplots()
 
 
 @given(BOXES)

@@ -15,23 +15,25 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from figures import (
-    _cloning,
-    _continuous_comparison,
-    _continuous_finetuning,
-    _experiment,
-    _grid,
-    _learning_curves,
-    _pipeline,
-    _style,
+from figures.control import (
+    blocks,
+    comparisons,
     fig_ablations,
     fig_action_density,
-    fig_bc_fails,
     fig_best_of_n,
-    fig_bridge,
-    fig_chess,
     fig_demonstrations,
     fig_dppo,
+    fig_posterior_noise,
+    fig_pretrained,
+    grid,
+    learning_curves,
+    pretraining,
+)
+from figures.exact import (
+    cloning_experiment,
+    fig_bc_fails,
+    fig_bridge,
+    fig_chess,
     fig_errata,
     fig_estimators,
     fig_finetune_cost,
@@ -42,21 +44,22 @@ from figures import (
     fig_lambda,
     fig_logfree,
     fig_looseness,
-    fig_posterior_noise,
-    fig_pretrained,
     fig_profile,
     fig_suboptimality,
     fig_trajectory_kl,
     fig_uniform_fails,
 )
-from figures._data import missing_data
-from figures._sweep import Sweep
+from figures.look import style
+from figures.running import pipeline, recorded
+from figures.running.data import missing_data
+from figures.running.recorded import Recorded
+from figures.running.sweep import Sweep
 
-CLONING = _experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
-LITTLE = _cloning.Effort(3, 30, 8, 20, 8, 10)
-FINETUNING = _continuous_finetuning.Config(
-    ("corridor",), (3, 5), 2, _continuous_finetuning.strengths((0.3, 0.6), (1.0,)),
-    settings=_continuous_finetuning.Settings(rounds=1, evaluation_episodes=10), effort=LITTLE,
+CLONING = cloning_experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
+LITTLE = pretraining.Effort(3, 30, 8, 20, 8, 10)
+FINETUNING = blocks.Config(
+    ("corridor",), (3, 5), 2, blocks.strengths((0.3, 0.6), (1.0,)),
+    settings=blocks.Settings(rounds=1, evaluation_episodes=10), effort=LITTLE,
 )  # fmt: skip
 SMALL = {
     "fig_action_density": fig_action_density.Config((3, 6), 2, LITTLE, 50),
@@ -92,7 +95,7 @@ SMALL = {
 
 
 def lacks_data(name):
-    return bool(missing_data(getattr(_pipeline.figure_module(name), "NEEDS", ())))
+    return bool(missing_data(getattr(pipeline.figure_module(name), "NEEDS", ())))
 
 
 def truth(family, strength, n_demos):
@@ -110,28 +113,28 @@ def data(tmp_path_factory):
         if lacks_data(name):
             pytest.skip(f"the data of {name} are not found")
         if name not in made:
-            if isinstance(SMALL[name], _grid.Recorded) and not list(tables.iterdir()):
+            if isinstance(SMALL[name], Recorded) and not list(tables.iterdir()):
                 made_figures_grid.write_all(tables, truth)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(_grid, "RESULTS", tables)
-                made[name] = _pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
+                patch.setattr(recorded, "RESULTS", tables)
+                made[name] = pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
         return {key: value.copy() for key, value in made[name].items()}
 
     return get
 
 
 def verdicts(name, arrays):
-    return {claim.id: claim.verdict for claim in _pipeline.figure_module(name).check(arrays)}
+    return {claim.id: claim.verdict for claim in pipeline.figure_module(name).check(arrays)}
 
 
 def test_every_figure_is_tested_here():
-    assert sorted(SMALL) == _pipeline.figure_names()
+    assert sorted(SMALL) == pipeline.figure_names()
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_claims_hold_on_a_small_run(name, data):
     """Those of the paper's experiments may come out either way."""
-    claims = _pipeline.figure_module(name).check(data(name))
+    claims = pipeline.figure_module(name).check(data(name))
     assert claims
     assert all(claim.as_expected for claim in claims)
 
@@ -141,9 +144,9 @@ def test_judging_and_drawing_leave_the_data_alone_and_need_nothing_else(name, da
     arrays = data(name)
     for array in arrays.values():
         array.setflags(write=False)
-    module = _pipeline.figure_module(name)
+    module = pipeline.figure_module(name)
     module.check(arrays)
-    with _style.style():
+    with style.style():
         assert isinstance(module.draw(arrays), Figure)
 
 
@@ -176,11 +179,11 @@ def faults(figure):
     return found
 
 
-@pytest.mark.parametrize("form", _style.WIDTHS)
+@pytest.mark.parametrize("form", style.WIDTHS)
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_figure_is_as_wide_as_its_form_with_named_axes_and_texts_that_can_be_read(name, form, data):
-    with _style.style(form):
-        figure = _pipeline.figure_module(name).draw(data(name))
+    with style.style(form):
+        figure = pipeline.figure_module(name).draw(data(name))
         assert faults(figure) == []
     assert figure.get_figwidth() == {"page": 7.0, "column": 3.4}[form]
     assert figure.get_figheight() < 10
@@ -193,16 +196,16 @@ def test_a_figure_is_as_wide_as_its_form_with_named_axes_and_texts_that_can_be_r
     [("small", {"fontsize": 5.9}), ("beyond the canvas", {"x": 0.99}), ("touching", {"y": 0.52}), (None, {"y": 0.8})],
 )
 def test_a_text_that_cannot_be_read_is_noticed(fault, look):
-    with _style.style("column"):
-        figure = _style.new_figure(page=2, column=2)
+    with style.style("column"):
+        figure = style.new_figure(page=2, column=2)
         figure.text(0.5, 0.5, "a text")
         figure.text(**{"x": 0.5, "y": 0.7, "s": "another", "fontsize": 8, **look})
         assert {kind for kind, *_ in faults(figure)} == {fault} - {None}
 
 
 def test_labels_of_ticks_are_texts_too():
-    with _style.style("column"):
-        figure = _style.new_figure(page=2, column=2)
+    with style.style("column"):
+        figure = style.new_figure(page=2, column=2)
         axes = figure.subplots()
         axes.set_xticks([0.5, 0.51], ["one", "two"])
         assert [kind for kind, *_ in faults(figure)] == ["touching"]
@@ -212,7 +215,7 @@ def test_labels_of_ticks_are_texts_too():
 
 @pytest.mark.parametrize("name", ["fig_estimators", "fig_uniform_fails"])
 def test_each_form_is_written_as_a_vector_and_as_a_picture(name, data, tmp_path):
-    _pipeline.save_drawing(name, data(name), tmp_path)
+    pipeline.save_drawing(name, data(name), tmp_path)
     stems = {name: 1400, f"{name}_column": 680}
     assert {path.name for path in tmp_path.iterdir()} == {f"{stem}.{end}" for stem in stems for end in ("pdf", "png")}
     for stem, width in stems.items():
@@ -224,7 +227,7 @@ def test_each_form_is_written_as_a_vector_and_as_a_picture(name, data, tmp_path)
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_figure_says_what_it_shows(name):
-    module = _pipeline.figure_module(name)
+    module = pipeline.figure_module(name)
     assert 5 < len(module.TITLE) < 60
     assert len(module.CAPTION) > 100
     assert (module.__doc__ or "").strip()
@@ -444,7 +447,7 @@ def words(*parts):
 
 def claims_of_finetuning():
     """Each with intervals on either side of its bound."""
-    corridor, tasks = [("corridor", n) for n in FINETUNING.n_demos], [(task, 10) for task in _grid.TASKS]
+    corridor, tasks = [("corridor", n) for n in FINETUNING.n_demos], [(task, 10) for task in grid.TASKS]
     found = [
         (name, "compared", words("tradeoff", task, n, learner, what))
         for name, places, learners in (
@@ -453,7 +456,7 @@ def claims_of_finetuning():
         )
         for task, n in places
         for learner in learners
-        for what in _continuous_comparison.COMPARISONS
+        for what in comparisons.COMPARISONS
     ]
     found += [
         (name, kind, words(learner, task, n, what))
@@ -462,11 +465,11 @@ def claims_of_finetuning():
             ("fig_dppo", "gain", "dppo", tasks),
         )
         for task, n in places
-        for what in _learning_curves.GAINS
+        for what in learning_curves.GAINS
     ]
     found += [
         ("fig_demonstrations", kind, words("demonstrations", task, rival, end))
-        for task in _grid.TASKS
+        for task in grid.TASKS
         for rival in ("BC", "sigma-BC")
         for kind, end in (("fall", "shrinks"), ("gain", 5), ("gain", 20), ("gain", 50))
     ]
@@ -482,7 +485,7 @@ def claims_of_finetuning():
     ]
     lines += [
         (task, "beyond the paper", f"{name} {rival}")
-        for task in _grid.TASKS
+        for task in grid.TASKS
         for name in ("held-out alpha", "own states")
         for rival in rivals
     ]
@@ -569,6 +572,6 @@ def test_every_claim_has_such_a_test(data):
 
 
 def test_no_verdict_is_written_by_hand():
-    for name in _pipeline.figure_names():
-        source = Path(str(_pipeline.figure_module(name).__file__)).read_text()  # type: ignore[attr-defined]
+    for name in pipeline.figure_names():
+        source = Path(str(pipeline.figure_module(name).__file__)).read_text()  # type: ignore[attr-defined]
         assert not re.search(r"[\"'](holds|violated|inconclusive)[\"']", source), name

@@ -16,14 +16,14 @@ from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
 from continuous.tasks import TASKS
 from continuous.training import Training
-from figures import _cloning
-from figures._cloning import Effort
-from figures._continuous_finetuning import LEARNER
-from figures._pretraining import LIKELIHOOD, LIKELY, OWN, VARIANTS, Plan, Workshop, tolerant
+from figures.control import pretraining
+from figures.control.blocks import LEARNER
+from figures.control.pretraining import Effort
+from figures.control.variants import LIKELIHOOD, LIKELY, OWN, VARIANTS, Plan, Workshop, tolerant
 
 LITTLE = Effort(10, 3, 4, 3, 4, chunk=2)
 CELL = {"root": 5, "task": "stick", "replicate": 1, "n_demos": 5, **asdict(LITTLE)}
-DATA = _cloning.demonstrations(CELL)
+DATA = pretraining.demonstrations(CELL)
 PLANS = [
     Plan("BC", 0.0), Plan("sigma-BC", 0.3), Plan("sigma-BC", 0.3, "oracle mask"), Plan("BC", 0.0, "poor demonstrator"),
     *(Plan("PostBC", 2.0, variant) for variant in VARIANTS if variant != "oracle mask"),
@@ -35,12 +35,12 @@ def recipe(n_members=10, version="trajectory"):
 
 
 def seed(purpose):
-    return _cloning.seed(CELL, purpose)
+    return pretraining.seed(CELL, purpose)
 
 
 def covariances(data, states, alpha, **how):
     """alpha^2 times the covariance of an ensemble of these data at some states, by numpy."""
-    found = fit_ensemble(data, 2, recipe(**how), seed(_cloning.ENSEMBLE)).predictions(states)
+    found = fit_ensemble(data, 2, recipe(**how), seed(pretraining.ENSEMBLE)).predictions(states)
     return alpha**2 * np.stack([np.cov(found[:, i].T) for i in range(len(states))])
 
 
@@ -53,7 +53,7 @@ def given_to_clone(monkeypatch):
         calls.append({"data": data, "chunk": chunk, "seed": seed, **options})
         return clone(data, chunk, seed, **options)
 
-    monkeypatch.setattr(_cloning, "clone", spy)
+    monkeypatch.setattr(pretraining, "clone", spy)
     return calls
 
 
@@ -109,7 +109,7 @@ def test_a_variant_of_the_noise_changes_its_shape_alone(given_to_clone):
 
 @pytest.mark.parametrize(("variant", "quality"), [("fair demonstrator", 0.5), ("poor demonstrator", 0.0)])
 def test_another_demonstrator_is_another_for_every_family(given_to_clone, variant, quality):
-    data = demonstrate(TASKS["stick"], 5, np.random.default_rng(seed(_cloning.DATA)), quality=quality)
+    data = demonstrate(TASKS["stick"], 5, np.random.default_rng(seed(pretraining.DATA)), quality=quality)
     assert data.actions.shape != DATA.actions.shape or (data.actions != DATA.actions).any()
     workshop = Workshop(CELL)
     workshop.pretrain(Plan("PostBC", 2.0))  # whose ensemble must not be taken
@@ -163,7 +163,7 @@ def test_every_policy_draws_the_same_noise_from_the_same_seed(given_to_clone):
     for plan in PLANS:
         workshop.pretrain(plan)
     assert {(call["seed"].entropy, call["seed"].spawn_key) for call in given_to_clone} == {
-        (5, seed(_cloning.POLICY).spawn_key)
+        (5, seed(pretraining.POLICY).spawn_key)
     }
     one, two = (workshop.pretrain(Plan("sigma-BC", sigma))[0].added for sigma in (0.2, 0.4))
     assert_array_equal(two, 2 * one)
@@ -173,7 +173,7 @@ def test_every_policy_draws_the_same_noise_from_the_same_seed(given_to_clone):
 
 def test_no_two_purposes_share_their_chance():
     names = ("DATA", "ENSEMBLE", "POLICY", "EVALUATION", "HELD_OUT")
-    purposes = [LIKELIHOOD, OWN, LEARNER, *(getattr(_cloning, name) for name in names)]
+    purposes = [LIKELIHOOD, OWN, LEARNER, *(getattr(pretraining, name) for name in names)]
     assert len(set(purposes)) == len(purposes)
     assert len({tuple(seed(purpose).generate_state(4)) for purpose in purposes}) == len(purposes)
 
@@ -207,7 +207,7 @@ def test_three_members_are_the_first_three_of_any_ensemble(before):
     workshop = Workshop(CELL)
     for variant in before:
         workshop.pretrain(Plan("PostBC", 1.0, variant))
-    few, many = workshop._ensemble({"members": 3}), fit_ensemble(DATA, 2, recipe(100), seed(_cloning.ENSEMBLE))
+    few, many = workshop._ensemble({"members": 3}), fit_ensemble(DATA, 2, recipe(100), seed(pretraining.ENSEMBLE))
     assert_array_equal(few.parameters, many.parameters[:3])
     assert_array_equal(workshop._ensemble({}).parameters, many.parameters[:10])
 

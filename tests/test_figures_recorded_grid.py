@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from figures import _continuous_finetuning as grid
-from figures import (
-    _grid,
-    _learning_curves,
-    _tradeoff,
+from figures.control import (
+    blocks,
     fig_ablations,
     fig_best_of_n,
     fig_demonstrations,
     fig_dppo,
     fig_dsrl,
     fig_tradeoff,
+    learning_curves,
+    tradeoff,
 )
-from figures._continuous_finetuning import Config, strengths
-from figures._pairs import Pairs, Place
-from figures._pretraining import Plan
-from figures._sweep import Sweep
+from figures.control.blocks import Config, strengths
+from figures.control.pairs import Pairs, Place
+from figures.control.variants import Plan
+from figures.running import recorded
+from figures.running.sweep import Sweep
 
 ONE = Config(("reach",), (5,), 12, strengths((0.2, 0.4), (1.0, 2.0)))
 
@@ -46,10 +46,10 @@ def tie(*_):
 def claims_of(module, change, config=ONE, monkeypatch=None):
     """Claims by id; what is drawn must be drawable."""
     if monkeypatch is None:
-        arrays = module.compute.__globals__["grid"].tensors(made_figures_grid.rows([config], change))
+        arrays = blocks.tensors(made_figures_grid.rows([config], change))
         rng = np.random.default_rng(5)
         if module is fig_tradeoff:
-            arrays = _tradeoff.compared(arrays, ("DSRL",), rng)
+            arrays = tradeoff.compared(arrays, ("DSRL",), rng)
         else:
             arrays = module.curves.compared(arrays, "DSRL", rng)
     else:
@@ -102,8 +102,8 @@ def test_five_seeds_are_not_enough_even_where_the_interval_is_clear(module):
 def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
     table = made_figures_grid.rows([ONE], good)
     slow = [{**row, "pretrain_seconds": "9.0", "finetune_seconds": "99.0"} for row in table]
-    for work, learner in ((_tradeoff.compared, ("DSRL",)), (_learning_curves.compared, "DSRL")):
-        one, other = (work(grid.tensors(rows), learner, np.random.default_rng(5)) for rows in (table, slow))
+    for work, learner in ((tradeoff.compared, ("DSRL",)), (learning_curves.compared, "DSRL")):
+        one, other = (work(blocks.tensors(rows), learner, np.random.default_rng(5)) for rows in (table, slow))
         assert one.keys() == other.keys()
         for name, values in one.items():
             assert_array_equal(other[name], values)
@@ -133,7 +133,7 @@ def test_pairs_are_of_the_seeds_that_both_have():
 @pytest.fixture
 def tables(tmp_path, monkeypatch):
     """Write all tables with some truth, and let the figures read them."""
-    monkeypatch.setattr(_grid, "RESULTS", tmp_path)
+    monkeypatch.setattr(recorded, "RESULTS", tmp_path)
 
     def write(change):
         made_figures_grid.write_all(tmp_path, change)
@@ -165,6 +165,6 @@ def test_all_figures_of_the_grid_follow_the_numbers(tables, monkeypatch):
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(_grid, "RESULTS", tmp_path)
+    monkeypatch.setattr(recorded, "RESULTS", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"strengths\.csv"):
         fig_tradeoff.compute(fig_tradeoff.FULL, Sweep(0))

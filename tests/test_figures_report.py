@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from figures._mathematics import mathml, relation_mathml, typeset
-from figures._pipeline import Outcome, figure_module, figure_names
-from figures._report import bound_text, condensed, interval_text, result_of, small_png, write_report
-from figures._style import contrast
+from figures.look.style import contrast
+from figures.pages.mathematics import mathml, relation_mathml, typeset
+from figures.pages.report import bound_text, condensed, interval_text, result_of, small_png, write_report
+from figures.running.pipeline import Outcome, figure_module, figure_names
 from theory.claims import Claim, Interval
 from theory.results import all_results
 
@@ -473,7 +473,7 @@ def test_the_names_of_the_page_are_the_browsers_too(browser):
 def test_a_formula_is_printed_alike_whatever_the_hashes():
     """Seeds 1 and 6 once gave the two terms of B2.1, which tie in sympy's order, in different orders."""
     program = (
-        "import sympy; from figures._mathematics import _latex; k = sympy.Symbol('k', integer=True, positive=True); "
+        "import sympy; from figures.pages.mathematics import _latex; k = sympy.Symbol('k', integer=True, positive=True); "
         "print(_latex(1 + sympy.Rational(1, 2) ** (k + 1) - 2 ** (-k - 1)))"
     )
     shown = {

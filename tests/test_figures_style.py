@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from figures import _style
-from figures._style import COLOURS, MARKERS, OTHERS, contrast, legible, shades
+from figures.look import style
+from figures.look.style import COLOURS, MARKERS, OTHERS, contrast, legible, shades
 
-FIGURES = sorted((Path(_style.__file__).parent).glob("**/*.py"))
+FIGURES = sorted((Path(style.__file__).parents[1]).glob("**/*.py"))
 PAPERS = st.sampled_from(["#FFFFFF", "#16181B", "#000000", "#F4F5F7"])
 ANY = st.integers(0, 0xFFFFFF).map("#{:06X}".format)
 SEEN = {
@@ -63,7 +63,7 @@ def test_a_colour_has_one_meaning_and_a_policy_its_marker():
 
 @pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.name)
 def test_colours_stand_in_the_style_alone_but_for_greys(path):
-    if path.name in ("_style.py", "_explorer.py"):
+    if path.name in ("style.py", "explorer.py"):
         return
     found = re.findall(r"#[0-9A-Fa-f]{6}\b", path.read_text(encoding="utf-8"))
     assert [code for code in found if len({code[1:3], code[3:5], code[5:7]}) > 1] == []
@@ -96,13 +96,13 @@ def test_a_legible_colour_has_the_contrast_and_is_left_alone_where_it_has_it(col
 
 
 def test_texts_are_darkened_and_lines_are_not():
-    figure = _style.new_figure(page=1, column=1)
+    figure = style.new_figure(page=1, column=1)
     axes = figure.subplots()
     (line,) = axes.plot([0, 1], color=COLOURS["uniform noise"], label="x")
     text = axes.text(0, 0, "x", color=COLOURS["uniform noise"])
     axes.text(0, 1, "y", color="black")
     axes.legend()
-    _style.make_texts_legible(figure)
+    style.make_texts_legible(figure)
     assert to_hex(line.get_color()) == COLOURS["uniform noise"].lower()
     assert to_hex(text.get_color()) != COLOURS["uniform noise"].lower()
     assert all(contrast(to_hex(found.get_color()).upper(), "#FFFFFF") >= 4.5 for found in figure.findobj(Text))
@@ -117,21 +117,21 @@ def rows_and_columns(panels):
 
 
 def test_a_form_holds_within_its_block_and_no_longer():
-    assert _style.by_form(1, 2) == 1
-    with _style.style("column"):
-        assert _style.by_form(1, 2) == 2
-        with _style.style():
-            assert _style.by_form(1, 2) == 1
-        assert _style.by_form(1, 2) == 2
-    with pytest.raises(ZeroDivisionError), _style.style("column"):
+    assert style.by_form(1, 2) == 1
+    with style.style("column"):
+        assert style.by_form(1, 2) == 2
+        with style.style():
+            assert style.by_form(1, 2) == 1
+        assert style.by_form(1, 2) == 2
+    with pytest.raises(ZeroDivisionError), style.style("column"):
         _ = 1 / 0
-    assert _style.by_form(1, 2) == 1
+    assert style.by_form(1, 2) == 1
 
 
 @pytest.mark.parametrize(("form", "size"), [("page", (7.0, 2.5)), ("column", (3.4, 5.0))])
 def test_a_figure_has_the_width_of_its_form(form, size):
-    with _style.style(form):
-        assert tuple(_style.new_figure(page=2.5, column=5.0).get_size_inches()) == size
+    with style.style(form):
+        assert tuple(style.new_figure(page=2.5, column=5.0).get_size_inches()) == size
 
 
 @pytest.mark.parametrize(
@@ -139,24 +139,24 @@ def test_a_figure_has_the_width_of_its_form(form, size):
     [("page", [(0, 0), (0, 1), (0, 2), (1, 0)]), ("column", [(0, 0), (0, 1), (1, 0), (1, 1)])],
 )
 def test_panels_stand_row_by_row(form, places):
-    with _style.style(form):
-        figure = _style.new_figure(page=2, column=2)
-        panels = _style.new_panels(figure, 4, page=3, column=2)
+    with style.style(form):
+        figure = style.new_figure(page=2, column=2)
+        panels = style.new_panels(figure, 4, page=3, column=2)
         assert rows_and_columns(panels) == places
         assert [axes for axes in figure.axes if axes.axison] == panels
-        assert rows_and_columns(_style.new_panels(figure, 1, page=3, column=2)) == [(0, 0)]
+        assert rows_and_columns(style.new_panels(figure, 1, page=3, column=2)) == [(0, 0)]
 
 
-@pytest.mark.parametrize("form", _style.WIDTHS)
+@pytest.mark.parametrize("form", style.WIDTHS)
 def test_a_grid_lies_on_its_side_in_a_column(form):
-    with _style.style(form):
-        grid = _style.new_grid(_style.new_figure(page=2, column=2), 2, 3, ratios=(2, 1))
+    with style.style(form):
+        grid = style.new_grid(style.new_figure(page=2, column=2), 2, 3, ratios=(2, 1))
         places = rows_and_columns(grid.ravel())
         assert grid.shape == (2, 3)
         assert places == [place if form == "page" else place[::-1] for place in itertools.product(range(2), range(3))]
         grid[0, 1].set_ylim(3, 5)
         assert grid[0, 0].get_ylim() == (3, 5) != grid[1, 0].get_ylim()
-        _style.name_axes(grid, "x", "upper", "lower")
+        style.name_axes(grid, "x", "upper", "lower")
         named = {axes for row in grid for axes in row if axes.get_ylabel()}
         assert named == ({grid[0, 0], grid[1, 0]} if form == "page" else set(grid.ravel()))
         assert {axes.get_ylabel() for axes in grid[1]} - {""} == {"lower"}
@@ -165,11 +165,11 @@ def test_a_grid_lies_on_its_side_in_a_column(form):
 
 def test_titles_and_labels_are_wrapped_in_a_column_and_formulas_are_not():
     shown = {}
-    for form in _style.WIDTHS:
-        with _style.style(form):
-            panels = _style.new_panels(_style.new_figure(page=2, column=2), 2, page=2, column=2)
-            _style.panel_letter(panels[0], "a", "a title that is long, with $a = b$ and $n$ = 10")
-            _style.name_axes(panels, "x", "a label $\\gamma + \\delta$ longer than the panel is high\n(unit)")
+    for form in style.WIDTHS:
+        with style.style(form):
+            panels = style.new_panels(style.new_figure(page=2, column=2), 2, page=2, column=2)
+            style.panel_letter(panels[0], "a", "a title that is long, with $a = b$ and $n$ = 10")
+            style.name_axes(panels, "x", "a label $\\gamma + \\delta$ longer than the panel is high\n(unit)")
             shown[form] = (panels[0].get_title(loc="left"), panels[0].get_ylabel())
     assert all(text.count("\n") == k for k, text in enumerate(shown["page"]))
     title, label = (text.split("\n") for text in shown["column"])
@@ -193,8 +193,8 @@ def test_titles_and_labels_are_wrapped_in_a_column_and_formulas_are_not():
     ],
 )  # fmt: skip
 def test_the_lowest_panel_of_each_column_has_the_label_of_the_axis(form, n, labelled):
-    with _style.style(form):
-        panels, corner = _style.instance_panels(_style.new_figure(page=4, column=6), n, xlabel="T", ylabel="y")
+    with style.style(form):
+        panels, corner = style.instance_panels(style.new_figure(page=4, column=6), n, xlabel="T", ylabel="y")
     assert len(panels) == n
     assert not corner.axison
     assert corner not in panels
@@ -206,6 +206,6 @@ def test_the_lowest_panel_of_each_column_has_the_label_of_the_axis(form, n, labe
 
 
 def test_shaded_bands_are_named_in_the_legend():
-    axes = _style.new_figure(page=1, column=1).subplots()
-    _style.name_intervals(axes)
+    axes = style.new_figure(page=1, column=1).subplots()
+    style.name_intervals(axes)
     assert axes.get_legend_handles_labels()[1] == ["95 % intervals"]

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures import _continuous_finetuning, _sweep
-from figures._sweep import Sweep
+from figures.control import blocks
+from figures.running import sweep
+from figures.running.sweep import Sweep
 
 CELLS = [{"size": n, "scale": 0.5} for n in (1, 4, 2, 7, 3)]
 calls: list[int] = []
@@ -81,22 +82,22 @@ def test_a_cell_is_found_again_only_under_equal_circumstances(tmp_path, monkeypa
     assert computed(name="another") == 1
     assert computed(function=draw_until_four) == 1
     assert computed(cell={"size": 1, "scale": 0.25}) == 1
-    monkeypatch.setattr(_sweep, "versions", lambda: {"numpy": "0"})
-    _sweep.source_digest.cache_clear()
+    monkeypatch.setattr(sweep, "versions", lambda: {"numpy": "0"})
+    sweep.source_digest.cache_clear()
     assert computed() == 1
     monkeypatch.undo()
-    _sweep.source_digest.cache_clear()
+    sweep.source_digest.cache_clear()
     assert computed() == 0
 
 
 def test_a_change_of_the_code_makes_old_cells_unknown(tmp_path, monkeypatch):
-    before = _sweep.source_digest(draw)
+    before = sweep.source_digest(draw)
     changed = tmp_path / "changed.py"
     changed.write_text("# other code")
     monkeypatch.setattr("inspect.getfile", lambda _: str(changed))
-    _sweep.source_digest.cache_clear()
-    assert _sweep.source_digest(draw) != before
-    _sweep.source_digest.cache_clear()
+    sweep.source_digest.cache_clear()
+    assert sweep.source_digest(draw) != before
+    sweep.source_digest.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -119,9 +120,9 @@ def test_a_change_of_what_is_imported_counts_and_one_of_other_figures_does_not(t
     folder.mkdir()
     for module, text in sources.items():
         (folder / f"{module}.py").write_text(text)
-    monkeypatch.setattr(_sweep, "ROOT", tmp_path)
+    monkeypatch.setattr(sweep, "ROOT", tmp_path)
     monkeypatch.setattr("inspect.getfile", lambda _: str(folder / "_cell.py"))
-    digest = _sweep.source_digest.__wrapped__
+    digest = sweep.source_digest.__wrapped__
     before = digest(draw)
     assert digest(draw) == before
     with (folder / f"{name}.py").open("a") as file:
@@ -130,8 +131,8 @@ def test_a_change_of_what_is_imported_counts_and_one_of_other_figures_does_not(t
 
 
 def test_a_block_of_the_grid_of_finetuning_counts_what_pretrains_it():
-    names = {path.stem for path in _sweep._imported_figures(Path(_continuous_finetuning.__file__))}
-    assert {"_pretraining", "_cloning"} <= names
+    names = {path.stem for path in sweep._imported_figures(Path(blocks.__file__))}
+    assert {"pretraining", "variants"} <= names
     assert not any(name.startswith("fig_") for name in names)
 
 

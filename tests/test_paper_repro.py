@@ -10,7 +10,9 @@ import made_figures_grid
 import pytest
 
 import paper_repro
-from figures import _grid, _pipeline, _style, fig_estimators
+from figures.exact import fig_estimators
+from figures.look import style
+from figures.running import pipeline, recorded
 from theory import results
 from theory.claims import Claim, Interval
 
@@ -28,7 +30,7 @@ def small(request, monkeypatch):
     monkeypatch.setattr(fig_estimators, "QUICK", fig_estimators.Config(largest=200, replicates=200))
 
     def draw(arrays):
-        figure = _style.new_figure(page=1, column=1)
+        figure = style.new_figure(page=1, column=1)
         figure.subplots().plot(arrays["n"], arrays["noise_weight"][3])
         return figure
 
@@ -48,7 +50,7 @@ def refused(capsys, *arguments):
 
 def test_list_names_every_figure_and_computes_nothing(tmp_path, capsys):
     assert run(tmp_path / "out", "--list") == 0
-    assert set(_pipeline.figure_names()) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert set(pipeline.figure_names()) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
     assert not (tmp_path / "out").exists()
 
 
@@ -114,7 +116,7 @@ def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):
 def test_from_data_wants_the_same_profile_and_seed_and_leaves_the_folder_alone(
     tmp_path, monkeypatch, capsys, more, message
 ):
-    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
     run(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
     assert message in refused(capsys, "--out", str(tmp_path), "--from-data", *more)
@@ -132,7 +134,7 @@ def test_from_data_draws_figures_of_recorded_tables_from_those(tmp_path, monkeyp
     """Unless the folder holds their data already, which then must be whole."""
     tables = tmp_path / "tables"
     tables.mkdir()
-    monkeypatch.setattr(_grid, "RESULTS", tables)
+    monkeypatch.setattr(recorded, "RESULTS", tables)
     arguments = ("--full", "--only", "fig_dppo", "--from-data")
     made_figures_grid.write_all(tables, lambda family, strength, n_demos: (0.4, 0.7 - 0.1 * (family == "PostBC")))
     assert run(tmp_path / "out", *arguments) == 0
@@ -143,7 +145,7 @@ def test_from_data_draws_figures_of_recorded_tables_from_those(tmp_path, monkeyp
 
 
 def test_a_part_of_another_run_is_not_mixed_into_a_whole_one(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
     run(tmp_path)
     message = refused(capsys, "--out", str(tmp_path), "--only", FAST, "--seed", "7")
     assert "holds a whole run of profile quick and seed 0" in message
@@ -152,7 +154,7 @@ def test_a_part_of_another_run_is_not_mixed_into_a_whole_one(tmp_path, monkeypat
 
 def test_an_error_that_stops_the_run_has_an_exit_code_of_its_own(tmp_path):
     script = (
-        "import runpy, sys; import figures.fig_estimators as f; f.check = lambda arrays: 1 / 0; "
+        "import runpy, sys; import figures.exact.fig_estimators as f; f.check = lambda arrays: 1 / 0; "
         f"sys.argv = ['paper_repro.py', '--only', 'fig_estimators', '--jobs', '1', '--out', {str(tmp_path)!r}]; "
         f"runpy.run_path({str(ROOT / 'paper_repro.py')!r}, run_name='__main__')"
     )
@@ -182,7 +184,7 @@ def test_two_claims_of_one_id_stop_the_run(tmp_path, monkeypatch):
 
 def test_a_run_that_breaks_leaves_no_verdicts_of_an_older_one(tmp_path, monkeypatch):
     (tmp_path / "verdicts.json").write_text("{}")
-    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
     monkeypatch.setattr(fig_estimators, "draw", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path)
@@ -191,7 +193,7 @@ def test_a_run_that_breaks_leaves_no_verdicts_of_an_older_one(tmp_path, monkeypa
 
 
 def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path, monkeypatch):
-    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
     assert run(tmp_path) == 0
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())
     assert list(verdicts) == ["schema", "profile", "seed", "ok", "steps", "claims", "left_out"]
@@ -210,7 +212,7 @@ def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path,
 
 @pytest.mark.parametrize("folder", ["unset", "without the file"])
 def test_a_figure_without_its_data_is_listed_as_left_out_and_fails_nothing(tmp_path, monkeypatch, capsys, folder):
-    monkeypatch.setattr(_pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
     monkeypatch.setattr(fig_estimators, "NEEDS", ("made_up/table.csv",), raising=False)
     monkeypatch.setattr(fig_estimators, "compute", lambda *_: pytest.fail("computed"))
     monkeypatch.delenv("POSTBC_DATA", raising=False)

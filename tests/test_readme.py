@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from continuous.dsrl import DSRL
-from figures._continuous_finetuning import read_rows
-from figures._pairs import Pairs, Place
-from figures._pretraining import Plan
+from figures.control.pairs import Pairs, Place
+from figures.control.variants import Plan
+from figures.running.recorded import read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,7 +92,7 @@ def test_commands_and_figures_that_the_readme_names_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"(?:`|    )make ([a-z]+)\b", README)):
         assert f"\n{target}:" in makefile, target
-    figures = {path.stem for path in (ROOT / "figures").glob("fig_*.py")}
+    figures = {path.stem for path in (ROOT / "figures").glob("*/fig_*.py")}
     assert figures <= set(re.findall(r"`(fig_\w+)`", README))
     for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", README):
         assert (ROOT / picture).exists(), picture

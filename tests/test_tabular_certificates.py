@@ -23,8 +23,8 @@ from tabular.exact_coverage import (
 from tabular.instances import chain_lock, two_bandits
 from tabular.policies import BC, postbc
 from tabular.strategies import distributions, estimators, instances
-from theory import validate
-from theory.probability import multinomial_box_probability
+from theory.base import validate
+from theory.statistics.probability import multinomial_box_probability
 
 GAMMAS = st.integers(1, 64).map(lambda n: n / 64)
 

@@ -17,7 +17,7 @@ from tabular.gamma_star import GammaStar, cell_gamma_star, gamma_star, largest_c
 from tabular.instances import chain_lock, deep_sea, funnel, garnet, two_bandits, uniform_noise_trap
 from tabular.policies import BC, log_choice, paper_choice, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances
-from theory.probability import quantile_interval
+from theory.statistics.probability import quantile_interval
 
 VISIT_PROBABILITIES = st.integers(0, 8).map(lambda n: n / 8)
 DELTAS = st.sampled_from([0.01, 0.1, 0.3, 0.5, 0.9])

@@ -20,7 +20,7 @@ from tabular.mdp import FiniteHorizonMDP
 from tabular.narrow_coverage import MAX_DEMOS, MAX_WORK, NarrowProcess, narrow_coverage_probability
 from tabular.policies import BC, posterior, uniform_noise
 from tabular.strategies import estimators, instances
-from theory.probability import clopper_pearson
+from theory.statistics.probability import clopper_pearson
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 GAMMAS = st.integers(1, 64).map(lambda n: n / 64)

@@ -10,14 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from theory import bc_fails, coverage, gaussian, lower_bound, suboptimality, trajectory, uniform_fails, visits
-from theory.enumeration import binomial
-from theory.enumeration import value as exact_value
-from theory.expectations import binomial_expectation, binomial_pmf
-from theory.lower_bound_companion import best_sizes, exact_frontier
-from theory.suboptimality_companion import expected_noise
-from theory.trajectory_steps import cell_kl
-from theory.uniform_fails_cases import chain, event, noisy, rare_state, start
+from theory.bounds import bc_fails, coverage, gaussian, lower_bound, suboptimality, trajectory, uniform_fails, visits
+from theory.bounds.expectations import binomial_expectation, binomial_pmf
+from theory.engines.enumeration import binomial
+from theory.engines.enumeration import value as exact_value
+from theory.proofs.b2_cases import chain, event, noisy, rare_state, start
+from theory.proofs.r1_suboptimality import expected_noise
+from theory.proofs.r4_frontier import best_sizes, exact_frontier
+from theory.proofs.r6_trajectory import cell_kl
 
 SMALL = st.fractions(min_value=0, max_value=1, max_denominator=12)
 ALPHAS = st.fractions(min_value=0, max_value=1, max_denominator=6)

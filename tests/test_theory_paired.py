@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.paired import bootstrap_t_interval, holm
-from theory.probability import mean_interval
+from theory.statistics.paired import bootstrap_t_interval, holm
+from theory.statistics.probability import mean_interval
 
 
 def rng(number=0):

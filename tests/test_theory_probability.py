@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from tabular.strategies import distributions
-from theory.probability import (
+from theory.statistics.probability import (
     bootstrap_interval,
     clopper_pearson,
     mean_interval,

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.claims import Outcome
-from theory.formulas import Formula, Range, judge_point
-from theory.fraction_bounds import exact_value, exp_bounds, log_bounds
-from theory.interval_search import compile_balls, positive_on_box
-from theory.polynomials import nonnegative_pieces
-from theory.proof import all_of, check_cases, decide_formula, quoted, with_checks
-from theory.steps import above, between
-from theory.tactics import (
+from theory.engines.formulas import Formula, Range, judge_point
+from theory.engines.fraction_bounds import exact_value, exp_bounds, log_bounds
+from theory.engines.interval_search import compile_balls, positive_on_box
+from theory.engines.polynomials import nonnegative_pieces
+from theory.engines.proof import all_of, check_cases, decide_formula, quoted, with_checks
+from theory.engines.steps import above, between
+from theory.engines.tactics import (
     by_assumptions,
     by_coefficients,
     by_combination,

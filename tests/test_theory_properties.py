@@ -10,9 +10,8 @@ from itertools import product
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from theory import bc_fails, coverage, lower_bound, suboptimality, uniform_fails, visits
-from theory.coverage_steps import all_arms_seen
-from theory.enumeration import (
+from theory.bounds import bc_fails, coverage, lower_bound, suboptimality, uniform_fails, visits
+from theory.engines.enumeration import (
     SmallInstance,
     binomial,
     count_actions,
@@ -23,8 +22,9 @@ from theory.enumeration import (
     occupancy,
     value,
 )
-from theory.lower_bound_steps import constant_estimator
-from theory.uniform_fails_cases import event, rare_state
+from theory.proofs.b2_cases import event, rare_state
+from theory.proofs.b3_coverage import all_arms_seen
+from theory.proofs.b4_lower_bound import constant_estimator
 
 ROUNDING = 1 + 1e-12
 SEARCH = settings(max_examples=20_000, database=None, derandomize=True, deadline=None)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from theory import proof, steps
 from theory.claims import Severity, decide
-from theory.coverage_steps import all_arms_seen, smallest_coupon_witness
+from theory.engines import proof, steps
+from theory.engines.formulas import judge_point
+from theory.engines.fraction_bounds import log_bounds
+from theory.engines.proof import decide_formula
+from theory.engines.tactics import by_identity
 from theory.errata import errata_entries, errata_markdown
-from theory.formulas import judge_point
-from theory.fraction_bounds import log_bounds
-from theory.lower_bound_steps import constant_estimator
-from theory.proof import decide_formula
+from theory.proofs.b3_coverage import all_arms_seen, smallest_coupon_witness
+from theory.proofs.b4_lower_bound import constant_estimator
 from theory.results import all_results
-from theory.tactics import by_identity
 
 DIGEST = (
     [f"B1.{i}" for i in range(1, 7)]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.streams import stream
+from theory.base.streams import stream
 
 
 @given(st.integers(0, 2**64), st.lists(st.integers(0, 9), max_size=2), st.integers(0, 5))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from theory import validate
+from theory.base import validate
 
 DYADIC_ROWS = hnp.arrays(np.int64, st.integers(1, 6), elements=st.integers(0, 8)).filter(np.any)
 

@@ -159,7 +159,7 @@ class Step:
     severity: Severity | None = None
     """For a printed step that is refuted: how far the error reaches."""
     relation: Any = field(default=None, repr=False)
-    """The relation with its domain (a `theory.formulas.Formula`), where the step is a single one."""
+    """The relation with its domain (a `theory.engines.formulas.Formula`), where the step is a single one."""
     relations: tuple[Any, ...] = field(default=(), repr=False)
     """All relations that the step is decided by: that one, or the parts of a joint step."""
 

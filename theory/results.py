@@ -1,25 +1,25 @@
 """All results, in the paper's order, then the companion's."""
 
-from theory import (
-    bc_fails_steps,
-    coverage_companion,
-    coverage_steps,
-    gaussian_steps,
-    lower_bound_companion,
-    lower_bound_steps,
-    suboptimality_companion,
-    suboptimality_steps,
-    trajectory_steps,
-    uniform_fails_steps,
-    visits_steps,
-)
 from theory.claims import Result
+from theory.proofs import (
+    b1_bc_fails,
+    b2_uniform_fails,
+    b3_coverage,
+    b3_suboptimality,
+    b3_visits,
+    b4_lower_bound,
+    c_gaussian,
+    r1_suboptimality,
+    r2_r3_coverage,
+    r4_frontier,
+    r6_trajectory,
+)
 
 R5 = Result(
     "r5",
     "The failures, sharp",
     "R5",
-    (bc_fails_steps.R5_1, uniform_fails_steps.R5_2, visits_steps.R5_3),
+    (b1_bc_fails.R5_1, b2_uniform_fails.R5_2, b3_visits.R5_3),
     statement="B.1 holds for 1 <= T <= 1/(8 eps) with a gap of 2 eps; B.2 forces alpha <= 2(1 - (1 - 4 "
     "eps)^(1/H)); Lemma 3 needs only "
     "lambda >= 1.2551 log(SH/delta).",
@@ -39,21 +39,21 @@ def all_results() -> tuple[Result, ...]:
     tuple of Result
         The paper's from B.1 to C, then r1 to r6. Ids are unique.
     """
-    coverage, visits, first_visit = coverage_steps.RESULT, *visits_steps.RESULTS
-    suboptimality, main = suboptimality_steps.RESULTS
+    coverage, visits, first_visit = b3_coverage.RESULT, *b3_visits.RESULTS
+    suboptimality, main = b3_suboptimality.RESULTS
     return (
-        bc_fails_steps.RESULT,
-        uniform_fails_steps.RESULT,
+        b1_bc_fails.RESULT,
+        b2_uniform_fails.RESULT,
         coverage,
         suboptimality,
         visits,
         first_visit,
         main,
-        *lower_bound_steps.RESULTS,
-        *gaussian_steps.RESULTS,
-        suboptimality_companion.RESULT,
-        *coverage_companion.RESULTS,
-        lower_bound_companion.RESULT,
+        *b4_lower_bound.RESULTS,
+        *c_gaussian.RESULTS,
+        r1_suboptimality.RESULT,
+        *r2_r3_coverage.RESULTS,
+        r4_frontier.RESULT,
         R5,
-        trajectory_steps.RESULT,
+        r6_trajectory.RESULT,
     )

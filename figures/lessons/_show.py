@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures import _style
-from figures._artifacts import PNG_DPI, atomic
+from figures.look import style
+from figures.running.artifacts import PNG_DPI, atomic
 
 FOLDER = Path("out") / "lessons"
 """Where pictures go, below the folder in which the lesson is run."""
@@ -16,10 +16,10 @@ FOLDER = Path("out") / "lessons"
 def show(name: str, draw: Callable[[Figure], None], *, width: float = 5.0, height: float = 2.6) -> None:
     """Let `draw` fill an empty figure of this size in inches; save it as ``out/lessons/NAME.png``, and show it."""
     path = FOLDER / f"{name}.png"
-    with _style.style():
+    with style.style():
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
-        _style.make_texts_legible(figure)
+        style.make_texts_legible(figure)
         with atomic(path) as file:
             figure.savefig(file, format="png", dpi=PNG_DPI, metadata={"Software": None})
     if "IPython" in sys.modules:

@@ -17,15 +17,15 @@ sys.path.insert(0, str(next(p for p in [Path.cwd(), *Path.cwd().parents] if (p /
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures import _style
 from figures.lessons._show import show
+from figures.look import style
 from tabular import dp
 from tabular.coverage import coverage
 from tabular.demonstrations import sample_counts
 from tabular.instances import two_bandits
 from tabular.plan import Plan
 from tabular.policies import BC, postbc
-from theory import bc_fails
+from theory.bounds import bc_fails
 
 # %% [markdown]
 """## Two machines, one demonstrator.
@@ -84,7 +84,7 @@ def draw_missed(figure: Figure) -> None:
     axes = figure.subplots()
     presses = np.arange(1, 61)
     axes.plot(
-        presses, [bc_fails.failure_probability(int(T), EPSILON) for T in presses], color=_style.COLOURS["BC"], lw=2
+        presses, [bc_fails.failure_probability(int(T), EPSILON) for T in presses], color=style.COLOURS["BC"], lw=2
     )
     axes.axvspan(0, bc_fails.max_demos(EPSILON), color="#DDDDDD", lw=0)
     axes.text(0.3, 0.05, "T ≤ 1/(8 eps):\nmore likely\nthan not", fontsize=7)
@@ -134,10 +134,10 @@ def draw_learning(figure: Figure) -> None:
     """Draw the smallest possible loss on the worse machine against rounds of play."""
     axes = figure.subplots()
     rounds = np.arange(0, 101)
-    axes.plot(rounds, np.full(rounds.size, 0.5), color=_style.COLOURS["BC"], lw=2)
-    axes.plot(rounds, 0.5 * (1 - 2 * share) ** rounds, color=_style.COLOURS["PostBC"], lw=2)
-    axes.text(60, 0.46, "from BC's play", color=_style.COLOURS["BC"])
-    axes.text(25, 0.1, "from PostBC's play", color=_style.COLOURS["PostBC"])
+    axes.plot(rounds, np.full(rounds.size, 0.5), color=style.COLOURS["BC"], lw=2)
+    axes.plot(rounds, 0.5 * (1 - 2 * share) ** rounds, color=style.COLOURS["PostBC"], lw=2)
+    axes.text(60, 0.46, "from BC's play", color=style.COLOURS["BC"])
+    axes.text(25, 0.1, "from PostBC's play", color=style.COLOURS["PostBC"])
     axes.set(xlabel="rounds of play", ylabel="smallest possible loss\non the worse machine", ylim=(0, 0.55))
 
 

@@ -17,12 +17,13 @@ sys.path.insert(0, str(next(p for p in [Path.cwd(), *Path.cwd().parents] if (p /
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures import _style, fig_uniform_fails
+from figures.exact import fig_uniform_fails
 from figures.lessons._show import show
+from figures.look import style
 from tabular.demonstrations import sample_counts
 from tabular.instances import uniform_noise_trap
 from tabular.policies import BC, postbc, uniform_noise
-from theory import uniform_fails
+from theory.bounds import uniform_fails
 
 # %% [markdown]
 """## A process with a narrow path.
@@ -81,10 +82,10 @@ def draw_weights(figure: Figure) -> None:
     axes = figure.subplots()
     seen = visits > 0
     n = np.sort(visits[seen])
-    axes.plot(n, postbc(1.0, 2.0).noise_weight(n), color=_style.COLOURS["posterior"], marker="^", lw=1)
-    axes.axhline(alpha, color=_style.COLOURS["uniform noise"], lw=2)
-    axes.text(1, alpha * 1.2, "uniform noise", color=_style.COLOURS["uniform noise"])
-    axes.text(2.2, 0.6, "posterior", color=_style.COLOURS["posterior"])
+    axes.plot(n, postbc(1.0, 2.0).noise_weight(n), color=style.COLOURS["posterior"], marker="^", lw=1)
+    axes.axhline(alpha, color=style.COLOURS["uniform noise"], lw=2)
+    axes.text(1, alpha * 1.2, "uniform noise", color=style.COLOURS["uniform noise"])
+    axes.text(2.2, 0.6, "posterior", color=style.COLOURS["posterior"])
     axes.text(visits[N_SIDE], 0.007, "the path", ha="center", fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel="visits of a state in the data", ylabel="weight of the noise")
 
@@ -129,8 +130,8 @@ def draw_trade_off(figure: Figure) -> None:
     """Draw coverage against its price."""
     axes = figure.subplots()
     for family, curve in curves.items():
-        axes.plot(curve["loss"], curve["coverage"], color=_style.COLOURS[family], marker=_style.MARKERS[family])
-        axes.text(curve["loss"][2] * 1.2, curve["coverage"][2] * 0.6, family, color=_style.COLOURS[family])
+        axes.plot(curve["loss"], curve["coverage"], color=style.COLOURS[family], marker=style.MARKERS[family])
+        axes.text(curve["loss"][2] * 1.2, curve["coverage"][2] * 0.6, family, color=style.COLOURS[family])
     axes.set(xscale="log", yscale="log", xlabel="expected loss (of a reward of 1)", ylabel="coverage, prob. 0.9")
 
 

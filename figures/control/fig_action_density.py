@@ -1,0 +1,160 @@
+"""What the cloned policies do at chosen states, with few and with many demonstrations, beside the demonstrator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from continuous.demonstrators import MEMORY, SCRIPTS, Style
+from continuous.tasks import CORRIDOR
+from figures.control import pretraining
+from figures.control.pretraining import METHODS, Effort
+from figures.look import style
+from figures.running.artifacts import Arrays
+from figures.running.sweep import Sweep
+from theory.claims import Claim
+from theory.statistics.probability import mean_interval
+
+FloatArray = NDArray[np.float64]
+
+TITLE = "What the policies do, state by state"
+CAPTION = (
+    "Corridor task: the region that holds 80 % of the actions (forward and sideways, first of a chunk) of the "
+    "demonstrator and of policies cloned from n demonstrations, one data set; at the entrance of the lane, where every "
+    "demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much noise, on "
+    "average over the demonstrations, as PostBC with alpha = 1. g-i: deviation of an action's entries, geometric "
+    "mean over data sets with 95 % Student intervals."
+)
+PLACES = ("lane", "common gate", "rare gate")
+STATES = np.array([[-0.25, 0.0, 0.0], [0.06, 0.04, 0.2], [0.2, 0.18, 0.7]])
+"""x, y and the gate's height; all where the demonstrator passes."""
+LANE, COMMON, RARE = range(3)
+SHOWN = (("BC", 0.0), ("matched sigma-BC", 1.0), ("PostBC", 1.0))
+NAMES = ("BC", "sigma-BC", "PostBC")
+INSIDE = 0.8
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings: few and many demonstrations, data sets, what is spent on each policy, actions drawn at a state."""
+
+    n_demos: tuple[int, int]
+    replicates: int
+    effort: Effort
+    n_draws: int
+
+
+FULL = Config((5, 100), 20, Effort(), 1000)
+QUICK = Config((5, 100), 5, Effort(5, 400, 64, 800, 64), 500)
+
+
+def compute(config: Config, sweep: Sweep) -> Arrays:
+    """Actions drawn at the chosen states."""
+    cells = pretraining.cells(sweep, ("corridor",), config.n_demos, config.replicates, config.effort)
+    results = sweep.run("pretrained", pretraining.pretrain, cells)
+    rng = sweep.generator("action-density")
+    at = np.repeat(STATES, config.n_draws, axis=0)
+    actions = [
+        pretraining.policy(result, METHODS.index(method)).act(at, rng)[:, 0].reshape(len(STATES), config.n_draws, 2)
+        for result in results
+        for method in SHOWN
+    ]
+    shape = (len(config.n_demos), config.replicates, len(SHOWN), len(STATES), config.n_draws, 2)
+    return {
+        "n_demos": np.array(config.n_demos),
+        "actions": np.stack(actions).reshape(shape),
+        "demonstrator": demonstrator(config.n_draws, rng),
+    }
+
+
+def demonstrator(n_draws: int, rng: np.random.Generator) -> FloatArray:
+    """Actions of the scripted demonstrator at the chosen states, (states, draws, 2): paces and its lasting noise."""
+    script, n = SCRIPTS["corridor"], len(STATES) * n_draws
+    states = np.zeros((n, CORRIDOR.state_dim))
+    states[:, 2:] = np.repeat(STATES, n_draws, axis=0)
+    manner = Style(rng.uniform(0.85, 1.15, n), np.ones(n))
+    noise = script.noise / np.sqrt(1 - MEMORY**2) * rng.standard_normal((n, 2))
+    actions: FloatArray = np.clip(script.plan(states, manner) + noise, -1.0, 1.0)
+    return actions.reshape(len(STATES), n_draws, 2)
+
+
+def deviations(arrays: Arrays) -> FloatArray:
+    """Root mean square deviation of an action's entries, (n, replicates, methods, states)."""
+    return np.asarray(np.sqrt(arrays["actions"].var(axis=-2).mean(axis=-1)))
+
+
+def check(arrays: Arrays) -> Sequence[Claim]:
+    """E4 in the policies themselves, as logarithms of ratios of deviations."""
+    few, many = (int(n) for n in arrays["n_demos"])
+    found = np.log(np.maximum(deviations(arrays), 1e-9))
+    _, sigma, post = range(len(SHOWN))
+    level = f"95 % interval over {found.shape[1]} data sets"
+    same = "logarithm of the deviation of PostBC's actions over that of sigma-BC with the same noise on average"
+    return [
+        Claim("action-density-narrow-in-the-lane", "E4", "<=",
+              mean_interval(found[0, :, post, LANE] - found[0, :, sigma, LANE]), 0.0, "sampled",
+              f"In the lane, n = {few}: {same}; {level}."),
+        Claim("action-density-wide-where-rare", "E4", ">=",
+              mean_interval(found[0, :, post, RARE] - found[0, :, sigma, RARE]), 0.0, "sampled",
+              f"On the way to a rare gate, n = {few}: {same}; {level}."),
+        Claim("action-density-narrows", "E4", ">=",
+              mean_interval(found[0, :, post, RARE] - found[1, :, post, RARE]), 0.0, "sampled",
+              f"On the way to a rare gate: logarithm of the deviation of PostBC's actions with {few} demonstrations "
+              f"over that with {many}; {level}."),
+    ]  # fmt: skip
+
+
+def draw(arrays: Arrays) -> Figure:
+    """One column a state: few demonstrations, many, and the deviations."""
+    figure = style.new_figure(page=5.6, column=7.2)
+    upper, lower = style.new_parts(figure, style.by_form((2.1, 0.9), (3.2, 1.25)))
+    regions = style.new_grid(upper, 2, len(PLACES), sharey=True)
+    below = style.new_panels(lower, len(PLACES), page=len(PLACES), column=len(PLACES), sharey=True)
+    for k, name in enumerate(PLACES):
+        for i, n in enumerate(arrays["n_demos"]):
+            _draw_regions(regions[i, k], arrays, i, k)
+            style.panel_letter(regions[i, k], "abcdef"[3 * i + k], f"{name}, n = {n}")
+        _draw_deviations(below[k], arrays, k)
+        style.panel_letter(below[k], "ghi"[k], name)
+    style.name_axes(regions.ravel(), "forward action (action units)", "sideways action\n(action units)")
+    style.name_axes(below, "demonstrations n", "deviation\n(action units)")
+    below[0].set_ylim(bottom=0)
+    handles, labels = below[0].get_legend_handles_labels()
+    (line,) = regions[0, 0].plot([], [], color=style.COLOURS["demonstrator"], lw=3, alpha=0.5)
+    figure.legend([*handles, line], [*labels, "demonstrator"], loc="outside upper center", ncols=style.by_form(4, 2))
+    return figure
+
+
+def region(actions: FloatArray, bins: int = 80) -> tuple[FloatArray, FloatArray, float]:
+    """Centres of the bins, smoothed density (sideways, forward), and its level that holds `INSIDE` of the actions."""
+    edges = np.linspace(-1.3, 1.3, bins + 1)
+    density = gaussian_filter(np.histogram2d(actions[:, 1], actions[:, 0], bins=[edges, edges])[0], 1.3)
+    ordered = np.sort(density.ravel())[::-1]
+    level = float(ordered[int(np.searchsorted(np.cumsum(ordered), INSIDE * ordered.sum()))])
+    return (edges[1:] + edges[:-1]) / 2, density, level
+
+
+def _draw_regions(axes: Axes, arrays: Arrays, i: int, k: int) -> None:
+    centres, density, level = region(arrays["demonstrator"][k])
+    colour = style.COLOURS["demonstrator"]
+    axes.contourf(centres, centres, density, levels=[level, density.max() + 1], colors=[colour], alpha=0.3)
+    for m, name in enumerate(NAMES):
+        centres, density, level = region(arrays["actions"][i, 0, m, k])
+        axes.contour(centres, centres, density, levels=[level], colors=[style.COLOURS[name]], linewidths=1.3)
+    axes.set(xlim=(0, 1.2), ylim=(-0.8, 1.2), xticks=[0, 0.5, 1], yticks=[-0.5, 0, 0.5, 1])
+
+
+def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
+    found = np.log(np.maximum(deviations(arrays), 1e-9))
+    for m, name in enumerate(NAMES):
+        intervals = [mean_interval(row) for row in found[:, :, m, k]]
+        x = np.arange(2) + 0.06 * (m - 1)
+        axes.vlines(x, [np.exp(one.low) for one in intervals], [np.exp(one.high) for one in intervals],
+                    color=style.COLOURS[name], lw=1.2)  # fmt: skip
+        axes.plot(x, np.exp(found[:, :, m, k].mean(axis=1)), color=style.COLOURS[name], marker=style.MARKERS[name],
+                  label=name)  # fmt: skip
+    axes.set(xticks=[0, 1], xticklabels=[str(n) for n in arrays["n_demos"]], xlim=(-0.3, 1.3))

@@ -1,0 +1,171 @@
+"""The four policies in one state: what each does with the same n demonstrated actions, as n grows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from figures.look import style
+from figures.running.artifacts import Arrays
+from figures.running.sweep import Cell, Sweep
+from tabular.counts import Counts
+from tabular.coverage import coverage
+from tabular.exact_coverage import action_coverage_probability
+from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from theory.claims import Claim, Interval
+from theory.statistics.probability import clopper_pearson
+
+TITLE = "Four policies in one state"
+SECTION = "lemma-coverage"
+CAPTION = (
+    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). a-d: "
+    "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which "
+    "the rarest action comes first at the median time). e: weight of the uniform distribution in each "
+    "policy. f: exact probability that the rarest action has at least a quarter of the "
+    "demonstrator's probability."
+)
+DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)
+GAMMA = 0.25
+N_HISTORIES = 99
+"""Histories drawn; the one shown is that in which the rarest action comes first at the median time."""
+ESTIMATORS: tuple[Estimator, ...] = (BC, uniform_noise(0.25), posterior(4.0), postbc(0.5, 4.0))
+_PARAMETERS = [(estimator.alpha, estimator.prior_mass) for estimator in ESTIMATORS]
+FALSE_ALARM = 1e-6
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings: largest n, replicates of the sampled check."""
+
+    largest: int = 1000
+    replicates: int = 4000
+
+
+FULL = Config(replicates=40_000)
+QUICK = Config()
+CHECKED_VISITS = (1, 5, 20, 60)
+
+
+def compute(config: Config, sweep: Sweep) -> Arrays:
+    """One history of draws, the policies along it, exact coverage, sampled misses."""
+    A = len(DEMONSTRATOR)
+    histories = sweep.generator("estimators").choice(A, size=(N_HISTORIES, config.largest), p=DEMONSTRATOR)
+    first = np.where(histories == A - 1, np.arange(config.largest), config.largest).min(axis=1)
+    draws = histories[np.argsort(first, kind="stable")[N_HISTORIES // 2]]
+    history = np.cumsum(np.eye(A, dtype=np.int64)[draws], axis=0)
+    n = np.arange(1, config.largest + 1)
+    curve_n = np.unique(np.geomspace(1, config.largest, 80).astype(int))
+    cells = [{"n": k, "replicates": config.replicates} for k in CHECKED_VISITS]
+    results = sweep.run("estimators", sample_coverage, cells)
+    return {
+        "n": n,
+        "probability": np.stack([[e.policy(Counts(k[None, None]))[0, 0] for k in history] for e in ESTIMATORS]),
+        "noise_weight": np.stack([e.noise_weight(n) for e in ESTIMATORS]),
+        "curve_n": curve_n,
+        "covered": np.array(
+            [
+                [action_coverage_probability(int(k), 1.0, DEMONSTRATOR[-1], A, e, GAMMA) for k in curve_n]
+                for e in ESTIMATORS
+            ]
+        ),
+        "policies": np.array([e.name for e in ESTIMATORS]),
+        "checked_n": np.array(CHECKED_VISITS),
+        "replicates": np.array(config.replicates),
+        "missed": np.array([int(r["missed"]) for r in results]),
+        "least_coverage": np.stack([r["least_coverage"] for r in results]),
+    }
+
+
+def sample_coverage(cell: Cell, rng: np.random.Generator) -> Arrays:
+    """How often BC gives the rarest action probability 0, and the least coverage of each policy over the draws."""
+    data = rng.multinomial(cell["n"], DEMONSTRATOR, size=cell["replicates"])
+    missed, least = 0, np.ones(len(ESTIMATORS))
+    pi_beta = np.array([[DEMONSTRATOR]])
+    for counts in np.unique(data, axis=0, return_counts=False):
+        for i, estimator in enumerate(ESTIMATORS):
+            least[i] = min(least[i], coverage(estimator.policy(Counts(counts[None, None])), pi_beta))
+    for counts in data:
+        missed += int(counts[-1] == 0)
+    return {"missed": np.array(missed), "least_coverage": least}
+
+
+def check(arrays: Arrays) -> Sequence[Claim]:
+    """BC misses as often as it must; the others never give 0; PostBC's noise goes away, uniform noise's stays."""
+    n, trials = arrays["checked_n"], int(arrays["replicates"])
+    confidence = 1 - FALSE_ALARM / n.size
+    margins = []
+    for k, missed in zip(n, arrays["missed"], strict=True):
+        exact = float(stats.binom.pmf(0, int(k), DEMONSTRATOR[-1]))
+        interval = clopper_pearson(int(missed), trials, confidence)
+        margins.append(min(exact - interval.low, interval.high - exact))
+    last = arrays["probability"][:, -1]
+    moved = np.abs(last - last[0]).sum(axis=1)  # distance from BC, given the same draws
+    n_last, rarest = int(arrays["n"][-1]), max(CHECKED_VISITS)
+    alone = min(a * (mass / (rarest + mass) if np.isfinite(mass) else 1.0) for a, mass in _PARAMETERS[1:])
+    promised = alone / (len(DEMONSTRATOR) * max(DEMONSTRATOR))
+    alpha, mass = _PARAMETERS[3]
+    least = arrays["least_coverage"][:, 1:].min()
+    return [
+        Claim("estimators-bc-misses", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
+              f"Smallest distance of (1-p)^n from the ends of the sampled share's Clopper-Pearson interval, n in "
+              f"{list(CHECKED_VISITS)}; false alarm {FALSE_ALARM:g} for all."),
+        Claim("estimators-others-cover", "companion", ">=", Interval.point(float(least)),
+              promised * (1 - 1e-12), "sampled",
+              f"Least coverage of uniform noise, posterior and PostBC over all data sets drawn, n up to {rarest}, "
+              "against what the noise alone gives an action that was never drawn."),
+        Claim("estimators-noise-vanishes", "B3.9", "<=", Interval.point(float(moved[3])),
+              2 * alpha * mass / (n_last + mass), "exact",
+              f"Sum of |PostBC - BC| over the actions after {n_last} draws, against 2 alpha lambda/(n + lambda)."),
+        Claim("estimators-noise-stays", "companion", ">=", Interval.point(float(moved[1])), 0.1, "exact",
+              f"Sum of |uniform noise - BC| over the actions after {n_last} draws."),
+    ]  # fmt: skip
+
+
+def draw(arrays: Arrays) -> Figure:
+    """Four panels of policies, two of summaries."""
+    figure = style.new_figure(page=4.4, column=7.6)
+    top, bottom = style.new_parts(figure, (1, 1.05))
+    panels = style.new_panels(top, 4, page=4, column=2, sharex=True, sharey=True)
+    for i, axes in enumerate(panels):
+        _draw_policy(axes, arrays, i, "abcd"[i], str(arrays["policies"][i]))
+    style.name_axes(panels, "draws n", "probability of an action")
+    weight, covered = style.new_panels(bottom, 2, page=2, column=1)
+    _draw_weight(weight, arrays)
+    _draw_covered(covered, arrays)
+    return figure
+
+
+def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> None:
+    greys = ("#BBBBBB", "#999999", "#777777")
+    for a, p in enumerate(DEMONSTRATOR):
+        rare = a == len(DEMONSTRATOR) - 1
+        colour = style.COLOURS[name] if rare else greys[a]
+        axes.axhline(p, color=colour, lw=0.8, ls=":")
+        axes.plot(arrays["n"], arrays["probability"][i, :, a], color=colour, lw=1.6 if rare else 1.0)
+    axes.set(xscale="log", xlim=(0.8, 1.3 * arrays["n"][-1]), ylim=(0, 1))
+    if i == 0:
+        axes.text(8, 0.75, "rarest action:\n0 until drawn", color=style.COLOURS[name], fontsize=6.5)
+    style.panel_letter(axes, letter, name)
+
+
+def _draw_weight(axes: Axes, arrays: Arrays) -> None:
+    places = {"uniform noise": (150, 0.29), "posterior": (9, 0.42), "PostBC": (2.0, 0.13), "BC": (30, 1.6e-3)}
+    for i, name in enumerate(map(str, arrays["policies"])):
+        weight = np.maximum(arrays["noise_weight"][i], 1.05e-3)
+        axes.plot(arrays["n"], weight, color=style.COLOURS[name])
+        axes.text(*places[name], "BC: 0" if name == "BC" else name, color=style.COLOURS[name], fontsize=7)
+    axes.set(xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="draws n", ylabel="noise weight $a_n$")
+    style.panel_letter(axes, "e", "how much is noise")
+
+
+def _draw_covered(axes: Axes, arrays: Arrays) -> None:
+    for i, name in enumerate(map(str, arrays["policies"])):
+        axes.plot(arrays["curve_n"], arrays["covered"][i], color=style.COLOURS[name])
+    axes.text(12, 0.36, "BC", color=style.COLOURS["BC"], fontsize=7)
+    axes.text(34, 0.84, "PostBC", color=style.COLOURS["PostBC"], fontsize=7, ha="right")
+    axes.text(1.1, 1.04, "posterior, uniform noise: (nearly) 1", color=style.COLOURS["demonstrator"], fontsize=7)
+    axes.set(xscale="log", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), xlabel="draws n", ylabel="probability")
+    style.panel_letter(axes, "f", f"rarest action covered, $\\gamma$ = {GAMMA:g}")

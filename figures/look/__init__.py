@@ -1,0 +1,1 @@
+"""How figures look: sizes, colours, markers, letters of panels, names beside lines."""

@@ -1,0 +1,1 @@
+"""Checks of arguments, files, and streams of random numbers, for all packages."""

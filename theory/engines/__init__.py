@@ -1,0 +1,1 @@
+"""Engines that prove or refute a formula, and the formulas themselves."""

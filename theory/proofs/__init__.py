@@ -1,0 +1,1 @@
+"""Proof steps, a file a result: as printed, corrected, and our own."""

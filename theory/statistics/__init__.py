@@ -1,0 +1,1 @@
+"""Exact probabilities of counts, intervals for sampled quantities, and paired comparisons."""
