@@ -1,6 +1,6 @@
 """Beyond the paper: PostBC whose strength the data choose, or shrink with their number, or whose noise reaches further.
 
-Each gives something that `cloning.posterior` and `cloning.clone` take as they are: a strength, or demonstrations.
+Each gives a strength for `cloning.posterior_factors` or demonstrations for `cloning.clone`.
 """
 
 from collections.abc import Sequence

@@ -144,7 +144,7 @@ class ClonedPolicy:
         return validate.array("observations", observations, shape=(None, self.observation_scale.mean.size))
 
 
-def isotropic(demonstrations: Demonstrations, chunk: int, sigma: ArrayLike) -> FloatArray:
+def isotropic_factors(demonstrations: Demonstrations, chunk: int, sigma: ArrayLike) -> FloatArray:
     """Factors of sigma-BC at each row, (N, D, D): sigma, in units of actions, times the identity.
 
     Parameters
@@ -172,7 +172,7 @@ def isotropic(demonstrations: Demonstrations, chunk: int, sigma: ArrayLike) -> F
 SHAPES = ("full", "diagonal", "isotropic")
 
 
-def posterior(
+def posterior_factors(
     demonstrations: Demonstrations, ensemble: Ensemble, alpha: float, *, shape: str = "full", floor: float = 0.0
 ) -> FloatArray:
     """Factors of PostBC at each row, (N, D, D), of alpha^2 times the ensemble's covariance there.

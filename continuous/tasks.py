@@ -38,7 +38,7 @@ FAILED, TIMED_OUT = dynamics.FAILED, dynamics.TIMED_OUT
 """Values of a state's status."""
 
 
-class Step(NamedTuple):
+class Transition(NamedTuple):
     """What a step of n episodes leads to.
 
     Attributes
@@ -151,7 +151,7 @@ class Task:
         """
         return self.look(validate.array("states", states, shape=(None, self.state_dim)))
 
-    def step(self, states: ArrayLike, actions: ArrayLike) -> Step:
+    def step(self, states: ArrayLike, actions: ArrayLike) -> Transition:
         """Do one step in each episode; where one has ended, nothing changes.
 
         Parameters
@@ -162,7 +162,7 @@ class Task:
 
         Returns
         -------
-        Step
+        Transition
 
         Raises
         ------
@@ -175,7 +175,7 @@ class Task:
         after, rewards = np.empty_like(before), np.empty(len(before))
         self.advance(before, moves, self.horizon, after, rewards)
         status = after[:, dynamics.STATUS]
-        return Step(after, rewards, status != RUNNING, status == SUCCEEDED)
+        return Transition(after, rewards, status != RUNNING, status == SUCCEEDED)
 
 
 def placed(uniforms: FloatArray, rare: float, inner: float, outer: float) -> FloatArray:

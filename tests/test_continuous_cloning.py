@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from continuous.cloning import ClonedPolicy, clone, isotropic, load_policy, posterior, save_policy
+from continuous.cloning import ClonedPolicy, clone, isotropic_factors, load_policy, posterior_factors, save_policy
 from continuous.demonstrations import Demonstrations
 from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
@@ -52,15 +52,15 @@ def test_no_noise_is_bc_and_the_seed_decides():
 def test_the_noise_added_is_what_was_asked_for():
     """4000 squares of normals an entry: chi-squared bounds that are missed by one of the two with probability 4e-7."""
     training = Training(n_steps=10, batch=400)
-    policy = clone(shown(), 1, seed(11), factors=isotropic(shown(), 1, 0.3), hidden=(4,), training=training)
+    policy = clone(shown(), 1, seed(11), factors=isotropic_factors(shown(), 1, 0.3), hidden=(4,), training=training)
     low, high = stats.chi2.ppf([1e-7, 1 - 1e-7], 4000) / 4000
     assert (low <= (policy.added / 0.3) ** 2).all()
     assert ((policy.added / 0.3) ** 2 <= high).all()
     ensemble = fit_ensemble(shown(), 1, Recipe(4, hidden=(4,), training=SHORT), seed(12))
     covariance = ensemble.covariance(shown().observations)
-    factors = posterior(shown(), ensemble, 2.0)
+    factors = posterior_factors(shown(), ensemble, 2.0)
     assert_allclose(factors @ factors.transpose(0, 2, 1), 4 * covariance, rtol=1e-7, atol=1e-12)
-    assert_allclose(posterior(shown(), ensemble, 0.0), 0.0)
+    assert_allclose(posterior_factors(shown(), ensemble, 0.0), 0.0)
 
 
 @given(
@@ -75,14 +75,16 @@ def test_the_posteriors_shapes_have_one_trace_and_the_floor_adds_its_square(n_me
     wanted = {"full": truth, "diagonal": truth * np.eye(D), "isotropic": mean[:, None, None] * np.eye(D)}
     size = alpha**2 * truth.max() + floor**2
     for shape, covariance in wanted.items():
-        factors = posterior(shown(), ensemble, alpha, shape=shape, floor=floor)
+        factors = posterior_factors(shown(), ensemble, alpha, shape=shape, floor=floor)
         found = factors @ factors.transpose(0, 2, 1)
         assert_allclose(found, alpha**2 * covariance + floor**2 * np.eye(D), rtol=1e-9, atol=1e-9 * size)
         assert_allclose(np.trace(found, axis1=1, axis2=2), D * (alpha**2 * mean + floor**2), rtol=1e-9)
         assert (np.triu(factors, 1) == 0).all()
-        none = posterior(shown(), ensemble, 0.0, shape=shape, floor=floor)
+        none = posterior_factors(shown(), ensemble, 0.0, shape=shape, floor=floor)
         assert_allclose(none, np.broadcast_to(floor * np.eye(D), none.shape), rtol=1e-12)
-    assert_array_equal(posterior(shown(), ensemble, alpha), posterior(shown(), ensemble, alpha, shape="full", floor=0))
+    assert_array_equal(
+        posterior_factors(shown(), ensemble, alpha), posterior_factors(shown(), ensemble, alpha, shape="full", floor=0)
+    )
 
 
 def untrained(n_members, chunk, number):
@@ -92,11 +94,13 @@ def untrained(n_members, chunk, number):
 
 @given(st.integers(1, 3), arrays(np.float64, 20, elements=st.just(0.0) | st.floats(0, 3)))
 def test_each_row_may_have_a_sigma_of_its_own(chunk, sigma):
-    factors = isotropic(shown(), chunk, sigma)
+    factors = isotropic_factors(shown(), chunk, sigma)
     assert factors.shape == (20, 2 * chunk, 2 * chunk)
     for one, factor in zip(sigma, factors, strict=True):
         assert_array_equal(factor, one * np.eye(2 * chunk))
-    assert_array_equal(isotropic(shown(), chunk, sigma[0]), isotropic(shown(), chunk, np.full(20, sigma[0])))
+    assert_array_equal(
+        isotropic_factors(shown(), chunk, sigma[0]), isotropic_factors(shown(), chunk, np.full(20, sigma[0]))
+    )
 
 
 def test_rows_without_noise_are_cloned_as_they_are():
@@ -107,7 +111,7 @@ def test_rows_without_noise_are_cloned_as_they_are():
     training = Training(n_steps=10, batch=400)
     sigma = np.zeros(20)
     sigma[3] = 0.3
-    policy = clone(shown(), 1, seed(11), factors=isotropic(shown(), 1, sigma), hidden=(4,), training=training)
+    policy = clone(shown(), 1, seed(11), factors=isotropic_factors(shown(), 1, sigma), hidden=(4,), training=training)
     visits = stats.binom.ppf([2.5e-8, 1 - 2.5e-8], 4000, 1 / 20)
     low, high = (stats.chi2.ppf(p, n) / 4000 for p, n in zip([2.5e-8, 1 - 2.5e-8], visits, strict=True))
     assert (low <= (policy.added / 0.3) ** 2).all()
@@ -185,7 +189,7 @@ def test_a_chain_is_kept_with_its_likelihood(path):
 @settings(deadline=None, max_examples=8)
 @given(st.sampled_from(list(PATHS)), st.integers(1, 3), st.integers(1, 9))
 def test_a_policy_is_saved_and_acts_the_same(tmp_path_factory, path, chunk, n_steps):
-    factors = isotropic(shown(), chunk, 0.2)
+    factors = isotropic_factors(shown(), chunk, 0.2)
     policy = clone(shown(), chunk, seed(21), factors=factors, path=path, n_steps=n_steps, hidden=(4, 3), training=SHORT)
     file = tmp_path_factory.mktemp("policies") / "p.npz"
     save_policy(file, policy)
@@ -255,21 +259,21 @@ def test_bad_arguments_are_named():
         (lambda: clone(shown(), 1, seed(), n_steps=0), "n_steps"),
         (lambda: clone(shown(), 1, 0), "seed"),
         (lambda: clone(None, 1, seed()), "demonstrations"),
-        (lambda: isotropic(shown(), 1, -0.1), "sigma"),
-        (lambda: isotropic(shown(), 1, np.nan), "sigma"),
-        (lambda: isotropic(shown(), 1, None), "sigma"),
-        (lambda: isotropic(shown(), 1, np.ones(19)), "sigma"),
-        (lambda: isotropic(shown(), 1, np.ones((20, 1))), "sigma"),
-        (lambda: isotropic(shown(), 1, [0.1] * 19 + [-0.1]), "sigma"),
-        (lambda: isotropic(shown(), 0, 0.1), "chunk"),
-        (lambda: isotropic(None, 1, 0.1), "demonstrations"),
-        (lambda: posterior(shown(), None, 1.0), "ensemble"),
-        (lambda: posterior(None, ensemble, 1.0), "demonstrations"),
-        (lambda: posterior(shown(), ensemble, -1.0), "alpha"),
-        (lambda: posterior(shown(), ensemble, np.nan), "alpha"),
-        (lambda: posterior(shown(), ensemble, 1.0, shape="round"), "shape must be one of 'full', 'diagonal'"),
-        (lambda: posterior(shown(), ensemble, 1.0, floor=-0.1), "floor"),
-        (lambda: posterior(shown(), ensemble, 1.0, floor=np.inf), "floor"),
+        (lambda: isotropic_factors(shown(), 1, -0.1), "sigma"),
+        (lambda: isotropic_factors(shown(), 1, np.nan), "sigma"),
+        (lambda: isotropic_factors(shown(), 1, None), "sigma"),
+        (lambda: isotropic_factors(shown(), 1, np.ones(19)), "sigma"),
+        (lambda: isotropic_factors(shown(), 1, np.ones((20, 1))), "sigma"),
+        (lambda: isotropic_factors(shown(), 1, [0.1] * 19 + [-0.1]), "sigma"),
+        (lambda: isotropic_factors(shown(), 0, 0.1), "chunk"),
+        (lambda: isotropic_factors(None, 1, 0.1), "demonstrations"),
+        (lambda: posterior_factors(shown(), None, 1.0), "ensemble"),
+        (lambda: posterior_factors(None, ensemble, 1.0), "demonstrations"),
+        (lambda: posterior_factors(shown(), ensemble, -1.0), "alpha"),
+        (lambda: posterior_factors(shown(), ensemble, np.nan), "alpha"),
+        (lambda: posterior_factors(shown(), ensemble, 1.0, shape="round"), "shape must be one of 'full', 'diagonal'"),
+        (lambda: posterior_factors(shown(), ensemble, 1.0, floor=-0.1), "floor"),
+        (lambda: posterior_factors(shown(), ensemble, 1.0, floor=np.inf), "floor"),
         (lambda: policy.decode(np.zeros((1, 2)), [[0, 0]]), "observations"),
         (lambda: policy.decode(zeros, [[0, 0, 0]]), "latents"),
         (lambda: policy.decode(zeros * np.nan, [[0, 0]]), "observations"),

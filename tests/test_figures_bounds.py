@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from figures.exact import cloning_experiment, fig_errata, fig_frontier, fig_looseness
-from figures.exact.fig_trajectory_kl import posterior_kl, trajectory_kl
+from figures.exact.fig_trajectory_kl import expected_kl_by_estimator, posterior_kl
 from figures.running.sweep import Sweep
 from tabular.demonstrations import sample_counts
 from tabular.exact_coverage import unmixed_coverage_probability
@@ -71,9 +71,9 @@ def test_the_divergence_of_trajectories_is_that_of_the_full_double_sums(name, n_
     A = instance.mdp.n_actions
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     members = [uniform_noise(0.2), posterior(A), postbc(0.3, 7.0)]
-    found = trajectory_kl(instance, n_demos, members)
+    found = expected_kl_by_estimator(instance, n_demos, members)
     for value, e in zip(found, members, strict=True):
-        truth = trajectory.trajectory_kl(w, instance.demonstrator, n_demos, e.alpha, e.prior_mass)
+        truth = trajectory.expected_trajectory_kl(w, instance.demonstrator, n_demos, e.alpha, e.prior_mass)
         assert value == pytest.approx(truth, rel=1e-10)
     assert posterior_kl(instance, n_demos) == pytest.approx(found[1], rel=1e-10)
 
@@ -83,7 +83,7 @@ def test_the_divergence_of_trajectories_is_that_of_sampled_demonstrations():
     instance, T, rng = cloning_experiment.build("DeepSea", 3), 30, np.random.default_rng(6)
     members, w = [uniform_noise(0.2), posterior(2), postbc(0.3, 7.0)], instance.occupancy
     counts = [sample_counts(instance.mdp, instance.demonstrator, T, rng) for _ in range(2000)]
-    for value, e in zip(trajectory_kl(instance, T, members), members, strict=True):
+    for value, e in zip(expected_kl_by_estimator(instance, T, members), members, strict=True):
         sampled = [(w * np.log(instance.demonstrator / e.policy(c))).sum() for c in counts]
         assert abs(np.mean(sampled) - value) < 4.9 * np.std(sampled) / math.sqrt(len(sampled))
 

@@ -109,14 +109,16 @@ def test_at_one_state_the_perturbed_ensemble_is_the_papers_gaussian_posterior():
     network, members = fit_members(np.ones((5, 1)), actions, np.array([5]), recipe, seed(7))
     found = outputs(network, members, np.ones((1, 1)))[:, 0]
     prior = 2 * 0.7**2 * np.eye(2)  # of weight and bias together
-    mean, covariance = gaussian.posterior(actions, noise**2 * np.eye(2), prior)
+    mean, covariance = gaussian.gaussian_posterior(actions, noise**2 * np.eye(2), prior)
     z = stats.norm.isf(1e-7)
     assert (np.abs(found.mean(axis=0) - mean) <= z * np.sqrt(np.diag(covariance) / K) + 1e-3).all()
     low, high = stats.chi2.ppf([1e-7, 1 - 1e-7], K - 1) / (K - 1)
     spread = sample_covariance(found[:, None])[0]
     for towards in np.array([[1, 0], [0, 1], [1, 1]]):
         assert low <= towards @ spread @ towards / (towards @ covariance @ towards) <= high
-    assert not low <= spread[0, 0] / gaussian.posterior(actions[:3], noise**2 * np.eye(2), prior)[1][0, 0] <= high
+    assert (
+        not low <= spread[0, 0] / gaussian.gaussian_posterior(actions[:3], noise**2 * np.eye(2), prior)[1][0, 0] <= high
+    )
 
 
 # --- the figure's own numbers -----------------------------------------------------------------------------------------

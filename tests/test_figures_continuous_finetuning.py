@@ -17,7 +17,7 @@ from continuous.tasks import TASKS
 from figures.control import blocks, pretraining
 from figures.control import comparisons as comparison
 from figures.control.pretraining import Effort
-from figures.control.variants import FAMILIES, VARIANTS, Plan, Workshop
+from figures.control.variants import FAMILIES, VARIANTS, PolicySpec, Workshop
 from figures.running.recorded import read_rows
 from figures.running.sweep import Sweep
 from theory.statistics.paired import holm
@@ -30,7 +30,7 @@ def made_up(config=SMALL, change=lambda family, strength, n_demos: (0.5, 0.5), s
     rng, table = np.random.default_rng(seed), []
     luck = rng.normal(0, 0.05, 200)
     for cell in blocks.cells(config, 1):
-        plans = [Plan(*plan) for plan in cell["plans"]]
+        plans = [PolicySpec(*plan) for plan in cell["plans"]]
         shares = {"sigma-BC": 1.0, "PostBC": 0.15, "BC": 0.0}
         found = {
             "strength": np.array([plan.strength for plan in plans]),
@@ -59,7 +59,7 @@ def test_each_task_number_and_seed_is_one_block_and_low_seeds_come_first():
     assert len(cells) == 3 * 2 * 2
     assert [cell["replicate"] for cell in cells] == sorted(cell["replicate"] for cell in cells)
     assert len({json.dumps(cell) for cell in cells}) == len(cells)
-    assert all([Plan(*plan) for plan in cell["plans"]] == list(SMALL.plans) for cell in cells)
+    assert all([PolicySpec(*plan) for plan in cell["plans"]] == list(SMALL.plans) for cell in cells)
     late = replace(SMALL, first_seed=100)
     assert {cell["replicate"] for cell in blocks.cells(late, 1)} == {100, 101, 102}
     both = blocks.blocks([late, replace(SMALL, tasks=("lift",), n_seeds=1), SMALL], Sweep(3))
@@ -70,13 +70,18 @@ def test_each_task_number_and_seed_is_one_block_and_low_seeds_come_first():
 
 def test_families_have_their_strengths_once_and_bc_has_none():
     plans = blocks.strengths((0.1, 0.2), (3.0,))
-    assert plans == (Plan("BC", 0.0), Plan("sigma-BC", 0.1), Plan("sigma-BC", 0.2), Plan("PostBC", 3.0))
+    assert plans == (
+        PolicySpec("BC", 0.0),
+        PolicySpec("sigma-BC", 0.1),
+        PolicySpec("sigma-BC", 0.2),
+        PolicySpec("PostBC", 3.0),
+    )
     assert len(blocks.strengths()) == 1 + len(blocks.SIGMAS) + len(blocks.ALPHAS)
     assert {plan.family for plan in blocks.strengths()} == set(FAMILIES)
 
 
 def test_a_row_says_what_was_asked_for_and_what_was_given():
-    plans = (Plan("BC", 0.0), Plan("PostBC", 2.0, "held-out alpha"))
+    plans = (PolicySpec("BC", 0.0), PolicySpec("PostBC", 2.0, "held-out alpha"))
     config = replace(SMALL, tasks=("reach",), n_demos=(5,), n_seeds=1, plans=plans, setting="wide")
     (cell,) = blocks.cells(config, 1)
     found = {
@@ -125,7 +130,7 @@ def test_a_table_is_arranged_whatever_the_order_of_its_rows(random, seed):
             list(arrays[axis]).index(one)
             for axis, one in (("tasks", row["task"]), ("n_demos", row["n_demos"]), ("learners", blocks.learner(row)))
         )
-        policy = SMALL.plans.index(Plan(row["family"], row["strength"]))
+        policy = SMALL.plans.index(PolicySpec(row["family"], row["strength"]))
         assert arrays["finetuned"][(*at, policy, row["seed"])] == float(row["finetuned"])
         assert arrays["noise"][(*at, policy, row["seed"])] == float(row["noise"])
     assert_array_equal(arrays["curve"][..., 0], arrays["pretrained"])
@@ -149,11 +154,11 @@ def test_a_missing_or_second_row_is_refused_and_so_is_no_row_at_all():
 
 def test_what_a_task_has_not_is_nan():
     """Other seeds, other policies and other learners for each task; variants stand behind the usual way."""
-    shape = Plan("PostBC", 1.0, "diagonal")
+    shape = PolicySpec("PostBC", 1.0, "diagonal")
     configs = (
         replace(SMALL, tasks=("reach",), n_demos=(5,), n_seeds=4, plans=(*SMALL.plans, shape), finetuners=("DSRL",)),
         replace(SMALL, tasks=("stick",), n_demos=(5,), n_seeds=2, plans=SMALL.plans[:4]),
-        replace(SMALL, tasks=("stick",), n_demos=(10,), n_seeds=1, plans=(Plan("sigma-BC", 0.8),)),
+        replace(SMALL, tasks=("stick",), n_demos=(10,), n_seeds=1, plans=(PolicySpec("sigma-BC", 0.8),)),
     )
     arrays = blocks.tensors([row for config in configs for row in made_up(config)])
     assert arrays["families"].tolist() == ["BC", *["sigma-BC"] * 3, *["PostBC"] * 3]
@@ -184,7 +189,7 @@ def test_variants_have_names_that_a_table_can_hold():
 
 
 TINY = blocks.Config(
-    ("corridor",), (3,), 1, (Plan("BC", 0.0), Plan("sigma-BC", 0.3), Plan("PostBC", 1.0)), blocks.FINETUNERS,
+    ("corridor",), (3,), 1, (PolicySpec("BC", 0.0), PolicySpec("sigma-BC", 0.3), PolicySpec("PostBC", 1.0)), blocks.FINETUNERS,
     blocks.Settings(rounds=1, updates=5, rollouts=(3, 5), critic_updates=5, critic_width=4, iterations=1, evaluation_episodes=4),
     Effort(3, 20, 8, 60, 8),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles_continuous import stick
 
 from continuous.beyond import held_out_log_likelihood, with_own_states
-from continuous.cloning import clone, isotropic
+from continuous.cloning import clone, isotropic_factors
 from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
 from continuous.tasks import TASKS
@@ -19,14 +19,14 @@ from continuous.training import Training
 from figures.control import pretraining
 from figures.control.blocks import LEARNER
 from figures.control.pretraining import Effort
-from figures.control.variants import LIKELIHOOD, LIKELY, OWN, VARIANTS, Plan, Workshop, tolerant
+from figures.control.variants import LIKELIHOOD, LIKELY, OWN, VARIANTS, PolicySpec, Workshop, tolerant
 
 LITTLE = Effort(10, 3, 4, 3, 4, chunk=2)
 CELL = {"root": 5, "task": "stick", "replicate": 1, "n_demos": 5, **asdict(LITTLE)}
 DATA = pretraining.demonstrations(CELL)
 PLANS = [
-    Plan("BC", 0.0), Plan("sigma-BC", 0.3), Plan("sigma-BC", 0.3, "oracle mask"), Plan("BC", 0.0, "poor demonstrator"),
-    *(Plan("PostBC", 2.0, variant) for variant in VARIANTS if variant != "oracle mask"),
+    PolicySpec("BC", 0.0), PolicySpec("sigma-BC", 0.3), PolicySpec("sigma-BC", 0.3, "oracle mask"), PolicySpec("BC", 0.0, "poor demonstrator"),
+    *(PolicySpec("PostBC", 2.0, variant) for variant in VARIANTS if variant != "oracle mask"),
 ]  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def squares(call):
 
 def test_noise_that_is_asked_for_is_what_is_given(given_to_clone):
     workshop = Workshop(CELL)
-    for plan in (Plan("BC", 0.0), Plan("sigma-BC", 0.3), Plan("PostBC", 2.0)):
+    for plan in (PolicySpec("BC", 0.0), PolicySpec("sigma-BC", 0.3), PolicySpec("PostBC", 2.0)):
         _, strength = workshop.pretrain(plan)
         assert strength == plan.strength
     bc, sigma, ours = given_to_clone
@@ -72,7 +72,7 @@ def test_noise_that_is_asked_for_is_what_is_given(given_to_clone):
         assert_array_equal(call["data"].actions, DATA.actions)
         assert (call["chunk"], call["hidden"], call["training"].n_steps) == (2, (4, 4, 4), 3)
     assert bc["factors"] is None
-    assert_array_equal(sigma["factors"], isotropic(DATA, 2, 0.3))
+    assert_array_equal(sigma["factors"], isotropic_factors(DATA, 2, 0.3))
     assert_allclose(squares(ours), covariances(DATA, DATA.observations, 2.0), rtol=1e-7, atol=1e-9)
 
 
@@ -87,7 +87,7 @@ def test_noise_that_is_asked_for_is_what_is_given(given_to_clone):
     ],
 )
 def test_a_variant_of_the_ensemble_changes_the_ensemble_alone(given_to_clone, variant, how):
-    _, strength = Workshop(CELL).pretrain(Plan("PostBC", 2.0, variant))
+    _, strength = Workshop(CELL).pretrain(PolicySpec("PostBC", 2.0, variant))
     assert strength == 2.0
     (call,) = given_to_clone
     assert_array_equal(call["data"].actions, DATA.actions)
@@ -103,7 +103,7 @@ def test_a_variant_of_the_noise_changes_its_shape_alone(given_to_clone):
         ("with sigma 0.1", whole + 0.01 * eye),
         ("with sigma 0.2", whole + 0.04 * eye),
     ):
-        workshop.pretrain(Plan("PostBC", 2.0, variant))
+        workshop.pretrain(PolicySpec("PostBC", 2.0, variant))
         assert_allclose(squares(given_to_clone[-1]), wanted, rtol=1e-7, atol=1e-9)
 
 
@@ -112,20 +112,24 @@ def test_another_demonstrator_is_another_for_every_family(given_to_clone, varian
     data = demonstrate(TASKS["stick"], 5, np.random.default_rng(seed(pretraining.DATA)), quality=quality)
     assert data.actions.shape != DATA.actions.shape or (data.actions != DATA.actions).any()
     workshop = Workshop(CELL)
-    workshop.pretrain(Plan("PostBC", 2.0))  # whose ensemble must not be taken
-    for plan in (Plan("BC", 0.0, variant), Plan("sigma-BC", 0.3, variant), Plan("PostBC", 2.0, variant)):
+    workshop.pretrain(PolicySpec("PostBC", 2.0))  # whose ensemble must not be taken
+    for plan in (
+        PolicySpec("BC", 0.0, variant),
+        PolicySpec("sigma-BC", 0.3, variant),
+        PolicySpec("PostBC", 2.0, variant),
+    ):
         workshop.pretrain(plan)
         assert_array_equal(given_to_clone[-1]["data"].actions, data.actions)
-    assert_array_equal(given_to_clone[-2]["factors"], isotropic(data, 2, 0.3))
+    assert_array_equal(given_to_clone[-2]["factors"], isotropic_factors(data, 2, 0.3))
     assert_allclose(squares(given_to_clone[-1]), covariances(data, data.observations, 2.0), rtol=1e-7, atol=1e-9)
 
 
 def test_the_oracles_mask_adds_no_noise_in_the_lane(given_to_clone):
-    Workshop(CELL).pretrain(Plan("sigma-BC", 0.3, "oracle mask"))
+    Workshop(CELL).pretrain(PolicySpec("sigma-BC", 0.3, "oracle mask"))
     factors, lane = given_to_clone[0]["factors"], DATA.observations[:, 0] <= 0
     assert 0 < lane.sum() < lane.size
     assert_array_equal(factors[lane], 0)
-    assert_array_equal(factors[~lane], isotropic(DATA, 2, 0.3)[~lane])
+    assert_array_equal(factors[~lane], isotropic_factors(DATA, 2, 0.3)[~lane])
 
 
 def test_the_held_out_alpha_is_the_likeliest_times_the_factor(given_to_clone):
@@ -133,7 +137,7 @@ def test_the_held_out_alpha_is_the_likeliest_times_the_factor(given_to_clone):
     scores = held_out_log_likelihood(DATA, 2, recipe(), seed(LIKELIHOOD), LIKELY)
     best = max(zip(scores, LIKELY, strict=True))[1]
     for factor in (1.0, 0.5):
-        _, strength = workshop.pretrain(Plan("PostBC", factor, "held-out alpha"))
+        _, strength = workshop.pretrain(PolicySpec("PostBC", factor, "held-out alpha"))
         assert strength == factor * best
         truth = covariances(DATA, DATA.observations, factor * best)
         assert_allclose(squares(given_to_clone[-1]), truth, rtol=1e-7, atol=1e-9)
@@ -142,15 +146,15 @@ def test_the_held_out_alpha_is_the_likeliest_times_the_factor(given_to_clone):
 
 def test_a_shrunken_alpha_shrinks_with_the_number_of_demonstrations():
     for n_demos, share in ((5, 5 / 15), (8, 8 / 18)):
-        _, strength = Workshop(CELL | {"n_demos": n_demos}).pretrain(Plan("PostBC", 2.0, "shrunken alpha"))
+        _, strength = Workshop(CELL | {"n_demos": n_demos}).pretrain(PolicySpec("PostBC", 2.0, "shrunken alpha"))
         assert strength == pytest.approx(2 * np.sqrt(share), rel=1e-12)
 
 
 def test_own_states_are_those_of_bc_and_bear_the_noise_of_the_demonstrations_ensemble(given_to_clone):
     workshop = Workshop(CELL)
-    bc, _ = workshop.pretrain(Plan("BC", 0.0))
+    bc, _ = workshop.pretrain(PolicySpec("BC", 0.0))
     own = with_own_states(TASKS["stick"], bc, DATA, 5, seed(OWN))
-    workshop.pretrain(Plan("PostBC", 2.0, "own states"))
+    workshop.pretrain(PolicySpec("PostBC", 2.0, "own states"))
     call = given_to_clone[-1]
     assert_array_equal(call["data"].observations, own.observations)
     assert_array_equal(call["data"].actions, own.actions)
@@ -165,9 +169,9 @@ def test_every_policy_draws_the_same_noise_from_the_same_seed(given_to_clone):
     assert {(call["seed"].entropy, call["seed"].spawn_key) for call in given_to_clone} == {
         (5, seed(pretraining.POLICY).spawn_key)
     }
-    one, two = (workshop.pretrain(Plan("sigma-BC", sigma))[0].added for sigma in (0.2, 0.4))
+    one, two = (workshop.pretrain(PolicySpec("sigma-BC", sigma))[0].added for sigma in (0.2, 0.4))
     assert_array_equal(two, 2 * one)
-    one, two = (workshop.pretrain(Plan("PostBC", alpha))[0].added for alpha in (1.0, 2.0))
+    one, two = (workshop.pretrain(PolicySpec("PostBC", alpha))[0].added for alpha in (1.0, 2.0))
     assert_array_equal(two, 2 * one)
 
 
@@ -193,7 +197,7 @@ def alone():
 @given(st.permutations(PLANS), st.integers(1, len(PLANS)))
 def test_the_order_of_plans_never_matters(alone, order, number):
     workshop = Workshop(CELL)
-    for plan in (*order[:number], Plan("BC", 0.0)):
+    for plan in (*order[:number], PolicySpec("BC", 0.0)):
         for found, wanted in zip(made(workshop, plan), alone[plan], strict=True):
             assert_array_equal(found, wanted)
 
@@ -206,7 +210,7 @@ def test_no_two_plans_give_the_same_policy(alone):
 def test_three_members_are_the_first_three_of_any_ensemble(before):
     workshop = Workshop(CELL)
     for variant in before:
-        workshop.pretrain(Plan("PostBC", 1.0, variant))
+        workshop.pretrain(PolicySpec("PostBC", 1.0, variant))
     few, many = workshop._ensemble({"members": 3}), fit_ensemble(DATA, 2, recipe(100), seed(pretraining.ENSEMBLE))
     assert_array_equal(few.parameters, many.parameters[:3])
     assert_array_equal(workshop._ensemble({}).parameters, many.parameters[:10])
@@ -235,10 +239,10 @@ def test_what_is_unknown_is_refused():
         with pytest.raises(ValueError, match="task must be corridor or stick"):
             tolerant(task, np.zeros((1, 6)))
         with pytest.raises(ValueError, match="task must be corridor or stick"):
-            Workshop(CELL | {"task": task}).pretrain(Plan("sigma-BC", 0.3, "oracle mask"))
+            Workshop(CELL | {"task": task}).pretrain(PolicySpec("sigma-BC", 0.3, "oracle mask"))
     with pytest.raises(KeyError, match="4 members"):
-        Workshop(CELL).pretrain(Plan("PostBC", 1.0, "4 members"))
+        Workshop(CELL).pretrain(PolicySpec("PostBC", 1.0, "4 members"))
     with pytest.raises(ValueError, match="family must be one of 'BC'"):
-        Workshop(CELL).pretrain(Plan("uniform", 1.0))
+        Workshop(CELL).pretrain(PolicySpec("uniform", 1.0))
     with pytest.raises(ValueError, match="oracle mask is of sigma-BC"):
-        Workshop(CELL).pretrain(Plan("PostBC", 1.0, "oracle mask"))
+        Workshop(CELL).pretrain(PolicySpec("PostBC", 1.0, "oracle mask"))

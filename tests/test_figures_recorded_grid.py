@@ -20,7 +20,7 @@ from figures.control import (
 )
 from figures.control.blocks import Config, strengths
 from figures.control.pairs import Pairs, Place
-from figures.control.variants import Plan
+from figures.control.variants import PolicySpec
 from figures.running import recorded
 from figures.running.sweep import Sweep
 
@@ -114,7 +114,7 @@ def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
 
 def test_pairs_are_of_the_seeds_that_both_have():
     pairs = Pairs(made_figures_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=3)], good))
-    plans = [Plan("PostBC", 1.0), Plan("BC", 0.0)]
+    plans = [PolicySpec("PostBC", 1.0), PolicySpec("BC", 0.0)]
     one, other = (Place("reach", 5, plan) for plan in plans)
     assert pairs.scores(one).shape == (2, 12)
     assert_array_equal(pairs.differences(one, other), pairs.scores(one) - pairs.scores(other))

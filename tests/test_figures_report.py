@@ -15,7 +15,7 @@ from PIL import Image
 from figures.look.style import contrast
 from figures.pages.mathematics import mathml, relation_mathml, typeset
 from figures.pages.report import bound_text, condensed, interval_text, result_of, small_png, write_report
-from figures.running.pipeline import Outcome, figure_module, figure_names
+from figures.running.pipeline import FinishedFigure, figure_module, figure_names
 from theory.claims import Claim, Interval
 from theory.results import all_results
 
@@ -102,7 +102,7 @@ def outcomes():
         module = figure_module(name)
         places = (getattr(module, "SECTION", "experiments"), getattr(module, "ALSO", ()))
         claims = (claim(f"{name}-first", next(sources)), claim(f"{name}-second", next(sources), 0.2, 0.9))
-        made.append(Outcome(name, module.TITLE, module.CAPTION, claims, *places))
+        made.append(FinishedFigure(name, module.TITLE, module.CAPTION, claims, *places))
     return made
 
 

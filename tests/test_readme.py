@@ -9,7 +9,7 @@ import pytest
 
 from continuous.dsrl import DSRL
 from figures.control.pairs import Pairs, Place
-from figures.control.variants import Plan
+from figures.control.variants import PolicySpec
 from figures.running.recorded import read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,15 +99,15 @@ def test_commands_and_figures_that_the_readme_names_exist():
 
 
 STATED = (
-    ("stick", 10, "DSRL", Plan("PostBC", 2.0), Plan("BC", 0.0), 1, "a difference of 0.17 ["),
-    ("stick", 10, "DSRL", Plan("PostBC", 2.0), Plan("BC", 0.0), 0, "success before it: on stick 0.15 ["),
-    ("stick", 10, "DSRL", Plan("PostBC", 1.0), Plan("BC", 0.0), 1, "gains 0.10 ["),
-    ("push", 10, "DSRL", Plan("PostBC", 2.0), Plan("sigma-BC", 0.4), 1, "0.23 [0.15, 0.39] below sigma-BC"),
-    ("stick", 10, "DPPO", Plan("PostBC", 2.0), Plan("sigma-BC", 0.4), 1, "PostBC ends 0.32 ["),
-    ("push", 10, "DPPO", Plan("PostBC", 2.0), Plan("BC", 0.0), 1, "on push by 0.19 ["),
-    ("reach", 5, "DSRL", Plan("PostBC", 0.5), Plan("BC", 0.0), 1, "PostBC's gain is 0.03 from 5"),
-    ("stick", 10, "DSRL", Plan("PostBC", 2.0, "isotropic"), Plan("PostBC", 2.0), 1, "0.16 [0.01, 0.27]"),
-    ("stick", 10, "DSRL", Plan("PostBC", 1.0, "held-out alpha"), Plan("BC", 0.0), 1, "gains 0.25 ["),
+    ("stick", 10, "DSRL", PolicySpec("PostBC", 2.0), PolicySpec("BC", 0.0), 1, "a difference of 0.17 ["),
+    ("stick", 10, "DSRL", PolicySpec("PostBC", 2.0), PolicySpec("BC", 0.0), 0, "success before it: on stick 0.15 ["),
+    ("stick", 10, "DSRL", PolicySpec("PostBC", 1.0), PolicySpec("BC", 0.0), 1, "gains 0.10 ["),
+    ("push", 10, "DSRL", PolicySpec("PostBC", 2.0), PolicySpec("sigma-BC", 0.4), 1, "0.23 [0.15, 0.39] below sigma-BC"),
+    ("stick", 10, "DPPO", PolicySpec("PostBC", 2.0), PolicySpec("sigma-BC", 0.4), 1, "PostBC ends 0.32 ["),
+    ("push", 10, "DPPO", PolicySpec("PostBC", 2.0), PolicySpec("BC", 0.0), 1, "on push by 0.19 ["),
+    ("reach", 5, "DSRL", PolicySpec("PostBC", 0.5), PolicySpec("BC", 0.0), 1, "PostBC's gain is 0.03 from 5"),
+    ("stick", 10, "DSRL", PolicySpec("PostBC", 2.0, "isotropic"), PolicySpec("PostBC", 2.0), 1, "0.16 [0.01, 0.27]"),
+    ("stick", 10, "DSRL", PolicySpec("PostBC", 1.0, "held-out alpha"), PolicySpec("BC", 0.0), 1, "gains 0.25 ["),
 )
 
 

@@ -340,7 +340,7 @@ def test_the_trajectory_kl_of_one_cell_is_the_exact_sum(row, w, n_demos, alpha, 
     exact_row = (*exact_row[:-1], 1 - sum(exact_row[:-1]))
     if min(exact_row) < 0:
         return
-    got = trajectory.trajectory_kl([[w]], row[None, None], n_demos, alpha, mass)
+    got = trajectory.expected_trajectory_kl([[w]], row[None, None], n_demos, alpha, mass)
     exact = cell_kl(exact_row, Fraction(w), n_demos, Fraction(alpha), Fraction(mass))
     assert math.isclose(got, float(exact), rel_tol=1e-9, abs_tol=1e-12)
 
@@ -348,21 +348,21 @@ def test_the_trajectory_kl_of_one_cell_is_the_exact_sum(row, w, n_demos, alpha, 
 @given(ROWS, st.floats(0.01, 1), st.integers(0, 60), st.floats(0, 5))
 def test_the_posterior_covers_trajectories_within_the_bounds(row, w, n_demos, extra):
     mass = len(row) + extra
-    exact = trajectory.trajectory_kl([[w]], row[None, None], n_demos, 1.0, mass)
+    exact = trajectory.expected_trajectory_kl([[w]], row[None, None], n_demos, 1.0, mass)
     bound = trajectory.r6_kl_bound([[w]], len(row), n_demos, mass)
     assert exact <= bound * (1 + 1e-9) + 1e-12
     assert bound <= trajectory.r6_simple_bound(1, len(row), 1, n_demos, mass) * (1 + 1e-9)
 
 
 def test_bc_covers_no_trajectory_law_that_is_random():
-    assert trajectory.trajectory_kl([[1.0]], [[[0.5, 0.5]]], 6, 0.0) == math.inf
-    assert trajectory.trajectory_kl([[1.0]], [[[1.0, 0.0]]], 6, 0.0) == 0.0
+    assert trajectory.expected_trajectory_kl([[1.0]], [[[0.5, 0.5]]], 6, 0.0) == math.inf
+    assert trajectory.expected_trajectory_kl([[1.0]], [[[1.0, 0.0]]], 6, 0.0) == 0.0
 
 
 def test_uniform_noise_does_not_come_closer_for_ever():
     w, pi = [[0.5, 0.5]], [[[0.9, 0.1], [0.2, 0.8]]]
     limit = trajectory.uniform_noise_limit(w, pi, 0.2)
-    values = [trajectory.trajectory_kl(w, pi, n, 0.2, math.inf) for n in (20, 80, 320)]
+    values = [trajectory.expected_trajectory_kl(w, pi, n, 0.2, math.inf) for n in (20, 80, 320)]
     assert values[0] > values[1] > values[2] > limit > 0
     assert values[2] - limit < 0.1 * limit
     assert trajectory.r6_simple_bound(2, 2, 1, 320) < limit
@@ -385,13 +385,13 @@ def test_the_stated_rollouts_suffice(kl, p, delta):
 
 
 def test_the_posterior_of_one_number_is_the_textbooks():
-    mean, covariance = gaussian.posterior([[1.0], [3.0]], [[2.0]], [[0.5]])
+    mean, covariance = gaussian.gaussian_posterior([[1.0], [3.0]], [[2.0]], [[0.5]])
     assert np.allclose(covariance, 1 / (2 + 2 / 2))
     assert np.allclose(mean, (4 / 2) / 3)
 
 
 def test_without_observations_the_posterior_is_the_prior():
-    mean, covariance = gaussian.posterior(np.empty((0, 2)), np.eye(2), [[2.0, 1.0], [1.0, 3.0]])
+    mean, covariance = gaussian.gaussian_posterior(np.empty((0, 2)), np.eye(2), [[2.0, 1.0], [1.0, 3.0]])
     assert np.allclose(mean, 0)
     assert np.allclose(covariance, [[2.0, 1.0], [1.0, 3.0]])
 
@@ -402,7 +402,7 @@ def test_an_unperturbed_regression_towards_zero_is_the_posterior_mean(rng):
         np.array([[2.0, 0.3], [0.3, 1.0]]),
         np.array([[1.0, -0.2], [-0.2, 0.5]]),
     )
-    mean, _ = gaussian.posterior(x, sigma, prior)
+    mean, _ = gaussian.gaussian_posterior(x, sigma, prior)
     assert np.allclose(gaussian.perturbed_estimate(x, np.zeros(2), sigma, prior), mean)
 
 
@@ -412,7 +412,7 @@ def test_perturbed_regressions_have_the_posteriors_moments(rng):
         np.array([[2.0, 0.3], [0.3, 1.0]]),
         np.array([[1.0, -0.2], [-0.2, 0.5]]),
     )
-    mean, covariance = gaussian.posterior(x, sigma, prior)
+    mean, covariance = gaussian.gaussian_posterior(x, sigma, prior)
     draws = gaussian.perturbed_estimates(x, sigma, prior, 40_000, rng)
     error = np.sqrt(np.diag(covariance) / len(draws))
     assert (np.abs(draws.mean(axis=0) - mean) < 5 * error).all()
@@ -472,14 +472,19 @@ REFUSALS = [
     (lower_bound.required_share, (0.0, 1, 0.1), ValueError, "rare_probability must be above 0"),
     (trajectory.r6_kl_bound, ([[0.5]], 3, 1, 2), ValueError, "prior_mass must be at least 3"),
     (trajectory.r6_simple_bound, (1, 2, 1, -1), ValueError, "n_demos must be at least 0"),
-    (trajectory.trajectory_kl, ([[1.0]], [[[0.5, 0.4]]], 1), ValueError, "demonstrator rows must sum to 1"),
+    (trajectory.expected_trajectory_kl, ([[1.0]], [[[0.5, 0.4]]], 1), ValueError, "demonstrator rows must sum to 1"),
     (trajectory.success_probability_bound, (-1, 0.5), ValueError, "kl must be at least 0"),
     (trajectory.sufficient_rollouts, (1, 0.0, 0.5), ValueError, "success must be above 0"),
     (trajectory.profile_bound, (-1.0, [1.0]), ValueError, "kl must be at least 0"),
     (trajectory.profile_bound, (1.0, [2.0, 0.5]), ValueError, "thresholds must be at least 1; the smallest is 0.5"),
     (trajectory.uniform_noise_limit, ([[1.0]], [[[0.5, 0.5]]], 2), ValueError, "alpha must be at most 1"),
-    (gaussian.posterior, ([[1.0]], [[1.0, 0.0]], [[1.0]]), ValueError, "noise_covariance must have shape"),
-    (gaussian.posterior, ([[1.0]], [[-1.0]], [[1.0]]), ValueError, "noise_covariance must be positive definite"),
+    (gaussian.gaussian_posterior, ([[1.0]], [[1.0, 0.0]], [[1.0]]), ValueError, "noise_covariance must have shape"),
+    (
+        gaussian.gaussian_posterior,
+        ([[1.0]], [[-1.0]], [[1.0]]),
+        ValueError,
+        "noise_covariance must be positive definite",
+    ),
     (
         gaussian.perturbed_estimate,
         (np.ones((1, 2)), [0, 0], [[1, 0.5], [0, 1]], np.eye(2)),

@@ -24,7 +24,7 @@ from continuous.finetuning import Finetuned
 from continuous.tasks import TASKS
 from figures.control import pretraining
 from figures.control.pretraining import Effort
-from figures.control.variants import FAMILIES, VARIANTS, Plan, Workshop
+from figures.control.variants import FAMILIES, VARIANTS, PolicySpec, Workshop
 from figures.running.artifacts import Arrays, save_json, save_text
 from figures.running.sweep import Cell, Sweep, source_digest, versions
 
@@ -74,7 +74,7 @@ class Config:
     tasks : tuple of str
     n_demos : tuple of int
     n_seeds : int
-    plans : tuple of Plan
+    plans : tuple of PolicySpec
         The pretrained policies.
     finetuners : tuple of str
         Of `FINETUNERS`.
@@ -88,7 +88,7 @@ class Config:
     tasks: tuple[str, ...]
     n_demos: tuple[int, ...]
     n_seeds: int
-    plans: tuple[Plan, ...]
+    plans: tuple[PolicySpec, ...]
     finetuners: tuple[str, ...] = ("DSRL",)
     settings: Settings = Settings()
     effort: Effort = field(default_factory=Effort)
@@ -96,12 +96,12 @@ class Config:
     setting: str = ""
 
 
-def strengths(sigmas: Sequence[float] = SIGMAS, alphas: Sequence[float] = ALPHAS) -> tuple[Plan, ...]:
+def strengths(sigmas: Sequence[float] = SIGMAS, alphas: Sequence[float] = ALPHAS) -> tuple[PolicySpec, ...]:
     """BC, sigma-BC and PostBC at each of their strengths."""
     return (
-        Plan("BC", 0.0),
-        *(Plan("sigma-BC", sigma) for sigma in sigmas),
-        *(Plan("PostBC", alpha) for alpha in alphas),
+        PolicySpec("BC", 0.0),
+        *(PolicySpec("sigma-BC", sigma) for sigma in sigmas),
+        *(PolicySpec("PostBC", alpha) for alpha in alphas),
     )
 
 
@@ -148,7 +148,7 @@ def run_block(cell: Cell, rng: np.random.Generator) -> Arrays:
 
     for plan in cell["plans"]:
         begin = time.process_time()
-        policy, strength = workshop.pretrain(Plan(*plan))
+        policy, strength = workshop.pretrain(PolicySpec(*plan))
         note("pretrain_seconds", time.process_time() - begin)
         note("strength", strength)
         note("noise", policy.added_noise)
@@ -197,7 +197,7 @@ def rows(cell: Cell, found: Arrays) -> list[dict[str, Any]]:
             "task": cell["task"],
             "n_demos": cell["n_demos"],
             "seed": cell["replicate"],
-            **dict(zip(Plan._fields, plan, strict=True)),
+            **dict(zip(PolicySpec._fields, plan, strict=True)),
             "given": f"{found['strength'][p]:.5g}",
             "noise": f"{found['noise'][p]:.5f}",
             "finetuner": name,
@@ -300,7 +300,7 @@ def tensors(table: Sequence[Mapping[str, Any]]) -> Arrays:
     keys: list[tuple[Any, ...]] = [
         (
             str(row["task"]), int(row["n_demos"]), learner(row),
-            Plan(str(row["family"]), float(row["strength"]), str(row["variant"])), int(row["seed"]),
+            PolicySpec(str(row["family"]), float(row["strength"]), str(row["variant"])), int(row["seed"]),
         )
         for row in table
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from figures.control import comparisons as comparison
 from figures.control import grid
 from figures.control.pairs import Pairs, Place
-from figures.control.variants import MASKED, Plan
+from figures.control.variants import MASKED, PolicySpec
 from figures.look import style
 from figures.running import recorded
 from figures.running.artifacts import Arrays
@@ -116,7 +116,7 @@ def contrasts(chosen: grid.Chosen) -> list[Contrast]:
     stretch = grid.stretch()
     for task in grid.TASKS:
         _, sigma, ours = grid.chosen_plans(chosen[task, grid.N_DEMOS])
-        for plan in (Plan("PostBC", 1.0, "held-out alpha"), ours._replace(variant="own states")):
+        for plan in (PolicySpec("PostBC", 1.0, "held-out alpha"), ours._replace(variant="own states")):
             for other in (sigma, ours):
                 label = f"{plan.variant} minus {other.family}"
                 found.append(
@@ -132,7 +132,7 @@ def contrasts(chosen: grid.Chosen) -> list[Contrast]:
                 ]
         if task not in grid.SHRUNKEN:
             continue
-        shrunken = Plan("PostBC", stretch * ours.strength, "shrunken alpha")
+        shrunken = PolicySpec("PostBC", stretch * ours.strength, "shrunken alpha")
         found += [
             Contrast(GROUPS[6], f"from {n} demonstrations", Place(task, n, shrunken), Place(task, n, ours))
             for n in (5, 50)

@@ -15,7 +15,7 @@ import numpy as np
 from continuous.beyond import shrunken_alpha
 from figures.control import blocks
 from figures.control.blocks import Config, Settings, means, strengths
-from figures.control.variants import MASKED, VARIANTS, Plan
+from figures.control.variants import MASKED, VARIANTS, PolicySpec
 from figures.running.recorded import Recorded, read_rows, recorded_rows
 from figures.running.sweep import Sweep
 
@@ -51,9 +51,9 @@ def _strengths_ends(_: Chosen) -> list[Config]:
     return [Config(("reach",), (N_DEMOS,), TASKS["reach"], strengths((1.6,), (8.0,))[1:], ("DSRL", "Best-of-N"))]
 
 
-def chosen_plans(chosen: Mapping[str, float]) -> tuple[Plan, ...]:
+def chosen_plans(chosen: Mapping[str, float]) -> tuple[PolicySpec, ...]:
     """BC, and each family at its chosen strength."""
-    return (Plan("BC", 0.0), *(Plan(family, chosen[family]) for family in ("sigma-BC", "PostBC")))
+    return (PolicySpec("BC", 0.0), *(PolicySpec(family, chosen[family]) for family in ("sigma-BC", "PostBC")))
 
 
 def _demonstrations(chosen: Chosen) -> list[Config]:
@@ -81,7 +81,9 @@ def _ablations(chosen: Chosen) -> list[Config]:
         for name in ("fair demonstrator", "poor demonstrator"):
             plans += [plan._replace(variant=name) for plan in usual]
         if task in MASKED:
-            plans += [Plan("sigma-BC", sigma, "oracle mask") for sigma in (usual[1].strength, 2 * usual[1].strength)]
+            plans += [
+                PolicySpec("sigma-BC", sigma, "oracle mask") for sigma in (usual[1].strength, 2 * usual[1].strength)
+            ]
         found.append(Config((task,), (n_demos,), 8, tuple(plans)))
     return found
 
@@ -118,7 +120,10 @@ def _beyond(chosen: Chosen) -> list[Config]:
     return [
         Config(
             (task,), (N_DEMOS,), 8,
-            (Plan("PostBC", 1.0, "held-out alpha"), Plan("PostBC", chosen[task, N_DEMOS]["PostBC"], "own states")),
+            (
+                PolicySpec("PostBC", 1.0, "held-out alpha"),
+                PolicySpec("PostBC", chosen[task, N_DEMOS]["PostBC"], "own states"),
+            ),
         )
         for task in TASKS
     ]  # fmt: skip
@@ -136,7 +141,10 @@ def stretch() -> float:
 def _shrinkage(chosen: Chosen) -> list[Config]:
     return [
         Config(
-            (task,), FEW_AND_MANY, 8, (Plan("PostBC", stretch() * chosen[task, N_DEMOS]["PostBC"], "shrunken alpha"),)
+            (task,),
+            FEW_AND_MANY,
+            8,
+            (PolicySpec("PostBC", stretch() * chosen[task, N_DEMOS]["PostBC"], "shrunken alpha"),),
         )
         for task in SHRUNKEN
     ]

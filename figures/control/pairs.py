@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from figures.control.blocks import learner
-from figures.control.variants import Plan
+from figures.control.variants import PolicySpec
 
 FloatArray = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ class Place(NamedTuple):
 
     task: str
     n_demos: int
-    plan: Plan
+    plan: PolicySpec
     learner: str = "DSRL"
 
 
@@ -33,7 +33,7 @@ class Pairs:
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self._found: dict[Place, dict[int, tuple[float, float]]] = {}
         for row in rows:
-            plan = Plan(str(row["family"]), float(row["strength"]), str(row["variant"]))
+            plan = PolicySpec(str(row["family"]), float(row["strength"]), str(row["variant"]))
             place = Place(str(row["task"]), int(row["n_demos"]), plan, learner(row))
             scores = float(row["pretrained"]), float(row["finetuned"])
             self._found.setdefault(place, {})[int(row["seed"])] = scores

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous.cloning import ClonedPolicy, clone, isotropic, posterior
+from continuous.cloning import ClonedPolicy, clone, isotropic_factors, posterior_factors
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.demonstrators import demonstrate
 from continuous.diffusion import Denoiser
@@ -141,11 +141,11 @@ def cloned(
     factors = None
     if family == "PostBC":
         assert fitted is not None
-        factors = posterior(data, fitted, amount)
+        factors = posterior_factors(data, fitted, amount)
     elif family == "sigma-BC":
-        factors = isotropic(data, cell["chunk"], amount)
+        factors = isotropic_factors(data, cell["chunk"], amount)
     elif family == "matched sigma-BC":
-        factors = isotropic(data, cell["chunk"], amount * width)
+        factors = isotropic_factors(data, cell["chunk"], amount * width)
     elif family != "BC":
         raise ValueError(f"method must be BC, PostBC, sigma-BC or matched sigma-BC; got {family!r}")
     return trained(cell, data, factors)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.beyond import held_out_log_likelihood, shrunken_alpha, with_own_states
-from continuous.cloning import ClonedPolicy, isotropic, posterior
+from continuous.cloning import ClonedPolicy, isotropic_factors, posterior_factors
 from continuous.demonstrations import Demonstrations
 from continuous.ensembles import Ensemble
 from continuous.tasks import TASKS
@@ -51,7 +51,7 @@ MASKED = ("corridor", "stick")
 """Tasks where an oracle knows a place without danger."""
 
 
-class Plan(NamedTuple):
+class PolicySpec(NamedTuple):
     """A policy to be pretrained: a family of `FAMILIES`, its sigma or alpha, and a key of `VARIANTS`."""
 
     family: str
@@ -73,7 +73,7 @@ class Workshop:
         self._data: dict[float, Demonstrations] = {}
         self._ensembles: dict[tuple[str, float], Ensemble] = {}
 
-    def pretrain(self, plan: Plan) -> tuple[ClonedPolicy, float]:
+    def pretrain(self, plan: PolicySpec) -> tuple[ClonedPolicy, float]:
         """Return the policy, and the strength that it was given; raises ValueError or KeyError if there is no such."""
         validate.choice("family", plan.family, FAMILIES)
         changes = VARIANTS[plan.variant]
@@ -100,9 +100,11 @@ class Workshop:
             return None
         if family == "sigma-BC":
             where = tolerant(self._cell["task"], data.observations) if changes.get("mask") else 1.0
-            return isotropic(data, self._cell["chunk"], strength * where)
+            return isotropic_factors(data, self._cell["chunk"], strength * where)
         fitted = self._ensemble(changes)
-        return posterior(data, fitted, strength, shape=changes.get("shape", "full"), floor=changes.get("floor", 0.0))
+        return posterior_factors(
+            data, fitted, strength, shape=changes.get("shape", "full"), floor=changes.get("floor", 0.0)
+        )
 
     def _demonstrations(self, quality: float) -> Demonstrations:
         if quality not in self._data:

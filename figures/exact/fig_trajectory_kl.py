@@ -79,7 +79,7 @@ def divergences(cell: Cell, rng: np.random.Generator) -> Arrays:
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     kl = np.full(len(SHOWN), np.nan)
     if cell["double_sums"]:
-        kl = trajectory_kl(instance, T, [uniform_noise(alpha), posterior(A), postbc(alpha, mass)])
+        kl = expected_kl_by_estimator(instance, T, [uniform_noise(alpha), posterior(A), postbc(alpha, mass)])
     return {
         "kl": kl,
         "posterior": np.array(posterior_kl(instance, T)),
@@ -90,7 +90,7 @@ def divergences(cell: Cell, rng: np.random.Generator) -> Arrays:
     }
 
 
-def trajectory_kl(instance: Instance, n_demos: int, estimators: Sequence[Estimator]) -> NDArray[np.float64]:
+def expected_kl_by_estimator(instance: Instance, n_demos: int, estimators: Sequence[Estimator]) -> NDArray[np.float64]:
     """E KL(P_beta || P_hat) of each estimator, in nats: sum over h, s, a of w p (log p - E log pi_hat(a|s)).
 
     Estimators must give every action a positive probability.

@@ -114,7 +114,7 @@ mean, and its variance works out the same. With much data the noise averages out
 # %%
 one, prior_variance = np.eye(1), 4 * np.eye(1)
 recorded = np.array([[0.9], [2.3], [1.4]])
-mean, covariance = gaussian.posterior(recorded, one, prior_variance)
+mean, covariance = gaussian.gaussian_posterior(recorded, one, prior_variance)
 draws = np.array(
     [
         gaussian.perturbed_estimate(

@@ -13,7 +13,7 @@ from PIL import Image
 from figures.look import style
 from figures.pages.mathematics import mathml, relation_mathml, typeset
 from figures.running.artifacts import page_templates, save_text
-from figures.running.pipeline import Outcome, picture_name
+from figures.running.pipeline import FinishedFigure, picture_name
 from theory.claims import EMPIRICAL_SOURCES, Result
 from theory.errata import SEVERITIES, errata_entries
 
@@ -39,7 +39,7 @@ def write_report(
     path: Path,
     verdicts: Mapping[str, Any],
     results: Sequence[Result],
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[FinishedFigure],
     folder: Path,
     origin: Mapping[str, Any],
 ) -> None:
@@ -51,7 +51,7 @@ def write_report(
     verdicts : mapping
         Content of ``verdicts.json``.
     results : sequence of Result
-    outcomes : sequence of Outcome
+    outcomes : sequence of FinishedFigure
     folder : Path
         Where the PNG of each figure is, in both forms.
     origin : mapping
@@ -141,7 +141,7 @@ def result_of(source: str, results: Iterable[Result]) -> str | None:
     return None
 
 
-def _figure(outcome: Outcome, folder: Path) -> dict[str, Any]:
+def _figure(outcome: FinishedFigure, folder: Path) -> dict[str, Any]:
     return {
         "name": outcome.name,
         "title": outcome.title,

@@ -46,7 +46,7 @@ class FigureModule(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinishedFigure:
     """A finished figure."""
 
     name: str
@@ -125,7 +125,7 @@ def _wanted(name: str, profile: str, seed: int) -> dict[str, Any]:
     return {"figure": name, "profile": profile, "seed": seed, "settings": json.loads(json.dumps(settings))}
 
 
-def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = False) -> Outcome:
+def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = False) -> FinishedFigure:
     """Compute (or load) a figure's data, judge and draw them, and write all files.
 
     Raises
@@ -147,7 +147,7 @@ def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = 
     if len({claim.id for claim in claims}) < len(claims):
         raise ValueError(f"{name} has two claims of one id")
     places = (getattr(module, "SECTION", "experiments"), getattr(module, "ALSO", ()))
-    outcome = Outcome(name, module.TITLE, module.CAPTION, claims, *places)
+    outcome = FinishedFigure(name, module.TITLE, module.CAPTION, claims, *places)
     sweep.later(save_drawing, name, arrays, out)
     save_json(out / f"{name}.json", {"schema": 1, **wanted, "claims": outcome.to_json()})
     return outcome

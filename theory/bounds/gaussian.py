@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from theory.base.validate import array, generator, integer
 
 
-def posterior(
+def gaussian_posterior(
     observations: ArrayLike, noise_covariance: ArrayLike, prior_covariance: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Posterior mean and covariance of the mean action.

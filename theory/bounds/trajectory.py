@@ -81,7 +81,7 @@ def r6_simple_bound(
     return cells * (mass - 1.0) / (integer("n_demos", n_demos, at_least=0) + 1)
 
 
-def trajectory_kl(
+def expected_trajectory_kl(
     visit_probability: ArrayLike,
     demonstrator: ArrayLike,
     n_demos: int,

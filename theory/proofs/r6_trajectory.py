@@ -69,7 +69,7 @@ def _cell_cases() -> Iterator[Case]:
         yield values, bound, "<=", (mass - 1) / (n_demos + 1) + slack
 
 
-def trajectory_kl(instance: SmallInstance, n_demos: int) -> Fraction:
+def enumerated_trajectory_kl(instance: SmallInstance, n_demos: int) -> Fraction:
     """E KL of whole trajectories by listing data sets and trajectories, rounded up."""
     total = Fraction(0)
     for counts, chance in law_of_counts(instance, n_demos):
@@ -85,7 +85,7 @@ def _trajectory_cases() -> Iterator[Case]:
     for instance, n_demos, values in small_instances():
         horizon, n_states, n_actions = instance.shape
         levels = occupancy(instance, instance.demonstrator)
-        listed = trajectory_kl(instance, n_demos)
+        listed = enumerated_trajectory_kl(instance, n_demos)
         mass = Fraction(n_actions)
         summed = sum(
             (
