@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from figures.look import style
+from figures.look import palette
 from figures.look.style import contrast, legible
 from figures.pages import explorer
 from figures.pages.explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
@@ -56,7 +56,7 @@ def test_a_preset_lies_within_the_sliders(name):
 @pytest.mark.parametrize("paper", PAPERS.values())
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_colour_is_the_figures_own_moved_only_as_far_as_contrast_asks(name, paper):
-    colour = style.COLOURS[name]
+    colour = palette.colour(name)
     assert contrast(legible(colour, paper, LEAST_CONTRAST), paper) >= LEAST_CONTRAST
     assert (legible(colour, paper, LEAST_CONTRAST) == colour) == (contrast(colour, paper) >= LEAST_CONTRAST)
     assert legible(colour, paper, LEAST_CONTRAST) in page()

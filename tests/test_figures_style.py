@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from figures.look import style
-from figures.look.style import COLOURS, MARKERS, OTHERS, contrast, legible, shades
+from figures.look import palette, style
+from figures.look.palette import LOOKS, SERIES
+from figures.look.style import contrast, legible, shades
 
 FIGURES = sorted((Path(style.__file__).parents[1]).glob("**/*.py"))
 PAPERS = st.sampled_from(["#FFFFFF", "#16181B", "#000000", "#F4F5F7"])
@@ -46,7 +47,7 @@ def apart(first, second, vision):
 @pytest.mark.parametrize("vision", SEEN)
 def test_colours_are_told_apart_by_all_forms_of_colour_vision(vision):
     """A difference of 2 is just seen side by side; 15 is plain even between thin lines."""
-    for (name, first), (other, second) in itertools.combinations(COLOURS.items(), 2):
+    for (name, first), (other, second) in itertools.combinations(palette.colours().items(), 2):
         assert apart(first, second, vision) > 15, (name, other)
 
 
@@ -56,14 +57,15 @@ def test_red_and_green_of_one_lightness_would_not_be():
 
 
 def test_a_colour_has_one_meaning_and_a_policy_its_marker():
-    assert len({*COLOURS.values(), *OTHERS}) == len(COLOURS) + len(OTHERS)
-    assert len(set(MARKERS.values())) == len(MARKERS)
-    assert set(MARKERS) <= set(COLOURS)
+    colours = palette.colours().values()
+    assert len({*colours, *SERIES}) == len(colours) + len(SERIES)
+    markers = [look.marker for look in LOOKS.values() if look.marker]
+    assert len(set(markers)) == len(markers)
 
 
 @pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.name)
 def test_colours_stand_in_the_style_alone_but_for_greys(path):
-    if path.name in ("style.py", "explorer.py"):
+    if path.name in ("palette.py", "style.py", "explorer.py"):
         return
     found = re.findall(r"#[0-9A-Fa-f]{6}\b", path.read_text(encoding="utf-8"))
     assert [code for code in found if len({code[1:3], code[3:5], code[5:7]}) > 1] == []
@@ -76,7 +78,7 @@ def test_shades_go_from_light_to_dark_around_the_colour(n):
     assert len(found) == n
     assert light == sorted(light, reverse=True)
     assert len(set(found)) == n
-    assert found[-2] == COLOURS["BC"]
+    assert found[-2] == palette.colours()["BC"]
 
 
 # --- contrast ---------------------------------------------------------------------------------------------------------
@@ -98,13 +100,13 @@ def test_a_legible_colour_has_the_contrast_and_is_left_alone_where_it_has_it(col
 def test_texts_are_darkened_and_lines_are_not():
     figure = style.new_figure(page=1, column=1)
     axes = figure.subplots()
-    (line,) = axes.plot([0, 1], color=COLOURS["uniform noise"], label="x")
-    text = axes.text(0, 0, "x", color=COLOURS["uniform noise"])
+    (line,) = axes.plot([0, 1], color=palette.colours()["uniform noise"], label="x")
+    text = axes.text(0, 0, "x", color=palette.colours()["uniform noise"])
     axes.text(0, 1, "y", color="black")
     axes.legend()
     style.make_texts_legible(figure)
-    assert to_hex(line.get_color()) == COLOURS["uniform noise"].lower()
-    assert to_hex(text.get_color()) != COLOURS["uniform noise"].lower()
+    assert to_hex(line.get_color()) == palette.colours()["uniform noise"].lower()
+    assert to_hex(text.get_color()) != palette.colours()["uniform noise"].lower()
     assert all(contrast(to_hex(found.get_color()).upper(), "#FFFFFF") >= 4.5 for found in figure.findobj(Text))
 
 
@@ -209,3 +211,33 @@ def test_shaded_bands_are_named_in_the_legend():
     axes = style.new_figure(page=1, column=1).subplots()
     style.name_intervals(axes)
     assert axes.get_legend_handles_labels()[1] == ["95 % intervals"]
+
+
+@pytest.mark.parametrize(
+    ("k", "wanted"), [(0, "a"), (25, "z"), (26, "aa"), (27, "ab"), (51, "az"), (52, "ba"), (702, "aaa")]
+)
+def test_letters_go_on_after_z(k, wanted):
+    assert palette.letter(k) == wanted
+
+
+def test_letters_of_a_thousand_panels_differ():
+    assert len({palette.letter(k) for k in range(1000)}) == 1000
+
+
+def test_neighbours_in_a_series_differ_in_colour_and_marker():
+    looks = [(palette.series_colour(k), palette.series_marker(k)) for k in range(18)]
+    assert len(set(looks)) == len(looks)
+    for one, two in itertools.pairwise(looks):
+        assert one[0] != two[0]
+        assert one[1] != two[1]
+
+
+def test_a_name_without_a_look_is_refused_with_those_that_there_are():
+    with pytest.raises(KeyError, match="no look is given for 'nobody'; there are: BC, uniform noise"):
+        palette.colour("nobody")
+
+
+def test_the_printed_label_is_the_name_where_the_table_gives_no_other():
+    assert palette.label("BC") == "BC"
+    assert palette.label("nobody") == "nobody"
+    assert "lambda" in palette.label("PostBC, lambda = L'/2")

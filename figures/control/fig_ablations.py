@@ -12,7 +12,7 @@ from figures.control import comparisons as comparison
 from figures.control import grid
 from figures.control.pairs import Pairs, Place
 from figures.control.variants import MASKED, PolicySpec
-from figures.look import style
+from figures.look import palette, style
 from figures.running import recorded
 from figures.running.artifacts import Arrays
 from figures.running.recorded import Recorded
@@ -72,7 +72,7 @@ CLAIMED = ("noise, minus full covariance", "oracle mask", "beyond the paper")
 """Groups whose lines after finetuning are claims."""
 
 
-LOOKS = dict(zip(grid.TASKS, zip(style.OTHERS, ("o", "s", "^", "D", "v"), strict=False), strict=True))
+LOOKS = dict(zip(grid.TASKS, zip(palette.SERIES, ("o", "s", "^", "D", "v"), strict=False), strict=True))
 """Colour and marker of each task."""
 STEP = 0.3
 """Between the marks of two tasks on one line, as a share of a line's least height."""

@@ -13,7 +13,7 @@ from continuous.demonstrators import MEMORY, SCRIPTS, Style
 from continuous.tasks import CORRIDOR
 from figures.control import pretraining
 from figures.control.pretraining import METHODS, Effort
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
 from theory.claims import Claim
@@ -124,7 +124,7 @@ def draw(arrays: Arrays) -> Figure:
     style.name_axes(below, "demonstrations n", "deviation\n(action units)")
     below[0].set_ylim(bottom=0)
     handles, labels = below[0].get_legend_handles_labels()
-    (line,) = regions[0, 0].plot([], [], color=style.COLOURS["demonstrator"], lw=3, alpha=0.5)
+    (line,) = regions[0, 0].plot([], [], color=palette.colour("demonstrator"), lw=3, alpha=0.5)
     figure.legend([*handles, line], [*labels, "demonstrator"], loc="outside upper center", ncols=style.by_form(4, 2))
     return figure
 
@@ -140,11 +140,11 @@ def region(actions: FloatArray, bins: int = 80) -> tuple[FloatArray, FloatArray,
 
 def _draw_regions(axes: Axes, arrays: Arrays, i: int, k: int) -> None:
     centres, density, level = region(arrays["demonstrator"][k])
-    colour = style.COLOURS["demonstrator"]
+    colour = palette.colour("demonstrator")
     axes.contourf(centres, centres, density, levels=[level, density.max() + 1], colors=[colour], alpha=0.3)
     for m, name in enumerate(NAMES):
         centres, density, level = region(arrays["actions"][i, 0, m, k])
-        axes.contour(centres, centres, density, levels=[level], colors=[style.COLOURS[name]], linewidths=1.3)
+        axes.contour(centres, centres, density, levels=[level], colors=[palette.colour(name)], linewidths=1.3)
     axes.set(xlim=(0, 1.2), ylim=(-0.8, 1.2), xticks=[0, 0.5, 1], yticks=[-0.5, 0, 0.5, 1])
 
 
@@ -154,7 +154,7 @@ def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
         intervals = [mean_interval(row) for row in found[:, :, m, k]]
         x = np.arange(2) + 0.06 * (m - 1)
         axes.vlines(x, [np.exp(one.low) for one in intervals], [np.exp(one.high) for one in intervals],
-                    color=style.COLOURS[name], lw=1.2)  # fmt: skip
-        axes.plot(x, np.exp(found[:, :, m, k].mean(axis=1)), color=style.COLOURS[name], marker=style.MARKERS[name],
+                    color=palette.colour(name), lw=1.2)  # fmt: skip
+        axes.plot(x, np.exp(found[:, :, m, k].mean(axis=1)), color=palette.colour(name), marker=palette.marker(name),
                   label=name)  # fmt: skip
     axes.set(xticks=[0, 1], xticklabels=[str(n) for n in arrays["n_demos"]], xlim=(-0.3, 1.3))

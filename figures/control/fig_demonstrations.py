@@ -13,7 +13,7 @@ from figures.control import comparisons as comparison
 from figures.control import grid
 from figures.control.pairs import Pairs, Place
 from figures.control.variants import FAMILIES
-from figures.look import labels, style
+from figures.look import labels, palette, style
 from figures.running import recorded
 from figures.running.artifacts import Arrays
 from figures.running.recorded import Recorded
@@ -123,7 +123,7 @@ def draw(arrays: Arrays) -> Figure:
 def _draw_success(axes: Axes, arrays: Arrays, task: int) -> None:
     names = []
     for f, family in enumerate(FAMILIES):
-        colour, marker = style.COLOURS[family], style.MARKERS[family]
+        colour, marker = palette.colour(family), palette.marker(family)
         for when, dashes in enumerate(WHEN.values()):
             mean, low, high = arrays["ends"][task, :, f, when].T
             x = np.array(N_DEMOS) * 1.04 ** (f - 1)
@@ -141,10 +141,10 @@ def _draw_gains(axes: Axes, arrays: Arrays, task: int) -> None:
     axes.axhline(0.0, color="#333333", lw=0.8)
     names = []
     for j, rival in enumerate(RIVALS):
-        colour, x = style.COLOURS[rival], np.array(N_DEMOS) * 1.06 ** (j - 0.5)
+        colour, x = palette.colour(rival), np.array(N_DEMOS) * 1.06 ** (j - 0.5)
         mean, low, high = (arrays[f"gain_{name}"][task, :, j] for name in ("mean", "low", "high"))
         axes.vlines(x, low, high, color=colour, lw=1.0)
-        axes.plot(x, mean, color=colour, marker=style.MARKERS[rival], lw=1.0)
+        axes.plot(x, mean, color=colour, marker=palette.marker(rival), lw=1.0)
         names.append((f"over\n{rival}", colour, float(x[-1]), float(mean[-1])))
     axes.set_ylim(axes.get_ylim())
     if style.by_form(True, False):

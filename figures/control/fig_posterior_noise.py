@@ -18,7 +18,7 @@ from continuous.tasks import CORRIDOR, TASKS
 from continuous.training import Training
 from figures.control import pretraining
 from figures.control.pretraining import HELD_OUT, Effort
-from figures.look import labels, style
+from figures.look import labels, palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Cell, Sweep
@@ -222,7 +222,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     return claims
 
 
-COLOURS = dict(zip(("trajectory", "state-action", "noise"), style.OTHERS, strict=False))
+COLOURS = dict(zip(("trajectory", "state-action", "noise"), palette.SERIES, strict=False))
 LABELS = {"trajectory": "trajectory bootstrap", "state-action": "state-action bootstrap", "noise": "perturbed targets"}
 SIZES = style.shades("PostBC", 3)
 
@@ -305,7 +305,7 @@ def _draw_memory(axes: Axes, arrays: Arrays) -> None:
         for colour, i, n in zip((SIZES[0], SIZES[2]), range(2), arrays["memory_demos"], strict=True):
             label = f"n = {n}, {PRIOR_NAMES[k]}"
             _band(axes, arrays["steps"], arrays["memory_inside"][k, i], colour, ls=line, label=label)
-    axes.axhline(1.0, color=style.COLOURS["sigma-BC"], lw=1)
-    axes.text(arrays["steps"][0], 1.02, "sigma-BC", color=style.COLOURS["sigma-BC"], fontsize=7, va="bottom")
+    axes.axhline(1.0, color=palette.colour("sigma-BC"), lw=1)
+    axes.text(arrays["steps"][0], 1.02, "sigma-BC", color=palette.colour("sigma-BC"), fontsize=7, va="bottom")
     axes.set(xscale="log", xlabel="steps of training", ylabel="spread / perturbation", ylim=(0, 1.85))
     axes.legend(fontsize=6.5, handlelength=2.3, handletextpad=0.5)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from figures.control import pretraining
 from figures.control.pretraining import METHODS, Effort
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Sweep
@@ -129,10 +129,10 @@ def _draw_success(axes: Axes, arrays: Arrays, i: int) -> None:
         middle = success.mean(axis=(1, 2))
         low, high = intervals(success.mean(axis=-1), 0.95)
         exact = [clopper_pearson(int(k.sum()), k.size) for k in success]
-        x, colour = _places(arrays, method), style.COLOURS[name]
+        x, colour = _places(arrays, method), palette.colour(name)
         axes.vlines(x, low.clip(0, 1), high.clip(0, 1), color=colour, lw=2.2, alpha=0.45)
         axes.vlines(x, [e.low for e in exact], [e.high for e in exact], color=colour, lw=0.8)
-        axes.plot(x, middle, color=colour, ls=line, marker=style.MARKERS[name], label=_label(method))
+        axes.plot(x, middle, color=colour, ls=line, marker=palette.marker(name), label=_label(method))
     axes.set(xscale="log", ylim=(-0.03, 1.03))
     _ticks(axes, arrays)
 
@@ -143,10 +143,10 @@ def _draw_differences(axes: Axes, arrays: Arrays, i: int) -> None:
             continue
         gap = differences(arrays, method, BC)[i]
         low, high = intervals(gap, 0.95)
-        x, colour = _places(arrays, method), style.COLOURS[name]
+        x, colour = _places(arrays, method), palette.colour(name)
         axes.vlines(x, low, high, color=colour, lw=1.2)
-        axes.plot(x, gap.mean(axis=-1), color=colour, ls=line, marker=style.MARKERS[name])
-    axes.axhline(0.0, color=style.COLOURS["BC"], lw=0.8)
+        axes.plot(x, gap.mean(axis=-1), color=colour, ls=line, marker=palette.marker(name))
+    axes.axhline(0.0, color=palette.colour("BC"), lw=0.8)
     axes.axhline(-MARGIN, color="#777777", ls=":", lw=1)
     _ticks(axes, arrays)
 

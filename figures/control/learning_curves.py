@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from figures.control import comparisons as comparison
 from figures.control.variants import FAMILIES
-from figures.look import labels, style
+from figures.look import labels, palette, style
 from figures.running.artifacts import Arrays
 from theory.claims import Claim
 from theory.statistics.probability import mean_interval
@@ -119,7 +119,7 @@ def draw_panel(axes: Axes, arrays: Arrays, at: tuple[int, ...], letter: str) -> 
     style.panel_letter(axes, letter, style.by_form(f"{task}, {n} demonstrations", short))
     if style.by_form(True, False):
         ends = zip(FAMILIES, curves, strict=True)
-        names = [(f"{family}\n{strength}".rstrip(), style.COLOURS[family], *end) for family, (strength, end) in ends]
+        names = [(f"{family}\n{strength}".rstrip(), palette.colour(family), *end) for family, (strength, end) in ends]
         labels.name_ends(axes, names)
 
 
@@ -132,9 +132,9 @@ def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) ->
     known = ~np.isnan(curves[best, :, -1])
     x, y = arrays["curve_steps"][at][best][known].mean(axis=0) / 1000, curves[best][known]
     ends = [mean_interval(column) for column in y.T]
-    colour, letter = style.COLOURS[family], {"sigma-BC": "\\sigma", "PostBC": "\\alpha"}.get(family, "")
+    colour, letter = palette.colour(family), {"sigma-BC": "\\sigma", "PostBC": "\\alpha"}.get(family, "")
     strength = f"${letter} = {arrays['strengths'][best]:g}$" if letter else ""
     low, high = np.clip([[e.low for e in ends], [e.high for e in ends]], 0, 1)
     axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
-    axes.plot(x, y.mean(axis=0), color=colour, marker=style.MARKERS.get(family, "s"))
+    axes.plot(x, y.mean(axis=0), color=colour, marker=palette.marker(family))
     return strength, (float(x[-1]), float(y.mean(axis=0)[-1]))

@@ -8,7 +8,7 @@ from figures.control import comparisons as comparison
 from figures.control.blocks import means
 from figures.control.comparisons import COMPARISONS
 from figures.control.variants import FAMILIES
-from figures.look import labels, style
+from figures.look import labels, palette, style
 from figures.running.artifacts import Arrays
 from theory.claims import Claim
 from theory.statistics.probability import mean_interval
@@ -19,9 +19,9 @@ BOUNDS = tuple(-MARGIN if what == "pretrained, PostBC - BC" else 0.0 for what in
 """Least difference that each comparison is asked for."""
 
 DIFFERENCES = {
-    "after, at equal success before": (style.OTHERS[0], "D"),
+    "after, at equal success before": (palette.series_colour(0), "D"),
     "before, at equal noise": ("#777777", "s"),
-    "after, at equal noise": (style.OTHERS[1], "^"),
+    "after, at equal noise": (palette.series_colour(1), "^"),
 }
 
 
@@ -76,7 +76,7 @@ def draw_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
     x, y = means(pre), means(fine)
     for family in FAMILIES:
         rows = np.flatnonzero((arrays["families"] == family) & ~np.isnan(x))
-        colour, marker = style.COLOURS[family], style.MARKERS[family]
+        colour, marker = palette.colour(family), palette.marker(family)
         axes.plot(x[rows], y[rows], color=colour, lw=1.4, zorder=3)
         for i, row in enumerate(rows):
             known = ~np.isnan(fine[row])
@@ -114,10 +114,10 @@ def name_families(axes: Axes, arrays: Arrays, at: tuple[int, ...]) -> None:
         strengths = [f"{strength:g}" for strength in arrays["strengths"][rows]]
         letter = {"sigma-BC": ", $\\sigma$ = ", "PostBC": ", $\\alpha$ = "}.get(family)
         names = [family + letter + strength if letter else family for strength in strengths]
-        named = placer.place(names, points, style.COLOURS[family]) if style.by_form(True, False) else -1
+        named = placer.place(names, points, palette.colour(family)) if style.by_form(True, False) else -1
         left += [(strengths[i], points[i], family) for i in range(len(rows)) if i != named]
     for strength, point, family in left:
-        placer.place([strength], [point], style.COLOURS[family], needed=False)
+        placer.place([strength], [point], palette.colour(family), needed=False)
     low, high = zip(axes.get_xlim(), axes.get_ylim(), strict=True)
     level = [(float(v), float(v)) for v in np.linspace(max(low), min(high), 12)]
     placer.place(["no gain"] * len(level), level, "#777777", needed=False)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import linprog
 
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular import dp
@@ -183,8 +183,8 @@ def draw(arrays: Arrays) -> Figure:
 
 
 def _draw_probability(axes: Axes, arrays: Arrays) -> None:
-    axes.axvspan(1e-9, 1 / 20, color=style.COLOURS["paper's bound"], alpha=0.13, lw=0)
-    axes.axvspan(1 / 20, 1 / 8, color=style.COLOURS["our bound"], alpha=0.15, lw=0)
+    axes.axvspan(1e-9, 1 / 20, color=palette.colour("paper's bound"), alpha=0.13, lw=0)
+    axes.axvspan(1 / 20, 1 / 8, color=palette.colour("our bound"), alpha=0.15, lw=0)
     shades = style.shades("BC", len(arrays["epsilons"]))
     trials = int(arrays["replicates"])
     for eps, T, exact, shade in zip(arrays["epsilons"], arrays["n_demos"], arrays["exact"], shades, strict=True):
@@ -194,13 +194,13 @@ def _draw_probability(axes: Axes, arrays: Arrays) -> None:
         ends = [clopper_pearson(int(k), trials) for k in arrays["failures"][mine]]
         error = [share - [i.low for i in ends], [i.high for i in ends] - share]
         axes.errorbar(arrays["sampled_n_demos"][mine] * eps, share, yerr=error, fmt="o", color=shade, ms=2.5, lw=0.8)
-    axes.axhline(0.5, color=style.COLOURS["demonstrator"], lw=0.8, ls=":")
+    axes.axhline(0.5, color=palette.colour("demonstrator"), lw=0.8, ls=":")
     axes.text(0.003, 0.46, "paper's region\n$T \\leq 1/(20\\,\\epsilon)$", fontsize=7, va="top")
     axes.text(
-        0.0515, 0.28, "ours too\n$T \\leq 1/(8\\,\\epsilon)$", fontsize=7, va="top", color=style.COLOURS["our bound"]
+        0.0515, 0.28, "ours too\n$T \\leq 1/(8\\,\\epsilon)$", fontsize=7, va="top", color=palette.colour("our bound")
     )
     axes.set(xlim=(0, 0.3), ylim=(0, 1.02), xlabel="demonstrations × rarity,  $T \\epsilon$", ylabel="probability")
-    axes.plot([], [], "o", color=style.COLOURS["BC"], ms=2.5, label="sampled, 95 % intervals")
+    axes.plot([], [], "o", color=palette.colour("BC"), ms=2.5, label="sampled, 95 % intervals")
     axes.legend(loc="upper right")
     style.panel_letter(axes, "a", "BC never plays a rewarded arm")
 
@@ -208,11 +208,11 @@ def _draw_probability(axes: Axes, arrays: Arrays) -> None:
 def _draw_minimax(axes: Axes, arrays: Arrays) -> None:
     n = arrays["rollouts"]
     for name, loss in zip(arrays["minimax_policies"], arrays["minimax"], strict=True):
-        axes.plot(n, loss, color=style.COLOURS[str(name)])
+        axes.plot(n, loss, color=palette.colour(str(name)))
     axes.plot(np.tile(arrays["minimax_lp_rollouts"], (3, 1)).T, arrays["minimax_lp"].T, "k.", ms=3, zorder=3)
-    axes.text(1.3, 0.505, "BC: 1/2 for ever", color=style.COLOURS["BC"], va="bottom", fontsize=7)
-    axes.text(1.1, 0.1, "uniform noise,\nsame $\\alpha$", color=style.COLOURS["uniform noise"], va="top", fontsize=7)
-    axes.text(12, 0.19, "PostBC, the paper's $\\alpha$, $\\lambda$", color=style.COLOURS["PostBC"], fontsize=7)
+    axes.text(1.3, 0.505, "BC: 1/2 for ever", color=palette.colour("BC"), va="bottom", fontsize=7)
+    axes.text(1.1, 0.1, "uniform noise,\nsame $\\alpha$", color=palette.colour("uniform noise"), va="top", fontsize=7)
+    axes.text(12, 0.19, "PostBC, the paper's $\\alpha$, $\\lambda$", color=palette.colour("PostBC"), fontsize=7)
     axes.set(xscale="log", xlim=(1, n[-1]), ylim=(0, 0.56))
     axes.set(xlabel="rollouts of the pretrained policy", ylabel="smallest loss of any learner (reward)")
     style.panel_letter(axes, "b", f"what the rollouts can teach (T = {int(arrays['minimax_demos'])})")

@@ -11,7 +11,7 @@ from scipy import stats
 
 from continuous.ensembles import Recipe, fit_members, resampled_rows
 from continuous.training import Training
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.counts import Counts
@@ -196,7 +196,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     ]  # fmt: skip
 
 
-COLOURS = {"linear": style.OTHERS[0], "hidden": style.OTHERS[2]}
+COLOURS = {"linear": palette.series_colour(0), "hidden": palette.series_colour(2)}
 
 
 def draw(arrays: Arrays) -> Figure:
@@ -215,7 +215,7 @@ def draw(arrays: Arrays) -> Figure:
 
 def _draw_panel(axes: Axes, arrays: Arrays, version: str, truth: str, name: str) -> None:
     x = np.arange(arrays["visits"].size)
-    axes.plot(x, arrays["tabular"], color=style.COLOURS["demonstrator"], lw=3, alpha=0.35, label="tabular posterior")
+    axes.plot(x, arrays["tabular"], color=palette.colour("demonstrator"), lw=3, alpha=0.35, label="tabular posterior")
     axes.plot(x, arrays[truth], color="black", ls="--", lw=1.2, marker="_", ms=9, label=name)
     for shift, kind, label in ((-0.12, "linear", "ensemble, linear"), (0.12, "hidden", "ensemble, hidden layers")):
         sample = arrays[f"{kind}_{version}_mean"]

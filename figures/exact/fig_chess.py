@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.data import data_path
 from figures.running.sweep import Sweep
@@ -248,7 +248,7 @@ def draw(arrays: Arrays) -> Figure:
     return figure
 
 
-LOOKS = {"random": (style.COLOURS["BC"], "o", "-"), "in time": (style.shades("BC", 2)[1], "s", "--")}
+LOOKS = {"random": (palette.colour("BC"), "o", "-"), "in time": (style.shades("BC", 2)[1], "s", "--")}
 
 
 def _draw_games(axes: Axes, arrays: Arrays) -> None:
@@ -259,7 +259,7 @@ def _draw_games(axes: Axes, arrays: Arrays) -> None:
         axes.fill_between(n, low, high, color=colour, alpha=0.2, lw=0)
         axes.plot(n, mean, color=colour, marker=marker, ls=line, label=f"BC, games split {split}" if i else
                   "BC, games split at random")  # fmt: skip
-    axes.plot(n, 100 * arrays["unseen"][0, :, 0], color=style.COLOURS["demonstrator"], ls=":", label="new position")
+    axes.plot(n, 100 * arrays["unseen"][0, :, 0], color=palette.colour("demonstrator"), ls=":", label="new position")
     axes.set(xscale="log", yscale="log", xlabel="games cloned", ylabel="share (%)")
     axes.set_yticks([5, 10, 20, 40, 80], ["5", "10", "20", "40", "80"])
     axes.minorticks_off()
@@ -284,12 +284,12 @@ def _draw_likelihoods(axes: Axes, arrays: Arrays) -> None:
         mean, low, high = arrays["likelihood"][0, :, k].T
         if not np.isfinite(mean).all():
             continue
-        colour = style.COLOURS[name]
+        colour = palette.colour(name)
         label = (
             "$\\lambda = L'/2$, $\\alpha = 1$" if "lambda" in name else "PostBC, paper" if name == "PostBC" else name
         )
         axes.fill_between(n, low, high, color=colour, alpha=0.2, lw=0)
         width, size = (4.5, 6.0) if name == "uniform noise" else (1.4, 2.5)  # PostBC lies on top of it
-        axes.plot(n, mean, color=colour, marker=style.MARKERS[name], lw=width, ms=size, label=label)
+        axes.plot(n, mean, color=colour, marker=palette.marker(name), lw=width, ms=size, label=label)
     axes.set(xscale="log", xlabel="games cloned", ylabel="mean log-likelihood (nats)")
-    axes.text(0.97, 0.05, "BC: $-\\infty$", color=style.COLOURS["BC"], transform=axes.transAxes, ha="right")
+    axes.text(0.97, 0.05, "BC: $-\\infty$", color=palette.colour("BC"), transform=axes.transAxes, ha="right")

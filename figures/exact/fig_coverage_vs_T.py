@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from figures.exact import cloning_experiment
 from figures.exact.cloning_experiment import DELTA, FALSE_ALARM, POLICIES, ROUNDING, Config
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Sweep
@@ -128,15 +128,15 @@ def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     T = arrays["n_demos"]
     for k, name in enumerate(POLICIES):
-        colour = style.COLOURS[name]
+        colour = palette.colour(name)
         low, high = _shown(arrays["low"][i, :, k]), _shown(arrays["high"][i, :, k])
         axes.fill_between(T, low, high, color=colour, alpha=0.25, lw=0)
         gamma = arrays["gamma"][i, :, k]
         for part in (gamma > 0, gamma == 0):  # no line between nothing and something
             shown = np.where(part, _shown(gamma), np.nan)
-            axes.plot(T, shown, color=colour, marker=style.MARKERS[name], ms=2.5, clip_on=False)
+            axes.plot(T, shown, color=colour, marker=palette.marker(name), ms=2.5, clip_on=False)
     ours = arrays["r3"][i, :, POLICIES.index("PostBC, lambda = L'/2")]
-    axes.plot(T, ours, color=style.COLOURS["our bound"], ls="--", lw=1)
+    axes.plot(T, ours, color=palette.colour("our bound"), ls="--", lw=1)
     axes.set(xscale="log", yscale="log", ylim=(FLOOR, 1.0))
     axes.minorticks_off()
 
@@ -144,7 +144,7 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
 def _legend(axes: Axes) -> None:
     axes.set_axis_off()
     for name in POLICIES:
-        axes.plot([], [], color=style.COLOURS[name], marker=style.MARKERS[name], label=style.label(name))
-    axes.plot([], [], color=style.COLOURS["our bound"], ls="--", label="guarantee, $\\lambda = L'/2$ (R3)")
+        axes.plot([], [], color=palette.colour(name), marker=palette.marker(name), label=palette.label(name))
+    axes.plot([], [], color=palette.colour("our bound"), ls="--", label="guarantee, $\\lambda = L'/2$ (R3)")
     style.name_intervals(axes)
     axes.legend(loc="center", fontsize=7.5)

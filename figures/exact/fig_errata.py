@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from figures.exact.cloning_experiment import ROUNDING
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
 from tabular import dp
@@ -226,7 +226,7 @@ def draw(arrays: Arrays) -> Figure:
     figure = style.new_figure(page=4.4, column=7.2)
     panels = dict(zip("abcdef", style.new_panels(figure, 6, page=3, column=2), strict=True))
     _draw_upper(panels["a"], "a", arrays["theorem_x"], arrays["theorem"])
-    panels["a"].plot(arrays["theorem_x"], arrays["theorem"][3], color=style.COLOURS["our bound"], ls="--", lw=1)
+    panels["a"].plot(arrays["theorem_x"], arrays["theorem"][3], color=palette.colour("our bound"), ls="--", lw=1)
     panels["a"].set(xscale="log", ylim=(0.005, 1), xlabel="arms A", ylabel="coverage $\\gamma$")
     _draw_upper(panels["b"], "b", arrays["corollary_x"], arrays["corollary"])
     panels["b"].set(xscale="log", ylim=(0.002, 1), xlabel="demonstrations T", ylabel="coverage $\\gamma$")
@@ -246,7 +246,7 @@ def draw(arrays: Arrays) -> Figure:
 
 
 def _colour(letter: str) -> str:
-    return style.COLOURS[TRUTH.get(letter, "demonstrator")]
+    return palette.colour(TRUTH.get(letter, "demonstrator"))
 
 
 def _draw_upper(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray[np.float64]) -> None:
@@ -255,23 +255,23 @@ def _draw_upper(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray
     positive = printed > 0
     step: Literal["mid"] | None = None if positive.all() else "mid"
     axes.set_yscale("log")
-    axes.fill_between(x, np.maximum(printed, 1e-6), 1e3, step=step, color=style.COLOURS["BC"], alpha=0.08, lw=0)
-    axes.plot(x[positive], printed[positive], color=style.COLOURS["paper's bound"], ls=":")
-    axes.plot(x, corrected, color=style.COLOURS["paper's bound"], lw=1)
+    axes.fill_between(x, np.maximum(printed, 1e-6), 1e3, step=step, color=palette.colour("BC"), alpha=0.08, lw=0)
+    axes.plot(x[positive], printed[positive], color=palette.colour("paper's bound"), ls=":")
+    axes.plot(x, corrected, color=palette.colour("paper's bound"), lw=1)
     axes.plot(x, exact, color=_colour(letter), marker="o", lw=0)
 
 
 def _draw_chance(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray[np.float64], promised: float) -> None:
     """Exact probabilities with the printed and with the corrected bound, and the probability that is promised."""
-    axes.axhspan(-0.05, promised, color=style.COLOURS["BC"], alpha=0.08, lw=0)
-    axes.axhline(promised, color=style.COLOURS["paper's bound"], ls=":")
+    axes.axhspan(-0.05, promised, color=palette.colour("BC"), alpha=0.08, lw=0)
+    axes.axhline(promised, color=palette.colour("paper's bound"), ls=":")
     axes.plot(x, values[1], color="#999999", marker="o", ms=2.5, lw=0.8)
     axes.plot(x, values[0], color=_colour(letter), marker="o", lw=0.8)
     axes.set_ylim(-0.05, 1.05)
 
 
 def _label(panels: dict[str, Axes]) -> None:
-    black, purple, pale = style.COLOURS["paper's bound"], style.COLOURS["our bound"], "#777777"
+    black, purple, pale = palette.colour("paper's bound"), palette.colour("our bound"), "#777777"
     texts: list[tuple[str, float, float, str, str]] = [
         ("a", 2.2, 0.24, "corrected", black),
         ("a", 2.2, 0.095, "best (R4)", purple),

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.counts import Counts
@@ -142,12 +142,12 @@ def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> 
     greys = ("#BBBBBB", "#999999", "#777777")
     for a, p in enumerate(DEMONSTRATOR):
         rare = a == len(DEMONSTRATOR) - 1
-        colour = style.COLOURS[name] if rare else greys[a]
+        colour = palette.colour(name) if rare else greys[a]
         axes.axhline(p, color=colour, lw=0.8, ls=":")
         axes.plot(arrays["n"], arrays["probability"][i, :, a], color=colour, lw=1.6 if rare else 1.0)
     axes.set(xscale="log", xlim=(0.8, 1.3 * arrays["n"][-1]), ylim=(0, 1))
     if i == 0:
-        axes.text(8, 0.75, "rarest action:\n0 until drawn", color=style.COLOURS[name], fontsize=6.5)
+        axes.text(8, 0.75, "rarest action:\n0 until drawn", color=palette.colour(name), fontsize=6.5)
     style.panel_letter(axes, letter, name)
 
 
@@ -155,17 +155,17 @@ def _draw_weight(axes: Axes, arrays: Arrays) -> None:
     places = {"uniform noise": (150, 0.29), "posterior": (9, 0.42), "PostBC": (2.0, 0.13), "BC": (30, 1.6e-3)}
     for i, name in enumerate(map(str, arrays["policies"])):
         weight = np.maximum(arrays["noise_weight"][i], 1.05e-3)
-        axes.plot(arrays["n"], weight, color=style.COLOURS[name])
-        axes.text(*places[name], "BC: 0" if name == "BC" else name, color=style.COLOURS[name], fontsize=7)
+        axes.plot(arrays["n"], weight, color=palette.colour(name))
+        axes.text(*places[name], "BC: 0" if name == "BC" else name, color=palette.colour(name), fontsize=7)
     axes.set(xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="draws n", ylabel="noise weight $a_n$")
     style.panel_letter(axes, "e", "how much is noise")
 
 
 def _draw_covered(axes: Axes, arrays: Arrays) -> None:
     for i, name in enumerate(map(str, arrays["policies"])):
-        axes.plot(arrays["curve_n"], arrays["covered"][i], color=style.COLOURS[name])
-    axes.text(12, 0.36, "BC", color=style.COLOURS["BC"], fontsize=7)
-    axes.text(34, 0.84, "PostBC", color=style.COLOURS["PostBC"], fontsize=7, ha="right")
-    axes.text(1.1, 1.04, "posterior, uniform noise: (nearly) 1", color=style.COLOURS["demonstrator"], fontsize=7)
+        axes.plot(arrays["curve_n"], arrays["covered"][i], color=palette.colour(name))
+    axes.text(12, 0.36, "BC", color=palette.colour("BC"), fontsize=7)
+    axes.text(34, 0.84, "PostBC", color=palette.colour("PostBC"), fontsize=7, ha="right")
+    axes.text(1.1, 1.04, "posterior, uniform noise: (nearly) 1", color=palette.colour("demonstrator"), fontsize=7)
     axes.set(xscale="log", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), xlabel="draws n", ylabel="probability")
     style.panel_letter(axes, "f", f"rarest action covered, $\\gamma$ = {GAMMA:g}")

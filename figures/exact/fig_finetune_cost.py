@@ -12,7 +12,7 @@ from scipy import stats
 
 from figures.exact import finetuning_experiment
 from figures.exact.finetuning_experiment import STARTS, TARGET, Run, Size
-from figures.look import labels, style
+from figures.look import labels, palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.finetune import Learner, NaturalPolicyGradient, OptimisticValueIteration, PolicyGradient, finetune
@@ -191,7 +191,7 @@ def _exponent(name: str, fits: dict[tuple[str, str], tuple[float, Interval, int]
     return Claim(name, "E0", "<=", max(off, key=lambda one: one.high), 0.25, "sampled", detail)
 
 
-SHADES = dict(zip(("natural gradient", "policy gradient", "PPO", "optimistic planning"), style.OTHERS, strict=False))
+SHADES = dict(zip(("natural gradient", "policy gradient", "PPO", "optimistic planning"), palette.SERIES, strict=False))
 MARKERS = {"natural gradient": "o", "policy gradient": "^", "optimistic planning": "v"}
 
 
@@ -231,7 +231,7 @@ def _draw_gamma(axes: Axes, arrays: Arrays) -> None:
     if arrays["levels"].size:
         covered = arrays["levels"] / 3 / 0.5  # of three actions; the demonstrator's best has 1/2
         _medians(
-            axes, covered, arrays["funnel"], style.COLOURS["uniform noise"], "s", label="funnel, uniform noise", lw=1
+            axes, covered, arrays["funnel"], palette.colour("uniform noise"), "s", label="funnel, uniform noise", lw=1
         )
     axes.set(xscale="log", yscale="log", xlabel=r"coverage $\gamma$", ylabel=f"episodes to {TARGET:g} J*")
     axes.set_ylim(1, None)
@@ -258,12 +258,17 @@ def _draw_critic(axes: Axes, arrays: Arrays) -> None:
     t = np.maximum(arrays["times"], 5.0)
     for i, start in enumerate(STARTS):
         for k, line in enumerate(("-", (0, (2, 1)))):
-            axes.fill_between(t, arrays["low"][k, i], arrays["high"][k, i], color=style.COLOURS[start], alpha=0.2, lw=0)
-            axes.plot(t, arrays["mean"][k, i], color=style.COLOURS[start], ls=line, lw=1.2)
-    axes.axhline(arrays["plateau"].mean(), color=style.COLOURS["BC"], ls=":", lw=1)
+            axes.fill_between(
+                t, arrays["low"][k, i], arrays["high"][k, i], color=palette.colour(start), alpha=0.2, lw=0
+            )
+            axes.plot(t, arrays["mean"][k, i], color=palette.colour(start), ls=line, lw=1.2)
+    axes.axhline(arrays["plateau"].mean(), color=palette.colour("BC"), ls=":", lw=1)
     axes.set(xscale="log", xlabel="episodes", ylabel="return, J/J*", ylim=(0, 1.03), xlim=(100, t[-1]))
     ends = arrays["mean"][0, :, -1].tolist()
     labels.name_ends(
         axes,
-        [(start.replace(" ", "\n"), style.COLOURS[start], t[-1], end) for start, end in zip(STARTS, ends, strict=True)],
+        [
+            (start.replace(" ", "\n"), palette.colour(start), t[-1], end)
+            for start, end in zip(STARTS, ends, strict=True)
+        ],
     )

@@ -12,7 +12,7 @@ from scipy.stats import multinomial
 
 from figures.exact import cloning_experiment, finetuning_experiment
 from figures.exact.finetuning_experiment import EPSILON, KEPT, NOISY, STARTS, TARGET, TASKS, Run, Size
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
 from tabular.counts import Counts
@@ -231,7 +231,7 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     t = np.maximum(arrays["times"][i], 5.0)  # the start is drawn at the left edge
     for k, case in enumerate(map(str, arrays["cases"])):
         start, rule = _split(case)
-        colour = style.COLOURS[start]
+        colour = palette.colour(start)
         if rule == "matched":
             axes.fill_between(t, arrays["low"][i, k], arrays["high"][i, k], color=colour, alpha=0.25, lw=0)
             label = start if start == "BC" else f"{start}, matched"
@@ -241,7 +241,7 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     for k, start in enumerate(STARTS):
         _draw_reached(axes, arrays["reached"][i, k], start)
     plateau = arrays["plateau"][i, : arrays["last"].shape[2]].mean()  # of the data sets that were learnt from
-    axes.axhline(plateau, color=style.COLOURS["BC"], ls=":", lw=1, label="BC's plateau")
+    axes.axhline(plateau, color=palette.colour("BC"), ls=":", lw=1, label="BC's plateau")
     axes.axhline(TARGET, color="#AAAAAA", lw=0.6, zorder=0)
     axes.set(xscale="log", ylim=(-0.03, 1.03), xlim=(5, np.nanmax(t)))
     axes.minorticks_off()
@@ -253,13 +253,13 @@ def _draw_reached(axes: Axes, times: NDArray[np.float64], start: str) -> None:
     middle, ends = np.median(times), quantile_interval(np.minimum(times, last), 0.5)
     if np.isfinite(middle):
         height = TARGET + 0.02 * (STARTS.index(start) - 1.5)  # side by side where they are equal
-        look: dict[str, Any] = {"color": style.COLOURS[start], "zorder": 3}
+        look: dict[str, Any] = {"color": palette.colour(start), "zorder": 3}
         axes.hlines(height, max(ends.low, 5.0), max(ends.high, 5.0), lw=1.5, **look)
-        axes.plot(max(middle, 5.0), height, marker=style.MARKERS[start], ms=3, mec="white", mew=0.4, **look)
+        axes.plot(max(middle, 5.0), height, marker=palette.marker(start), ms=3, mec="white", mew=0.4, **look)
 
 
 MARKERS = ("o", "s", "^", "D", "v")
-SHADES = style.OTHERS
+SHADES = palette.SERIES
 
 
 def _draw_differences(axes: Axes, arrays: Arrays, k: int) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from figures.exact import finetuning_experiment
 from figures.exact.finetuning_experiment import KEPT, STARTS, Run, Size
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
 from theory.claims import Claim, Interval
@@ -128,7 +128,7 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     axes.plot([x.min(), 1], [x.min(), 1], color="#BBBBBB", lw=2, zorder=0)
     for k, start in enumerate(STARTS):
         at = x + (k - 1.5) * width
-        colour, marker = style.COLOURS[start], style.MARKERS[start]
+        colour, marker = palette.colour(start), palette.marker(start)
         before, after = arrays["ends"][i, :, k].mean(axis=-1).T
         axes.plot(at, before, color=colour, ls=":", lw=1)
         axes.plot(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.counts import Counts
@@ -182,16 +182,16 @@ def _draw_family(axes: Axes, arrays: Arrays, i: int) -> None:
     x = np.geomspace(arrays["losses"][i, 0], 1.0, 400)
     lots = [lower_bound.randomised_frontier(float(v), A, rare, T, DELTA) for v in x]
     fixed = [lower_bound.deterministic_frontier(float(v), A, rare) for v in x]
-    axes.plot(x, lots, color=style.COLOURS["our bound"], ls="--", lw=1, label="frontier, lots drawn")
-    axes.plot(x, fixed, color=style.COLOURS["our bound"], lw=1, label="frontier, deterministic")
+    axes.plot(x, lots, color=palette.colour("our bound"), ls="--", lw=1, label="frontier, lots drawn")
+    axes.plot(x, fixed, color=palette.colour("our bound"), lw=1, label="frontier, deterministic")
     for side in (0, 1):
         label = "linear programs" if side == 0 else "_"
         axes.plot(arrays["losses"][i], arrays["program"][i, side], "x", color="#777777", ms=4, mew=0.8, label=label)
     for k, name in enumerate(SCHEDULES):
         loss, gamma = arrays["members"][i, k].T
-        axes.plot(loss, gamma, style.MARKERS[name], color=style.COLOURS[name], ms=2.6, label=style.label(name))
+        axes.plot(loss, gamma, palette.marker(name), color=palette.colour(name), ms=2.6, label=palette.label(name))
     corner = np.array([x[0], LEAST])
     for (name, label), place in zip(NAMED.items(), np.maximum(arrays["named"][i], corner), strict=True):
-        axes.plot(*place, style.MARKERS[name], color=style.COLOURS[name], ms=7, mfc="none", mew=1.3, label=label,
+        axes.plot(*place, palette.marker(name), color=palette.colour(name), ms=7, mfc="none", mew=1.3, label=label,
                   clip_on=False)  # fmt: skip
     axes.set(xscale="log", yscale="log", xlim=(x[0], 1.1), ylim=(LEAST, 1.15))

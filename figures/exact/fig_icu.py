@@ -13,7 +13,7 @@ from scipy import sparse
 
 from figures.exact import cloning_experiment
 from figures.exact.cloning_experiment import DELTA, FALSE_ALARM, POLICIES, ROUNDING
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.data import data_digest, data_path
 from figures.running.intervals import intervals
@@ -198,7 +198,7 @@ def draw(arrays: Arrays) -> Figure:
             _draw_lines(panels[states, i], arrays["n_demos"], lines)
             panels[states, i].set(yscale="log", ylim=(FLOOR, 1.0))
         _draw_lines(panels[2, i], arrays["n_demos"], [arrays[key][i] for key in ("loss_low", "loss", "loss_high")])
-        panels[2, i].axhline(0.0, color=style.COLOURS["demonstrator"], lw=0.8)
+        panels[2, i].axhline(0.0, color=palette.colour("demonstrator"), lw=0.8)
         panels[2, i].set(xscale="log")
         for row in range(len(ROWS)):
             style.panel_letter(panels[row, i], "abcdef"[row * arrays["horizons"].size + i], f"horizon {H}")
@@ -216,7 +216,7 @@ def draw(arrays: Arrays) -> Figure:
 def _draw_lines(axes: Axes, n_demos: NDArray[np.int64], lines: Sequence[NDArray[np.float64]]) -> None:
     for k, name in enumerate(POLICIES):
         low, middle, high = (line[:, k] for line in lines)
-        colour, below = style.COLOURS[name], name in ("BC", "uniform noise")  # others may hide them
+        colour, below = palette.colour(name), name in ("BC", "uniform noise")  # others may hide them
         axes.fill_between(n_demos, low, high, color=colour, alpha=0.2, lw=0)
-        axes.plot(n_demos, middle, color=colour, marker=style.MARKERS[name], ms=7 if below else 3,
-                  mfc="none" if below else colour, clip_on=False, label=style.label(name))  # fmt: skip
+        axes.plot(n_demos, middle, color=colour, marker=palette.marker(name), ms=7 if below else 3,
+                  mfc="none" if below else colour, clip_on=False, label=palette.label(name))  # fmt: skip

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from figures.exact import cloning_experiment
 from figures.exact.cloning_experiment import DELTA, FALSE_ALARM, INSTANCES
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Cell, Sweep
@@ -175,7 +175,7 @@ STYLES = {"best": {"color": "#777777", "ls": "--", "marker": "x"}}
 
 
 def _style_of(name: str) -> dict[str, str]:
-    return STYLES.get(name) or {"color": style.COLOURS[name], "marker": style.MARKERS[name], "ls": "-"}
+    return STYLES.get(name) or {"color": palette.colour(name), "marker": palette.marker(name), "ls": "-"}
 
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
@@ -194,7 +194,9 @@ def _legend(axes: Axes) -> None:
     axes.set_axis_off()
     for name in CHOICES:
         look = _style_of(name)
-        label = {"best": "best on the other data", "PostBC": "PostBC, paper's $\\lambda$"}.get(name, style.label(name))
+        label = {"best": "best on the other data", "PostBC": "PostBC, paper's $\\lambda$"}.get(
+            name, palette.label(name)
+        )
         axes.plot([], [], color=look["color"], marker=look["marker"], ls=look["ls"], label=label)
     style.name_intervals(axes)
     axes.legend(loc="center", fontsize=7.5)

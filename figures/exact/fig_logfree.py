@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular import dp
@@ -168,21 +168,21 @@ def draw(arrays: Arrays) -> Figure:
 def _draw_level(axes: Axes, arrays: Arrays) -> None:
     T = arrays["n_demos"]
     scale = T / (HORIZON**2 * int(arrays["n_states"]))
-    ours, paper = style.COLOURS["our bound"], style.COLOURS["paper's bound"]
+    ours, paper = palette.colour("our bound"), palette.colour("paper's bound")
     axes.plot(T, arrays["main"] * scale, color=paper)
     axes.plot(T, arrays["rate"] * scale, color=paper, ls=":")
     axes.plot(T, arrays["r1_simple"] * scale, color=ours, ls="--")
-    axes.plot(T, arrays["exact"][0] * scale, color=style.COLOURS["BC"], marker=style.MARKERS["BC"], ms=2.5, lw=0.8)
+    axes.plot(T, arrays["exact"][0] * scale, color=palette.colour("BC"), marker=palette.marker("BC"), ms=2.5, lw=0.8)
     axes.set(xscale="log", yscale="log", ylim=(0.04, 40), ylabel="loss $\\times\\, T/(H^2 S)$")
     axes.text(1.2 * T[0], 3.6, "main theorem,\nconstants explicit", fontsize=6.5, va="top")
     axes.text(1.2 * T[0], 12, "$H^2 S\\,\\log(T)/T$", fontsize=6.5)
     axes.text(1.2 * T[0], 0.27, "R1 simple", fontsize=6.5, color=ours)
-    axes.text(2e3, 0.1, "exact loss of BC", fontsize=6.5, color=style.COLOURS["BC"])
+    axes.text(2e3, 0.1, "exact loss of BC", fontsize=6.5, color=palette.colour("BC"))
     style.panel_letter(axes, "a", "no logarithm")
 
 
 def _draw_ratio(axes: Axes, arrays: Arrays) -> None:
-    T, ours = arrays["n_demos"], style.COLOURS["our bound"]
+    T, ours = arrays["n_demos"], palette.colour("our bound")
     for bound, line in (("r1", "-"), ("r1_simple", "--")):
         for exact, width in zip(arrays["exact"], (1.6, 0.8), strict=True):
             axes.plot(T, arrays[bound] / exact, color=ours, ls=line, lw=width)
@@ -201,7 +201,7 @@ def _draw_fixed(axes: Axes, arrays: Arrays) -> None:
     T = arrays["n_demos"]
     places = {"BC": (9e3, 2e-3), "uniform noise": (6e3, 1.1), "posterior": (2.5 * T[0], 14), "PostBC": (6e4, 0.18)}
     for k, name in enumerate(map(str, arrays["policies"])):
-        colour = style.COLOURS[name]
+        colour = palette.colour(name)
         axes.plot(T, arrays["fixed_exact"][k], color=colour)
         axes.plot(T, arrays["fixed_r1"][k], color=colour, lw=0.9, ls="--")
         axes.text(*places[name], name, fontsize=6.5, color=colour)

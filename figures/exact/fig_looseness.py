@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from figures.exact import cloning_experiment
 from figures.exact.cloning_experiment import DELTA, FALSE_ALARM, POLICIES, Config
 from figures.exact.fig_uniform_fails import expected_loss
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Sweep
@@ -233,7 +233,7 @@ LOOKS = {"printed": ("paper's bound", ":"), "corrected": ("paper's bound", "-")}
 def _look(key: str, bound: str) -> tuple[str, str]:
     ours = [name for name in PANELS[key][1] if name not in LOOKS]
     colour, line = LOOKS.get(bound, ("our bound", "-" if bound == ours[-1] else "--"))
-    return style.COLOURS[colour], line
+    return palette.colour(colour), line
 
 
 def _draw_panel(axes: Axes, arrays: Arrays, key: str) -> None:
@@ -256,7 +256,7 @@ def _draw_panel(axes: Axes, arrays: Arrays, key: str) -> None:
     axes.set(xscale="log", yscale="log")
     bottom = 0.1 if key == "frontier" else 0.3
     axes.set_ylim(bottom, max(10.0, axes.get_ylim()[1]))
-    axes.axhspan(bottom, 1.0, color=style.COLOURS["BC"], alpha=0.08, lw=0)
+    axes.axhspan(bottom, 1.0, color=palette.colour("BC"), alpha=0.08, lw=0)
     _label_ends(axes, key, ends, float(T[columns][-1]))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from figures.exact import cloning_experiment
 from figures.exact.cloning_experiment import FALSE_ALARM, ROUNDING
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Cell, Sweep
@@ -229,10 +229,10 @@ def draw(arrays: Arrays) -> Figure:
 def _draw_profiles(step: Axes, trajectory: Axes, arrays: Arrays, i: int) -> None:
     M, n = arrays["thresholds"], int(arrays["sampled"][i])
     for k, name in enumerate(POLICIES):
-        colour = style.COLOURS[name]
+        colour = palette.colour(name)
         mean, low, high = np.maximum(arrays["step"][i, k], FLOOR).T
         step.fill_between(M, low, high, color=colour, alpha=0.2, lw=0)
-        step.plot(M, np.where(mean > FLOOR, mean, np.nan), color=colour, label=style.label(name))
+        step.plot(M, np.where(mean > FLOOR, mean, np.nan), color=colour, label=palette.label(name))
         counts = arrays["above"][i, k]
         ends = [clopper_pearson(int(c), n) for c in counts]
         low, high = (np.maximum([getattr(e, end) for e in ends], FLOOR) for end in ("low", "high"))
@@ -252,13 +252,13 @@ def _draw_profiles(step: Axes, trajectory: Axes, arrays: Arrays, i: int) -> None
 def _draw_rollouts(axes: Axes, arrays: Arrays, i: int) -> None:
     T = arrays["n_demos"]
     for k, name in enumerate(POLICIES):
-        _draw_quantile(axes, T, arrays["rollouts"][i, :, k, 0], style.COLOURS[name], "-", None, style.MARKERS[name])
+        _draw_quantile(axes, T, arrays["rollouts"][i, :, k, 0], palette.colour(name), "-", None, palette.marker(name))
     for basis, dashes in ((1, "--"), (2, ":")):
         label = ("bound R6.4, posterior", "bound from the profile, posterior")[basis - 1]
         values = arrays["rollouts"][i, :, POLICIES.index("posterior"), basis]
-        _draw_quantile(axes, T, values, style.COLOURS["our bound"], dashes, label, None)
+        _draw_quantile(axes, T, values, palette.colour("our bound"), dashes, label, None)
     own = profile.rollouts_needed(float(arrays["success"][i, 0]), DELTA)
-    axes.axhline(own, color=style.COLOURS["demonstrator"], lw=0.8, label="demonstrator's rollouts")
+    axes.axhline(own, color=palette.colour("demonstrator"), lw=0.8, label="demonstrator's rollouts")
     axes.set(xscale="log", yscale="log", ylim=(1.0, MOST))
     axes.minorticks_off()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from figures.exact import cloning_experiment
 from figures.exact.cloning_experiment import FALSE_ALARM, POLICIES, Config
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Cell, Sweep
@@ -155,7 +155,7 @@ def draw(arrays: Arrays) -> Figure:
             value, error = fitted[i, SHOWN.index(policy)]
             if np.isfinite(value):
                 axes.text(0.03, 0.22 - 0.09 * k, f"${value:.2f} \\pm {max(0.001, 1.96 * error):.1g}$", fontsize=6.5,
-                          color=style.COLOURS[policy], transform=axes.transAxes,
+                          color=palette.colour(policy), transform=axes.transAxes,
                           path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
         style.panel_letter(axes, "abcdefg"[i], str(name))
     _legend(corner)
@@ -168,19 +168,19 @@ def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     floor = max(1e-6, 0.1 * float(arrays["loss"][i][visible].min()) / H)
     for k, name in enumerate(SHOWN):
         mean, low, high = (np.where(visible[:, k], arrays[key][i, :, k] / H, np.nan) for key in ("loss", "low", "high"))
-        colour = style.COLOURS[name]
+        colour = palette.colour(name)
         axes.fill_between(T, np.maximum(low, floor), np.maximum(high, floor), color=colour, alpha=0.25, lw=0)
-        axes.plot(T, mean, color=colour, marker=style.MARKERS[name], ms=2.5)
+        axes.plot(T, mean, color=colour, marker=palette.marker(name), ms=2.5)
     bound = arrays["r1_bound"][i, :, SHOWN.index("PostBC")] / H
-    axes.plot(T, bound, color=style.COLOURS["our bound"], ls="--", lw=1)
+    axes.plot(T, bound, color=palette.colour("our bound"), ls="--", lw=1)
     axes.set(xscale="log", yscale="log", ylim=(floor, 1.0))
 
 
 def _legend(axes: Axes) -> None:
     axes.set_axis_off()
     for name in SHOWN:
-        axes.plot([], [], color=style.COLOURS[name], marker=style.MARKERS[name], label=style.label(name))
-    axes.plot([], [], color=style.COLOURS["our bound"], ls="--", label="bound for PostBC (R1)")
+        axes.plot([], [], color=palette.colour(name), marker=palette.marker(name), label=palette.label(name))
+    axes.plot([], [], color=palette.colour("our bound"), ls="--", label="bound for PostBC (R1)")
     style.name_intervals(axes)
     axes.plot([], [], " ", label="numbers: slope at the end")
     axes.legend(loc="center", fontsize=7.5)

@@ -12,7 +12,7 @@ from scipy.special import gammaln, xlogy
 
 from figures.exact import cloning_experiment
 from figures.exact.fig_coverage_vs_T import bc_coverage_chance
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.instances import Instance
@@ -190,7 +190,7 @@ def draw(arrays: Arrays) -> Figure:
         _draw_instance(panels[0, i], arrays, i)
         style.panel_letter(panels[0, i], "abcd"[i], str(name))
         chance = panels[1, i]
-        chance.plot(arrays["n_demos"], arrays["bc_finite"][i], color=style.COLOURS["BC"], marker=style.MARKERS["BC"])
+        chance.plot(arrays["n_demos"], arrays["bc_finite"][i], color=palette.colour("BC"), marker=palette.marker("BC"))
         chance.set(ylim=(-0.06, 1.06), xticks=[10, 10**3, 10**5])
     style.name_axes(panels, "demonstrations T", "expected trajectory KL (nats)", "P[BC's is finite]\nat most")
     handles, labels = panels[0, 0].get_legend_handles_labels()
@@ -199,11 +199,11 @@ def draw(arrays: Arrays) -> Figure:
 
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
-    T, ours = arrays["n_demos"], style.COLOURS["our bound"]
+    T, ours = arrays["n_demos"], palette.colour("our bound")
     curves = {name: arrays["kl"][i, :, k] for k, name in enumerate(map(str, arrays["policies"]))}
     for name, values in (curves | {"posterior": arrays["posterior"][i]}).items():
-        axes.plot(T, values, color=style.COLOURS[name], marker=style.MARKERS[name], ms=2.5, label=name)
-    limit = style.COLOURS["uniform noise"]
+        axes.plot(T, values, color=palette.colour(name), marker=palette.marker(name), ms=2.5, label=name)
+    limit = palette.colour("uniform noise")
     axes.plot(T, arrays["limit"][i], color=limit, ls=":", lw=1.2, label="limit of uniform noise")
     axes.plot(T, arrays["r6"][i], color=ours, ls="--", lw=1, label="R6")
     axes.plot(T, arrays["r6_simple"][i], color=ours, ls=(0, (1, 1)), lw=1, label="R6 simple")

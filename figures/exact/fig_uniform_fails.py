@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
-from figures.look import style
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.gamma_star import gamma_star
@@ -161,17 +161,17 @@ def draw(arrays: Arrays) -> Figure:
         axes.plot(
             x,
             np.minimum(1, 32 * x),
-            color=style.COLOURS["paper's bound"],
+            color=palette.colour("paper's bound"),
             lw=1,
             ls=":",
             label=f"{hidden}paper's bound on uniform noise",
         )
-        axes.plot(x, bound, color=style.COLOURS["our bound"], lw=1, ls="--", label=f"{hidden}ours")
+        axes.plot(x, bound, color=palette.colour("our bound"), lw=1, ls="--", label=f"{hidden}ours")
         for i, family in enumerate(FAMILIES):
             shown = arrays["coverage"][t, i] > 0
-            axes.plot(arrays["loss"][t, i][shown], arrays["coverage"][t, i][shown], color=style.COLOURS[family],
-                label=hidden + style.label(family),
-                      marker=style.MARKERS[family], ms=2.5)  # fmt: skip
+            axes.plot(arrays["loss"][t, i][shown], arrays["coverage"][t, i][shown], color=palette.colour(family),
+                label=hidden + palette.label(family),
+                      marker=palette.marker(family), ms=2.5)  # fmt: skip
         axes.set(xscale="log", yscale="log", xlim=(1e-3, 0.5), ylim=(8e-4, 1.1))
         style.panel_letter(axes, "abc"[t], f"T = {arrays['n_demos'][t]}")
     style.name_axes(panels, "expected loss (reward)", f"$\\gamma$ covered with probability {CONFIDENCE}")

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from figures.lessons._show import show
-from figures.look import style
+from figures.look import palette
 from tabular import dp
 from tabular.coverage import coverage
 from tabular.demonstrations import sample_counts
@@ -84,7 +84,7 @@ def draw_missed(figure: Figure) -> None:
     axes = figure.subplots()
     presses = np.arange(1, 61)
     axes.plot(
-        presses, [bc_fails.failure_probability(int(T), EPSILON) for T in presses], color=style.COLOURS["BC"], lw=2
+        presses, [bc_fails.failure_probability(int(T), EPSILON) for T in presses], color=palette.colour("BC"), lw=2
     )
     axes.axvspan(0, bc_fails.max_demos(EPSILON), color="#DDDDDD", lw=0)
     axes.text(0.3, 0.05, "T ≤ 1/(8 eps):\nmore likely\nthan not", fontsize=7)
@@ -134,10 +134,10 @@ def draw_learning(figure: Figure) -> None:
     """Draw the smallest possible loss on the worse machine against rounds of play."""
     axes = figure.subplots()
     rounds = np.arange(0, 101)
-    axes.plot(rounds, np.full(rounds.size, 0.5), color=style.COLOURS["BC"], lw=2)
-    axes.plot(rounds, 0.5 * (1 - 2 * share) ** rounds, color=style.COLOURS["PostBC"], lw=2)
-    axes.text(60, 0.46, "from BC's play", color=style.COLOURS["BC"])
-    axes.text(25, 0.1, "from PostBC's play", color=style.COLOURS["PostBC"])
+    axes.plot(rounds, np.full(rounds.size, 0.5), color=palette.colour("BC"), lw=2)
+    axes.plot(rounds, 0.5 * (1 - 2 * share) ** rounds, color=palette.colour("PostBC"), lw=2)
+    axes.text(60, 0.46, "from BC's play", color=palette.colour("BC"))
+    axes.text(25, 0.1, "from PostBC's play", color=palette.colour("PostBC"))
     axes.set(xlabel="rounds of play", ylabel="smallest possible loss\non the worse machine", ylim=(0, 0.55))
 
 

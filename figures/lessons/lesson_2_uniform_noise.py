@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from figures.exact import fig_uniform_fails
 from figures.lessons._show import show
-from figures.look import style
+from figures.look import palette
 from tabular.demonstrations import sample_counts
 from tabular.instances import uniform_noise_trap
 from tabular.policies import BC, postbc, uniform_noise
@@ -82,10 +82,10 @@ def draw_weights(figure: Figure) -> None:
     axes = figure.subplots()
     seen = visits > 0
     n = np.sort(visits[seen])
-    axes.plot(n, postbc(1.0, 2.0).noise_weight(n), color=style.COLOURS["posterior"], marker="^", lw=1)
-    axes.axhline(alpha, color=style.COLOURS["uniform noise"], lw=2)
-    axes.text(1, alpha * 1.2, "uniform noise", color=style.COLOURS["uniform noise"])
-    axes.text(2.2, 0.6, "posterior", color=style.COLOURS["posterior"])
+    axes.plot(n, postbc(1.0, 2.0).noise_weight(n), color=palette.colour("posterior"), marker="^", lw=1)
+    axes.axhline(alpha, color=palette.colour("uniform noise"), lw=2)
+    axes.text(1, alpha * 1.2, "uniform noise", color=palette.colour("uniform noise"))
+    axes.text(2.2, 0.6, "posterior", color=palette.colour("posterior"))
     axes.text(visits[N_SIDE], 0.007, "the path", ha="center", fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel="visits of a state in the data", ylabel="weight of the noise")
 
@@ -130,8 +130,8 @@ def draw_trade_off(figure: Figure) -> None:
     """Draw coverage against its price."""
     axes = figure.subplots()
     for family, curve in curves.items():
-        axes.plot(curve["loss"], curve["coverage"], color=style.COLOURS[family], marker=style.MARKERS[family])
-        axes.text(curve["loss"][2] * 1.2, curve["coverage"][2] * 0.6, family, color=style.COLOURS[family])
+        axes.plot(curve["loss"], curve["coverage"], color=palette.colour(family), marker=palette.marker(family))
+        axes.text(curve["loss"][2] * 1.2, curve["coverage"][2] * 0.6, family, color=palette.colour(family))
     axes.set(xscale="log", yscale="log", xlabel="expected loss (of a reward of 1)", ylabel="coverage, prob. 0.9")
 
 

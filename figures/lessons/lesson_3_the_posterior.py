@@ -21,7 +21,7 @@ from scipy import stats
 from continuous.ensembles import Recipe, fit_members, sample_covariance
 from continuous.training import Training
 from figures.lessons._show import show
-from figures.look import style
+from figures.look import palette
 from tabular.counts import Counts
 from tabular.policies import BC, posterior
 from theory.bounds import gaussian
@@ -62,7 +62,7 @@ def draw_coin(figure: Figure) -> None:
     axes = figure.subplots()
     grid = np.linspace(0, 1, 401)
     for n, shade in ((0, 0.35), (2, 0.6), (5, 0.8), (20, 1.0)):
-        axes.plot(grid, stats.beta.pdf(grid, n + 1, 1), color=style.COLOURS["posterior"], alpha=shade, lw=1.8)
+        axes.plot(grid, stats.beta.pdf(grid, n + 1, 1), color=palette.colour("posterior"), alpha=shade, lw=1.8)
     axes.text(0.02, 1.1, "nothing seen")
     axes.text(0.31, 0.5, "2 times left", ha="right")
     axes.text(0.65, 0.4, "5 times left")
@@ -134,9 +134,9 @@ def draw_gaussian(figure: Figure) -> None:
     axes = figure.subplots()
     grid = np.linspace(-1, 4, 301)
     axes.hist(draws, bins=50, density=True, color="#CCCCCC")
-    axes.plot(grid, stats.norm.pdf(grid, mean[0], covariance[0, 0] ** 0.5), color=style.COLOURS["posterior"], lw=2)
+    axes.plot(grid, stats.norm.pdf(grid, mean[0], covariance[0, 0] ** 0.5), color=palette.colour("posterior"), lw=2)
     axes.plot(recorded[:, 0], np.full(3, 0.02), "k|", ms=12, clip_on=False)
-    axes.text(2.55, 0.5, "exact posterior", color=style.COLOURS["posterior"])
+    axes.text(2.55, 0.5, "exact posterior", color=palette.colour("posterior"))
     axes.text(-0.9, 0.3, "fits to\nperturbed data", color="#666666")
     axes.text(2.35, 0.03, "recorded", fontsize=8)
     axes.set(xlabel="mean action", ylabel="density", xlim=(-1, 4))
@@ -175,8 +175,8 @@ def draw_ensembles(figure: Figure) -> None:
     titles = {"trajectory": "demonstrations drawn again", "noise": "perturbed targets"}
     for axes, (version, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
         low, high = middle[version] - 2 * spread[version], middle[version] + 2 * spread[version]
-        axes.fill_between(grid[:, 0], low, high, color=style.COLOURS["posterior"], alpha=0.35, lw=0)
-        axes.plot(grid[:, 0], middle[version], color=style.COLOURS["PostBC"])
+        axes.fill_between(grid[:, 0], low, high, color=palette.colour("posterior"), alpha=0.35, lw=0)
+        axes.plot(grid[:, 0], middle[version], color=palette.colour("PostBC"))
         axes.plot(inputs[:, 0], targets[:, 0], "k.", ms=3)
         axes.set(title=title, xlabel="x, what is seen", ylim=(-3, 3))
     figure.axes[0].set_ylabel("action")

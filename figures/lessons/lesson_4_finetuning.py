@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from figures.lessons._show import show
-from figures.look import style
+from figures.look import palette
 from tabular import dp
 from tabular.demonstrations import sample_counts
 from tabular.finetune import NaturalPolicyGradient, finetune, support_optimum
@@ -118,13 +118,13 @@ def draw_learning(figure: Figure) -> None:
     """Draw the exact return against the episodes of finetuning."""
     axes = figure.subplots()
     for name, values in runs.items():
-        colour = style.COLOURS[name]
-        axes.plot(EPISODES, values.mean(axis=0), color=colour, marker=style.MARKERS[name])
+        colour = palette.colour(name)
+        axes.plot(EPISODES, values.mean(axis=0), color=colour, marker=palette.marker(name))
         axes.fill_between(EPISODES, *interval(values), color=colour, alpha=0.2, lw=0)
     axes.axhline(best, color="black", lw=0.8, ls=":")
     axes.text(60, best + 0.02, "best policy")
     for name, x, y in (("BC", 5200, 0.49), ("uniform noise", 3700, 0.62), ("PostBC", 1750, 0.76)):
-        axes.text(x, y, name, color=style.COLOURS[name], ha="left" if name != "PostBC" else "right")
+        axes.text(x, y, name, color=palette.colour(name), ha="left" if name != "PostBC" else "right")
     axes.set(xlabel="episodes of finetuning", ylabel="expected return", ylim=(0, 0.95), xlim=(0, 7000))
 
 

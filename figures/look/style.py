@@ -17,6 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from figures.look import palette
+
 Form = Literal["page", "column"]
 
 PAGE = 7.0
@@ -30,28 +32,6 @@ WIDTHS: dict[Form, float] = {"page": PAGE, "column": COLUMN}
 
 TEXT_CONTRAST = 4.5
 """Contrast of a text with its background that WCAG asks for (1.4.3)."""
-
-COLOURS = {
-    "BC": "#D55E00",
-    "uniform noise": "#E69F00",
-    "posterior": "#56B4E9",
-    "PostBC": "#0072B2",
-    "PostBC, lambda = L'/2": "#009E73",
-    "sigma-BC": "#CC79A7",
-    "paper's bound": "#000000",
-    "our bound": "#6A1B6A",
-    "demonstrator": "#555555",
-}
-"""Okabe and Ito's colours, told apart by all common forms of colour vision; the same meaning in every figure."""
-
-OTHERS = ("#332288", "#117733", "#882255", "#44AA99", "#999933", "#661100")
-"""For what is no policy and no bound (learners, tasks): Tol's muted colours, none of which is one of the above."""
-
-LABELS = {"PostBC, lambda = L'/2": "PostBC, $\\lambda = L'/2$"}
-"""Where the printed label differs from the name."""
-
-MARKERS = {"BC": "o", "uniform noise": "s", "posterior": "^", "PostBC": "D", "PostBC, lambda = L'/2": "v",
-           "sigma-BC": "P"}  # fmt: skip
 
 _RC: dict[Any, Any] = {
     "font.size": 8,
@@ -112,11 +92,6 @@ def new_figure(*, page: float, column: float) -> Figure:
         Height in each form, in inches.
     """
     return Figure(figsize=(WIDTHS[_form.get()], by_form(page, column)), layout="constrained")
-
-
-def label(name: str) -> str:
-    """Label of a policy or bound."""
-    return LABELS.get(name, name)
 
 
 def new_parts(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
@@ -232,11 +207,13 @@ def line_of(name: str, **look: Any) -> Line2D:
     Parameters
     ----------
     name : str
-        A key of `MARKERS`.
+        One of `palette.LOOKS`.
     **look
         Of `Line2D`, where it differs.
     """
-    return Line2D([], [], **{"color": COLOURS[name], "marker": MARKERS[name], "label": label(name), **look})
+    return Line2D(
+        [], [], **{"color": palette.colour(name), "marker": palette.marker(name), "label": palette.label(name), **look}
+    )
 
 
 def legend_at_end(figure: Figure, handles: Sequence[Line2D], *, page: int, column: int) -> None:
@@ -328,12 +305,12 @@ def shades(name: str, n: int) -> list[str]:
     Parameters
     ----------
     name : str
-        A key of `COLOURS`.
+        One of `palette.LOOKS`.
     n : int
         At least 2.
     """
-    lighter = [_mixed(COLOURS[name], 255, 0.6 * (n - 2 - i) / max(n - 2, 1)) for i in range(n - 1)]
-    return [*lighter, _mixed(COLOURS[name], 0, 0.33)]
+    lighter = [_mixed(palette.colour(name), 255, 0.6 * (n - 2 - i) / max(n - 2, 1)) for i in range(n - 1)]
+    return [*lighter, _mixed(palette.colour(name), 0, 0.33)]
 
 
 def contrast(first: str, second: str) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from figures.look.style import COLOURS, legible
+from figures.look import palette
+from figures.look.style import legible
 from figures.running.artifacts import page_templates, save_text
 from theory.bounds.coverage import best_prior_mass
 from theory.bounds.suboptimality import paper_parameters
@@ -92,7 +93,7 @@ PICTURES: tuple[dict[str, Any], ...] = (
 )
 LABELS = {"our bound": "our bound for PostBC (R1)"}
 SHOWN = ("BC", "uniform noise", "posterior", "PostBC", "our bound", "demonstrator")
-"""Names of `figures.look.style.COLOURS` that the page uses."""
+"""Names of `figures.look.palette.LOOKS` that the page uses."""
 
 
 def presets() -> dict[str, dict[str, float]]:
@@ -116,7 +117,7 @@ def page() -> str:
         {
             "name": name,
             "variable": name.replace(" ", "-"),
-            **{mode: legible(COLOURS[name], paper, LEAST_CONTRAST) for mode, paper in PAPERS.items()},
+            **{mode: legible(palette.colour(name), paper, LEAST_CONTRAST) for mode, paper in PAPERS.items()},
         }
         for name in SHOWN
     ]
