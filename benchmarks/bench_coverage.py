@@ -5,10 +5,10 @@ import time
 import numpy as np
 
 from benchmarks._measure import Row, compare
-from tabular import _kernels
 from tabular.exact_coverage import LOG_NEGLIGIBLE
 from tabular.gamma_star import gamma_star
 from tabular.instances import garnet
+from tabular.kernels import laws_of_counts
 from tabular.policies import paper_choice, uniform_noise
 from theory.statistics.probability import multinomial_box_probability
 
@@ -21,7 +21,7 @@ def box_against_convolution() -> list[Row]:
         rows.append(
             compare(
                 f"P[Mult(n, p) >= m], 4 actions, n={n}",
-                lambda n=n, m=m: _kernels.box_probability(n, p, m, LOG_NEGLIGIBLE),
+                lambda n=n, m=m: laws_of_counts.box_probability(n, p, m, LOG_NEGLIGIBLE),
                 lambda n=n, m=m: multinomial_box_probability(n, p, m),
                 10.0,
                 rounds=5,

@@ -4,10 +4,11 @@ import numpy as np
 
 from benchmarks._measure import Row, compare
 from benchmarks.bench_tabular import random_dense
-from tabular import _kernels, instances
+from tabular import instances
 from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages, family_returns
 from tabular.instances import Instance, softmax
+from tabular.kernels import dynamic_programming, policy_tables
 from tabular.policies import Estimator
 
 N_POLICIES = 64
@@ -45,10 +46,10 @@ def family_against_single_policies() -> list[Row]:
         ) -> list[tuple[float, float]]:
             mdp, found = instance.mdp, []
             for weight in weights:
-                _kernels.mixture_policy(counts.counts, counts.visits, weight, policy)
-                _kernels.evaluate_policy(*mdp.table, mdp.reward, frozen, value, q)
+                policy_tables.mixture_policy(counts.counts, counts.visits, weight, policy)
+                dynamic_programming.evaluate_policy(*mdp.table, mdp.reward, frozen, value, q)
                 found.append(
-                    (mdp.initial @ value[0], _kernels.coverage(frozen, instance.demonstrator, instance.reachable))
+                    (mdp.initial @ value[0], policy_tables.coverage(frozen, instance.demonstrator, instance.reachable))
                 )
             return found
 

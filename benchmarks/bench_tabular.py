@@ -9,9 +9,10 @@ from numba import njit
 from scipy import sparse
 
 from benchmarks._measure import Row, compare
-from tabular import _kernels, dp
+from tabular import dp
 from tabular.demonstrations import sample_counts, sample_demonstrations
 from tabular.instances import garnet
+from tabular.kernels import sampling
 from tabular.mdp import FiniteHorizonMDP
 
 
@@ -122,12 +123,12 @@ def policy_evaluation_against_memory() -> list[Row]:
 def _count_rollouts(successors, probabilities, initial, policy, n_demos, rng, out):
     """Counts of trajectories that are rolled out one by one and not stored."""
     for _ in range(n_demos):
-        s = _kernels._draw(rng, initial)
+        s = sampling._draw(rng, initial)
         for h in range(policy.shape[0]):
-            a = _kernels._draw(rng, policy[h, s])
+            a = sampling._draw(rng, policy[h, s])
             out[h, s, a] += 1
             if h + 1 < policy.shape[0]:
-                s = successors[0, s, a, _kernels._draw(rng, probabilities[0, s, a])]
+                s = successors[0, s, a, sampling._draw(rng, probabilities[0, s, a])]
 
 
 def sample_counts_against_rollouts() -> list[Row]:
@@ -152,7 +153,7 @@ def sample_counts_against_rollouts() -> list[Row]:
 
         what = f"S={S}, A={A}, {D} successors, H=20, T={T}"
         rows.append(
-            compare(what, lambda f=fill: f(_kernels.sample_counts), lambda f=fill: f(_count_rollouts), target, rounds=9)
+            compare(what, lambda f=fill: f(sampling.sample_counts), lambda f=fill: f(_count_rollouts), target, rounds=9)
         )
         if T == 10:
             rows.append(

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous import _kernels
 from continuous.demonstrations import Scale
 from continuous.finetuning import Checkpoints, Experience, Finetuned, Pretrained, network_inputs, roll_out, with_clock
+from continuous.kernels import learning
 from continuous.networks import Floats, Network
 from continuous.tasks import Task
 from continuous.training import Training
@@ -150,7 +150,7 @@ def fit_critic(experience: Experience, settings: BestOfN, rng: np.random.Generat
     for begin in range(0, settings.updates, _BLOCK):
         block = losses[begin : begin + _BLOCK]
         batches = rng.integers(len(choices), size=(len(block), settings.batch))
-        _kernels.train_iql(
+        learning.train_iql(
             value, moments, value_network.widths, critics, first, second, followers, critic_network.widths,
             experience.inputs, choices, experience.rewards, keeps, experience.next_inputs, batches, settings.expectile,
             begin, training.rates(begin, begin + len(block)), options, block,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous import _dynamics as dynamics
 from continuous.demonstrations import Demonstrations
+from continuous.kernels import dynamics
 from continuous.tasks import RUNNING, Task, tip
 from theory.base import validate
 

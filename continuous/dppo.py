@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous import _kernels
 from continuous.cloning import ClonedPolicy
 from continuous.finetuning import Checkpoints, Experience, Finetuned, advantages, roll_out, with_clock
+from continuous.kernels import learning
 from continuous.networks import Floats, Network
 from continuous.samplers import Denoise, ancestral
 from continuous.tasks import Task
@@ -146,7 +146,7 @@ class InnerSteps:
         """Log-density of each next one, (R,)."""
         out = np.empty(len(self.inputs), parameters.dtype)
         table = (self.inputs, self.offsets, self.nexts, self.slopes, self.deviations)
-        _kernels.step_log_densities(parameters, network.widths, *table, out)
+        learning.step_log_densities(parameters, network.widths, *table, out)
         return out
 
 
@@ -250,7 +250,7 @@ class ProximalLearner:
         scalars = np.column_stack([steps.slopes, steps.deviations, old, weight]).astype(self.parameters.dtype)
         batches = _batches(M * K, settings.batch, settings.epochs, self._rng)
         losses = np.empty((len(batches), 3))
-        _kernels.train_ppo(
+        learning.train_ppo(
             self.parameters, self._first, self._second, denoiser.network.widths, steps.inputs, steps.offsets,
             steps.nexts, scalars, batches, settings.clip, self._done, settings.rate, self._options, losses,
         )  # fmt: skip

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous import _kernels
 from continuous.finetuning import Checkpoints, Experience, Finetuned, Pretrained, network_inputs, roll_out, with_clock
+from continuous.kernels import learning
 from continuous.networks import Floats, Network
 from continuous.tasks import Task
 from theory.base import validate
@@ -139,7 +139,7 @@ class SoftActorCritic:
         heads = self.actor_network.outputs(self.actor, inputs)
         noise = np.zeros((n, D), np.float32) if rng is None else rng.standard_normal((n, D), np.float32)
         actions = np.empty((n, D), np.float32)
-        _kernels.squash(heads, noise, actions, np.empty(n, np.float32))
+        learning.squash(heads, noise, actions, np.empty(n, np.float32))
         return actions.astype(np.float64)
 
     def train(self, experience: Experience, n_updates: int) -> FloatArray:
@@ -162,7 +162,7 @@ class SoftActorCritic:
             block = losses[begin : begin + _BLOCK]
             batches = self._rng.integers(len(keeps), size=(len(block), settings.batch))
             noise = self._rng.standard_normal((len(block), 2, settings.batch, D), np.float32)
-            _kernels.train_sac(
+            learning.train_sac(
                 self.actor, self._actor_moments, self.actor_network.widths, self.critics, self._first, self._second,
                 self._followers, self.critic_network.widths, self._temperature, experience.inputs, experience.choices,
                 experience.rewards, keeps, experience.next_inputs, batches, noise, D * settings.entropy, self._done,

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous import _dynamics as dynamics
 from continuous.demonstrations import Scale
 from continuous.evaluation import Act, Decision, Evaluation, Policy, evaluate
+from continuous.kernels import dynamics
 from continuous.networks import Floats
 from continuous.tasks import Task
 from theory.base import validate

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from continuous import _dynamics as dynamics
+from continuous.kernels import dynamics
 from continuous.tasks import FAILED, RUNNING, SUCCEEDED, TIMED_OUT, Task
 from theory.base import validate
 

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from continuous import _dynamics as dynamics
 from continuous.demonstrators import Script, Style
+from continuous.kernels import dynamics
 from continuous.tasks import Task
 from theory.base import validate
 

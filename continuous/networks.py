@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous import _kernels
 from continuous.files import load_arrays, save_arrays
+from continuous.kernels import learning
 from theory.base import validate
 
 Floats = NDArray[np.floating[Any]]
@@ -103,7 +103,7 @@ class Network:
     def outputs(self, parameters: Floats, rows: Floats) -> Floats:
         """As `forward`, for C-ordered arrays of one type, which are not checked: what inner loops call."""
         out = np.empty((len(rows), self.sizes[-1]), parameters.dtype)
-        _kernels.forward(parameters, self.widths, rows, out)
+        learning.forward(parameters, self.widths, rows, out)
         return out
 
     def gradient(self, parameters: Floats, inputs: Any, upstream: Any) -> tuple[Floats, Floats]:
@@ -125,7 +125,7 @@ class Network:
         rows = validate.array("inputs", inputs, shape=(None, self.sizes[0])).astype(parameters.dtype)
         pull = validate.array("upstream", upstream, shape=(len(rows), self.sizes[-1])).astype(parameters.dtype)
         to_parameters, to_inputs = np.empty_like(parameters), np.empty_like(rows)
-        _kernels.gradient(parameters, self.widths, rows, pull, to_parameters, to_inputs)
+        learning.gradient(parameters, self.widths, rows, pull, to_parameters, to_inputs)
         return to_parameters, to_inputs
 
     def checked(self, parameters: Any) -> Floats:

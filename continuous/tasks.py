@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from continuous import _dynamics as dynamics
+from continuous.kernels import dynamics
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous import _kernels
+from continuous.kernels import learning
 from continuous.networks import Floats, IntArray, Network
 from theory.base import validate
 
-LOSSES = {"squared": _kernels.SQUARED, "gaussian": _kernels.GAUSSIAN}
+LOSSES = {"squared": learning.SQUARED, "gaussian": learning.GAUSSIAN}
 DEVIATION_FLOOR = 1e-2
 """A Gaussian predictor's variance is its own plus this squared (targets have deviation 1): no density without bound."""
 
@@ -153,7 +153,7 @@ class Optimiser:
             raise ValueError(f"batches must name rows from 0 to {len(inputs) - 1}")
         losses = np.empty(len(batches))
         rates = self.training.rates(self.done, self.done + len(batches))
-        _kernels.train(
+        learning.train(
             self.parameters, self._first, self._second, self._average, self.network.widths, LOSSES[self.loss],
             self.parameters.dtype.type(DEVIATION_FLOOR), x, y, w, np.require(batches, requirements=["C", "W"]),
             self._anchor, self._pull, self.done, rates, self._options, losses,
@@ -173,7 +173,7 @@ class Optimiser:
         if not np.isfinite(gradient).all():
             raise FloatingPointError(f"a gradient is not finite after {self.done} steps")
         rate = float(self.training.rates(self.done, self.done + 1)[0])
-        _kernels.adam(
+        learning.adam(
             self.parameters, self._first, self._second, self._average, np.ascontiguousarray(gradient), self.done, rate,
             self._options,
         )  # fmt: skip

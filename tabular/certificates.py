@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _kernels, dp
+from tabular import dp
 from tabular.exact_coverage import LOG_NEGLIGIBLE, NEVER, TIE
+from tabular.kernels import laws_of_counts
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from tabular.policies import Estimator
 from theory.base import validate
@@ -94,7 +95,7 @@ class CellLaws:
         lower, upper = np.zeros(len(bound)), np.minimum(1.0, bound.sum(axis=1))
 
         def look(cells: IntArray, exact: bool) -> tuple[float, float]:
-            _kernels.cell_failures(
+            laws_of_counts.cell_failures(
                 cells, self.n_demos, self.visit_probability, self.action_probabilities, bound, self.repeats,
                 estimator.alpha, estimator.prior_mass, gamma * (1 - TIE), LOG_NEGLIGIBLE, _NEGLIGIBLE, exact,
                 np.inf if enough is None else enough, lower, upper,

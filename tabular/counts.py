@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular import _kernels
+from tabular.kernels import sampling
 from tabular.mdp import FrozenArrays, IntArray
 from theory.base import validate
 
@@ -59,7 +59,7 @@ class Demonstrations(FrozenArrays):
     def counts(self) -> "Counts":
         """Sufficient statistics T_h(s, a)."""
         out = np.zeros((self.horizon, self.n_states, self.n_actions), np.int64)
-        _kernels.count_visits(self.states, self.actions, out)
+        sampling.count_visits(self.states, self.actions, out)
         return Counts(out)
 
 

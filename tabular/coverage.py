@@ -8,8 +8,8 @@ Source: the paper's definition of demonstrator action coverage.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _kernels
 from tabular.dp import reachable
+from tabular.kernels import policy_tables
 from tabular.mdp import FiniteHorizonMDP, checked_policy
 from theory.base import validate
 
@@ -73,4 +73,4 @@ def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLi
         raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
     mask = mask.view()
     mask.setflags(write=False)
-    return float(_kernels.coverage(pi, pi_beta, mask))
+    return float(policy_tables.coverage(pi, pi_beta, mask))

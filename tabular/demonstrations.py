@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _kernels
 from tabular.counts import Counts, Demonstrations
+from tabular.kernels import sampling
 from tabular.mdp import FiniteHorizonMDP, checked_policy
 from theory.base import validate
 from theory.base.files import npz_arrays, whole_file
@@ -46,7 +46,7 @@ def sample_demonstrations(
     T = validate.integer("n_demos", n_demos, at_least=1)
     rng = validate.generator("rng", rng)
     states, actions = np.empty((T, mdp.horizon), np.int32), np.empty((T, mdp.horizon), np.int32)
-    _kernels.rollouts(*mdp.table, mdp.initial, pi_beta, rng, states, actions)
+    sampling.rollouts(*mdp.table, mdp.initial, pi_beta, rng, states, actions)
     return Demonstrations(states, actions, mdp.n_states, mdp.n_actions)
 
 
@@ -73,7 +73,7 @@ def sample_counts(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, 
     T = validate.integer("n_demos", n_demos, at_least=1, at_most=MAX_DEMOS)
     rng = validate.generator("rng", rng)
     out = np.zeros(mdp.policy_shape, np.int64)
-    _kernels.sample_counts(*mdp.table, mdp.initial, pi_beta, T, rng, out)
+    sampling.sample_counts(*mdp.table, mdp.initial, pi_beta, T, rng, out)
     return Counts(out)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _kernels
+from tabular.kernels import dynamic_programming
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from theory.base import validate
 
@@ -60,7 +60,7 @@ def backward_induction(mdp: FiniteHorizonMDP) -> Solution:
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
     greedy = np.empty((mdp.horizon, mdp.n_states), np.int64)
-    _kernels.backward_induction(*mdp.table, mdp.reward, value, action_value, greedy)
+    dynamic_programming.backward_induction(*mdp.table, mdp.reward, value, action_value, greedy)
     return Solution(value, action_value, greedy)
 
 
@@ -81,7 +81,7 @@ def evaluate_policy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> Evaluation:
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
-    _kernels.evaluate_policy(*mdp.table, mdp.reward, pi, value, action_value)
+    dynamic_programming.evaluate_policy(*mdp.table, mdp.reward, pi, value, action_value)
     return Evaluation(value, action_value)
 
 
@@ -119,7 +119,7 @@ def occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
     out = np.empty(mdp.policy_shape)
-    _kernels.occupancy(*mdp.table, mdp.initial, pi, out)
+    dynamic_programming.occupancy(*mdp.table, mdp.initial, pi, out)
     return out
 
 
@@ -176,5 +176,5 @@ def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayL
     reward = np.zeros(mdp.policy_shape)
     reward[-1] = 1.0
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
-    _kernels.evaluate_policy(*mdp.table, validate.frozen(reward), passing, value, action_value)
+    dynamic_programming.evaluate_policy(*mdp.table, validate.frozen(reward), passing, value, action_value)
     return min(1.0, max(0.0, 1.0 - float(mdp.initial @ value[0])))

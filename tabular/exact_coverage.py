@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from tabular import _kernels
+from tabular.kernels import laws_of_counts
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from tabular.policies import Estimator
 from theory.base import validate
@@ -88,7 +88,7 @@ def visit_law(n_demos: int, visit_probability: float) -> tuple[IntArray, FloatAr
     reach = math.sqrt(2 * T * w * (1 - w) * LOG_NEGLIGIBLE) + 2 / 3 * LOG_NEGLIGIBLE
     n = np.arange(max(0, math.floor(T * w - reach)), min(T, math.ceil(T * w + reach)) + 1)
     mass = np.empty(n.size)
-    _kernels.binomial_masses(T, w, int(n[0]), mass)
+    laws_of_counts.binomial_masses(T, w, int(n[0]), mass)
     return n, mass
 
 
@@ -197,7 +197,7 @@ def covered_given_visits(
     out = np.empty(n.size)
     threshold = gamma * p * (1 - TIE)
     p = np.where(p < NEVER, 0.0, p)
-    _kernels.covered_given_visits(n, estimator.noise_weight(n), p, threshold, LOG_NEGLIGIBLE, out)
+    laws_of_counts.covered_given_visits(n, estimator.noise_weight(n), p, threshold, LOG_NEGLIGIBLE, out)
     return out
 
 
@@ -235,7 +235,7 @@ def unmixed_coverage_probability(
         w = float(mdp.initial[path[0]])
         visits, _ = visit_law(T, min(1.0, w))
         weighted = np.empty(visits.size)
-        _kernels.poisson_masses(T * w, int(visits[0]), weighted)
+        laws_of_counts.poisson_masses(T * w, int(visits[0]), weighted)
         rows, repeats = np.unique(pi_beta[np.arange(mdp.horizon), path], axis=0, return_counts=True)
         for row, times in zip(rows, repeats, strict=True):
             weighted *= covered_given_visits(visits, row, estimator, gamma) ** times
@@ -244,7 +244,7 @@ def unmixed_coverage_probability(
     if not 0 <= T - low < total.size:
         return 0.0
     certain = np.empty(1)
-    _kernels.poisson_masses(float(T), T, certain)
+    laws_of_counts.poisson_masses(float(T), T, certain)
     return min(1.0, float(total[T - low] / certain[0]))
 
 

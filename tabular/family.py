@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _kernels
 from tabular.counts import Counts
+from tabular.kernels import policy_family
 from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
 from tabular.policies import Estimator
 from theory.base import validate
@@ -40,7 +40,7 @@ def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[E
     alpha, inverse_mass = _parameters(estimators)
     _check_counts(counts, mdp.policy_shape)
     value = np.empty((mdp.n_states, alpha.size))
-    _kernels.family_values(*mdp.table, mdp.reward, counts.counts, counts.visits, alpha, inverse_mass, value)
+    policy_family.family_values(*mdp.table, mdp.reward, counts.counts, counts.visits, alpha, inverse_mass, value)
     return mdp.initial @ value
 
 
@@ -79,7 +79,9 @@ def family_coverages(
     if mask.dtype != np.bool_ or mask.shape != shape[:2]:
         raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
     out = np.empty(alpha.size)
-    _kernels.family_coverages(counts.counts, counts.visits, pi_beta, validate.frozen(mask), alpha, inverse_mass, out)
+    policy_family.family_coverages(
+        counts.counts, counts.visits, pi_beta, validate.frozen(mask), alpha, inverse_mass, out
+    )
     return out
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _finetune_kernels, dp
+from tabular import dp
+from tabular.kernels import finetuning
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from theory.base import validate
 
@@ -204,20 +205,18 @@ def finetune(
     out, visits = np.empty(times.size), np.zeros(mdp.policy_shape, np.int64)
     if isinstance(learner, BestOfN):
         current = np.empty(mdp.policy_shape)
-        _finetune_kernels.improve_best_of_n(
+        finetuning.improve_best_of_n(
             *process, start, learner.n_candidates, learner.n_rollouts, times, rng, current, visits, out
         )
     elif isinstance(learner, OptimisticValueIteration):
         current = np.empty(mdp.policy_shape)
-        _finetune_kernels.improve_optimistic(
-            *process, start, learner.bonus, learner.batch, times, rng, current, visits, out
-        )
+        finetuning.improve_optimistic(*process, start, learner.bonus, learner.batch, times, rng, current, visits, out)
     else:
         current = start.copy()
         with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, as it should be
             logits = np.log(start)
         critic = _critic(mdp, start, learner)
-        _finetune_kernels.improve_softmax(
+        finetuning.improve_softmax(
             *process, *_softmax_settings(learner), times, rng, logits, current, critic, visits, out
         )
     return Finetuning(out, current, visits)
@@ -244,7 +243,7 @@ def support_optimum(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     start = checked_policy("policy", policy, mdp.policy_shape)
     value = np.empty((mdp.horizon + 1, mdp.n_states))
-    _finetune_kernels.support_values(*mdp.table, mdp.reward, start, value)
+    finetuning.support_values(*mdp.table, mdp.reward, start, value)
     return float(mdp.initial @ value[0])
 
 
@@ -324,16 +323,16 @@ def sampled_gradient(
     N = validate.integer("n_episodes", n_episodes, at_least=1)
     rng = validate.generator("rng", rng)
     out, visits = np.zeros(mdp.policy_shape), np.zeros(mdp.policy_shape, np.int64)
-    _finetune_kernels.sampled_gradient(*mdp.table, mdp.reward, mdp.initial, pi, baseline, N, rng, visits, out)
+    finetuning.sampled_gradient(*mdp.table, mdp.reward, mdp.initial, pi, baseline, N, rng, visits, out)
     return out
 
 
 def _softmax_settings(learner: PolicyGradient) -> tuple[int, float, int, int, float, float]:
-    kind, epochs, clip = _finetune_kernels.GRADIENT, 1, 0.0
+    kind, epochs, clip = finetuning.GRADIENT, 1, 0.0
     if isinstance(learner, PPO):
-        kind, epochs, clip = _finetune_kernels.PROXIMAL, learner.epochs, learner.clip
+        kind, epochs, clip = finetuning.PROXIMAL, learner.epochs, learner.clip
     elif isinstance(learner, NaturalPolicyGradient):
-        kind = _finetune_kernels.NATURAL
+        kind = finetuning.NATURAL
     return kind, learner.step, learner.batch, epochs, clip, learner.critic_rate
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular import _kernels
 from tabular.gymnasium_table import TabularEnv, read_table
+from tabular.kernels import policy_tables
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]
@@ -266,7 +266,7 @@ def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) ->
         return validate.frozen(validate.distribution(name, raw, shape=shape))
     ordered = np.ascontiguousarray(raw).view()
     ordered.setflags(write=False)
-    if _kernels.first_bad_row(ordered, validate.ROW_TOLERANCE) >= 0:
+    if policy_tables.first_bad_row(ordered, validate.ROW_TOLERANCE) >= 0:
         validate.distribution(name, ordered, shape=shape)
     return ordered
 

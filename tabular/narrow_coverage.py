@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _kernels, dp
+from tabular import dp
 from tabular.exact_coverage import LOG_NEGLIGIBLE, NEVER, TIE, visit_law
+from tabular.kernels import laws_of_counts
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
 from tabular.policies import Estimator
 from theory.base import validate
@@ -138,7 +139,7 @@ class NarrowProcess:
         for visits, cell in zip((step.visits, self.n_demos - step.visits), step.cells, strict=False):
             moves = np.empty((visits.size, z.size), complex)
             q = cell.to_first[:, None]
-            _kernels.cell_moves(
+            laws_of_counts.cell_moves(
                 visits, estimator.noise_weight(visits), law, np.where(cell.p < NEVER, 0.0, cell.p),
                 gamma * cell.p * (1 - TIE), self.n_actions, cell.starts, 1 - q + q * z, LOG_NEGLIGIBLE, moves,
             )  # fmt: skip

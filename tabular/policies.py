@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tabular import _kernels
 from tabular.counts import Counts
+from tabular.kernels import policy_tables
 from tabular.mdp import FloatArray
 from theory.base import validate
 from theory.bounds.coverage import best_prior_mass
@@ -97,7 +97,7 @@ class Estimator:
         validate.instance("counts", counts, Counts)
         out = np.empty(counts.counts.shape)
         weight = validate.frozen(self.noise_weight(counts.visits))
-        _kernels.mixture_policy(counts.counts, counts.visits, weight, out)
+        policy_tables.mixture_policy(counts.counts, counts.visits, weight, out)
         return out
 
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles_continuous import slope
 
-from continuous import _kernels
 from continuous.best_of_n import BestOfN, Critic, SelectingPolicy, finetune_best_of_n, fit_critic
 from continuous.demonstrations import Scale
 from continuous.finetuning import Experience
+from continuous.kernels import learning
 from continuous.networks import Network
 from continuous.tasks import TASKS
 
@@ -28,7 +28,7 @@ def test_the_gradient_of_v_is_that_of_its_loss_by_finite_differences(expectile):
     rng = np.random.default_rng(1)
     value, x, goals = rng.normal(size=VALUE.n_parameters), rng.normal(size=(N, WIDTH)), rng.normal(size=N)
     found = np.empty_like(value)
-    loss = _kernels.expectile_gradient(value, VALUE.widths, x, goals, expectile, found)
+    loss = learning.expectile_gradient(value, VALUE.widths, x, goals, expectile, found)
     assert loss == pytest.approx(value_loss(value, x, goals, expectile), rel=1e-10)
     assert_allclose(found, slope(lambda v: value_loss(v, x, goals, expectile), value), rtol=1e-5, atol=1e-8)
 
@@ -54,7 +54,7 @@ def test_one_update_is_v_towards_the_followers_smaller_q_and_then_both_q_towards
     new_followers = followers + 0.25 * (new_critics - followers)
     expected = [value_loss(value, x, goals, 0.7), 0.5 * sum(error(c) for c in critics)]
     moments, first, second = np.zeros((2, value.size)), np.zeros_like(critics), np.zeros_like(critics)
-    _kernels.train_iql(
+    learning.train_iql(
         value, moments, VALUE.widths, critics, first, second, followers, CRITIC.widths, x, u, r, keep, y,
         np.arange(N)[None], 0.7, 0, np.array([rate]), options, losses,
     )  # fmt: skip

@@ -7,7 +7,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from oracles_continuous import slope
 
-from continuous import _kernels
 from continuous.cloning import clone
 from continuous.demonstrations import Demonstrations
 from continuous.dppo import (
@@ -19,6 +18,7 @@ from continuous.dppo import (
 )
 from continuous.evaluation import evaluate
 from continuous.finetuning import Experience, advantages, roll_out, with_clock
+from continuous.kernels import learning
 from continuous.linear_quadratic import LinearQuadratic
 from continuous.networks import Network
 from continuous.tasks import TASKS
@@ -54,7 +54,7 @@ def test_the_gradient_is_that_of_the_clipped_objective_by_finite_differences():
             return -float(np.minimum(ratio * gain, np.clip(ratio, 0.8, 1.2) * gain).mean())  # noqa: B023
 
         found = np.empty_like(parameters)
-        value, ratio, share = _kernels.ppo_gradient(parameters, NETWORK.widths, *table, old, gain, 0.2, found)
+        value, ratio, share = learning.ppo_gradient(parameters, NETWORK.widths, *table, old, gain, 0.2, found)
         here = np.exp(log_densities(parameters, table) - old)
         stopped = ((gain > 0) & (here > 1.2)) | ((gain < 0) & (here < 0.8))
         assert value == pytest.approx(loss(parameters), rel=1e-9)
@@ -68,9 +68,9 @@ def test_the_gradient_is_that_of_the_clipped_objective_by_finite_differences():
 def test_at_the_first_step_the_ratio_is_one_and_the_gradient_is_the_policy_gradient():
     parameters, table, gain, _ = steps_of(6)
     old, found = np.empty(R), np.empty_like(parameters)
-    _kernels.step_log_densities(parameters, NETWORK.widths, *table, old)
+    learning.step_log_densities(parameters, NETWORK.widths, *table, old)
     assert_allclose(old, log_densities(parameters, table), rtol=1e-10)
-    _, ratio, share = _kernels.ppo_gradient(parameters, NETWORK.widths, *table, old, gain, 0.1, found)
+    _, ratio, share = learning.ppo_gradient(parameters, NETWORK.widths, *table, old, gain, 0.1, found)
     assert ratio == pytest.approx(1.0, abs=1e-12)
     assert share == 0
     truth = slope(lambda p: -float((gain * log_densities(p, table)).mean()), parameters)
@@ -83,12 +83,12 @@ def test_training_is_adam_on_that_gradient():
     rows, rate, losses = np.array([[3, 1, 1, 5]]), 0.1, np.empty((1, 3))
     expected, truth = parameters.copy(), np.empty_like(parameters)
     picked = [column[rows[0]] for column in (*table, old, gain)]
-    _kernels.ppo_gradient(parameters, NETWORK.widths, *picked, 0.1, truth)
+    learning.ppo_gradient(parameters, NETWORK.widths, *picked, 0.1, truth)
     expected -= rate * truth / (np.abs(truth) + 1)
     scalars = np.column_stack([*table[3:], old, gain])
     first, second = np.zeros((2, parameters.size))
     options = np.array([0.9, 0.999, 1.0, 0.0, np.inf])
-    _kernels.train_ppo(
+    learning.train_ppo(
         parameters, first, second, NETWORK.widths, *table[:3], scalars, rows, 0.1, 0, rate, options, losses
     )
     assert_allclose(parameters, expected, rtol=1e-10)

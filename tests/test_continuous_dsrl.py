@@ -8,11 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles_continuous import slope
 from scipy import stats
 
-from continuous import _kernels
 from continuous.demonstrations import Scale
 from continuous.dsrl import DSRL, SoftActorCritic, finetune_dsrl
 from continuous.evaluation import evaluate
 from continuous.finetuning import Experience, roll_out, with_clock
+from continuous.kernels import learning
 from continuous.linear_quadratic import double_integrator
 from continuous.networks import Network
 from continuous.tasks import TASKS
@@ -57,7 +57,7 @@ def test_the_actors_gradient_is_that_of_its_loss_by_finite_differences():
     for number in range(4):
         actor, critics, x, noise, _ = case(number)
         found = np.empty_like(actor)
-        loss, density = _kernels.sac_actor_gradient(actor, ACTOR.widths, critics, CRITIC.widths, x, noise, 0.3, found)
+        loss, density = learning.sac_actor_gradient(actor, ACTOR.widths, critics, CRITIC.widths, x, noise, 0.3, found)
         assert loss == pytest.approx(actor_loss(actor, critics, x, noise, 0.3), rel=1e-9)
         assert density == pytest.approx(squashed(ACTOR.forward(actor, x), noise)[1].mean(), rel=1e-9)
         truth = slope(lambda a: actor_loss(a, critics, x, noise, 0.3), actor)  # noqa: B023
@@ -67,16 +67,16 @@ def test_the_actors_gradient_is_that_of_its_loss_by_finite_differences():
 def test_beyond_its_bounds_a_deviation_is_held_and_has_no_gradient():
     heads, noise = np.array([[0.1, 0.2, 3.0, -9.0]]), np.array([[0.5, -0.5]])
     actions, density, upstream = np.empty((1, 2)), np.empty(1), np.empty((1, 4))
-    _kernels.squash(heads, noise, actions, density)
+    learning.squash(heads, noise, actions, density)
     assert_allclose(actions, np.tanh([[0.1 + 0.5 * np.exp(2), 0.2 - 0.5 * np.exp(-5)]]))
-    _kernels.squash_gradient(heads, noise, actions, 0.7, np.ones((1, 2)), upstream)
+    learning.squash_gradient(heads, noise, actions, 0.7, np.ones((1, 2)), upstream)
     assert_array_equal(upstream[0, 2:], 0)
     assert (upstream[0, :2] != 0).all()
 
 
 def test_a_log_density_far_out_is_still_right():
     heads, actions, density = np.array([[40.0, -40.0, 0.0, 0.0]]), np.empty((1, 2)), np.empty(1)
-    _kernels.squash(heads, np.zeros((1, 2)), actions, density)
+    learning.squash(heads, np.zeros((1, 2)), actions, density)
     assert density[0] == pytest.approx(2 * (stats.norm.logpdf(0) - (np.log(4) - 80)), rel=1e-12)
 
 
@@ -84,13 +84,13 @@ def test_the_critics_gradient_is_that_of_the_squared_distance_to_the_soft_target
     actor, critics, x, noise, rng = case(5)
     r, keep, u = rng.normal(size=(N, 1)), np.array([[0.9], [0.0], [0.9], [0.9], [0.0]]), rng.uniform(-1, 1, (N, D))
     target = np.empty((N, 1))
-    _kernels.sac_targets(actor, ACTOR.widths, critics, CRITIC.widths, r, keep, x, noise, 0.3, target)
+    learning.sac_targets(actor, ACTOR.widths, critics, CRITIC.widths, r, keep, x, noise, 0.3, target)
     fresh, density = squashed(ACTOR.forward(actor, x), noise)
     assert_allclose(target[:, 0], r[:, 0] + keep[:, 0] * (smaller(critics, x, fresh) - 0.3 * density))
     assert_allclose(target[keep == 0], r[keep == 0])
     inputs = np.column_stack([x, u])
     upstream = np.empty((N, 1))
-    _kernels._loss(0, 0.0, CRITIC.forward(critics[0], inputs), target, np.empty((0, 1)), upstream)
+    learning._loss(0, 0.0, CRITIC.forward(critics[0], inputs), target, np.empty((0, 1)), upstream)
     found, _ = CRITIC.gradient(critics[0], inputs, upstream)
     truth = slope(lambda c: float(((CRITIC.forward(c, inputs) - target) ** 2).mean()), critics[0])
     assert_allclose(found, truth, rtol=1e-5, atol=1e-7)
@@ -98,8 +98,8 @@ def test_the_critics_gradient_is_that_of_the_squared_distance_to_the_soft_target
 
 def test_the_temperatures_slope_is_that_of_its_loss_and_raises_it_where_entropy_is_low():
     loss = lambda L: -L[0] * (1.3 - 2.0)  # noqa: E731
-    assert _kernels.sac_temperature_slope(1.3, -2.0) == pytest.approx(slope(loss, [0.4])[0])
-    assert _kernels.sac_temperature_slope(3.0, -2.0) < 0  # entropy -3 below its target -2: the logarithm goes up
+    assert learning.sac_temperature_slope(1.3, -2.0) == pytest.approx(slope(loss, [0.4])[0])
+    assert learning.sac_temperature_slope(3.0, -2.0) < 0  # entropy -3 below its target -2: the logarithm goes up
 
 
 def test_one_update_is_the_steps_of_all_three_in_their_order():
@@ -126,7 +126,7 @@ def test_one_update_is_the_steps_of_all_three_in_their_order():
 
     first, second, moments = np.zeros_like(critics), np.zeros_like(critics), np.zeros((2, actor.size))
     expected = [0.5 * sum(error(c) for c in critics), actor_loss(actor, new_critics, x, noise[0, 1], 0.3), -entropy]
-    _kernels.train_sac(
+    learning.train_sac(
         actor, moments, ACTOR.widths, critics, first, second, followers, CRITIC.widths, temperature, x, u, r, keep, y,
         np.arange(N)[None], noise, -1.5, 0, rate, options, losses,
     )  # fmt: skip

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from test_continuous_networks import drawn, gaussian, slope, squared
 
 from benchmarks import _peers
-from continuous import _kernels
 from continuous.ensembles import Recipe, fit_members
+from continuous.kernels import learning
 from continuous.networks import Network
 from continuous.training import DEVIATION_FLOOR, Optimiser, Training, fit
 
@@ -20,7 +20,7 @@ from continuous.training import DEVIATION_FLOOR, Optimiser, Training, fit
 
 
 @pytest.mark.parametrize(
-    ("kind", "formula", "n_out"), [(_kernels.SQUARED, squared, 2), (_kernels.GAUSSIAN, gaussian, 4)]
+    ("kind", "formula", "n_out"), [(learning.SQUARED, squared, 2), (learning.GAUSSIAN, gaussian, 4)]
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_gradient_of_each_loss_is_finite_differences(kind, formula, n_out, weighted):
@@ -30,7 +30,7 @@ def test_the_gradient_of_each_loss_is_finite_differences(kind, formula, n_out, w
     hidden, outputs, upstream = np.empty(7 * 11), np.empty((7, n_out)), np.empty((7, n_out))
     found = np.empty_like(at)
     given_weights = weights if weighted else np.empty((0, 2))
-    value = _kernels.loss_gradient(
+    value = learning.loss_gradient(
         at,
         network.widths,
         kind,

@@ -47,7 +47,7 @@ OURS = {*PACKAGES, "paper_repro", "benchmarks", "tests"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("**/*.py"))
 TESTS = sorted((ROOT / "tests").glob("**/*.py"))
 SCRIPTS = sorted([*ROOT.glob("*.py"), *(ROOT / "benchmarks").glob("**/*.py")])
-COMPILED = [path for path in MODULES if path.name in ("_kernels.py", "_dynamics.py", "_finetune_kernels.py")]
+COMPILED = [path for path in MODULES if path.parent.name == "kernels" and path.name != "__init__.py"]
 NOT_OURS = {".git", ".venv", "out", "build", "__pycache__"}
 TEXTS = sorted(
     path
@@ -99,8 +99,13 @@ def dotted(node):
 
 
 def test_there_is_something_to_check():
-    assert {name_of(path) for path in MODULES} >= {"theory/base/validate.py", "tabular/_kernels.py", "tabular/mdp.py"}
+    assert {name_of(path) for path in MODULES} >= {
+        "theory/base/validate.py",
+        "tabular/kernels/sampling.py",
+        "tabular/mdp.py",
+    }
     assert ROOT / "pyproject.toml" in TEXTS
+    assert {path.parent for path in COMPILED} == {ROOT / "tabular" / "kernels", ROOT / "continuous" / "kernels"}
 
 
 @each(MODULES)
@@ -134,7 +139,7 @@ def test_matplotlib_is_imported_by_figures_alone_and_pyplot_by_nobody(path):
 
 
 @each(MODULES)
-def test_compiled_code_lives_in_the_kernels_alone(path):
+def test_numba_is_imported_by_the_kernels_alone(path):
     if path not in COMPILED:
         assert not {"numba", "llvmlite"} & roots(parsed(path))
 
@@ -143,6 +148,15 @@ def test_compiled_code_lives_in_the_kernels_alone(path):
 def test_kernels_import_no_other_module_of_ours(path):
     """A compiled callee in another file would go stale in numba's cache without notice."""
     assert not OURS & roots(parsed(path))
+
+
+def test_a_function_that_stands_in_two_files_of_kernels_is_the_same_in_both():
+    copies = {}
+    for path in COMPILED:
+        for node in parsed(path).body:
+            if isinstance(node, ast.FunctionDef):
+                copies.setdefault((path.parent, node.name), set()).add(ast.dump(node))
+    assert not [name for (_, name), texts in copies.items() if len(texts) > 1]
 
 
 @each(COMPILED)

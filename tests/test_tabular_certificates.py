@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from tabular import _kernels
 from tabular.certificates import CellLaws, certified_coverage_probability
 from tabular.exact_coverage import (
     LOG_NEGLIGIBLE,
@@ -21,6 +20,7 @@ from tabular.exact_coverage import (
     visit_law,
 )
 from tabular.instances import chain_lock, two_bandits
+from tabular.kernels import laws_of_counts
 from tabular.policies import BC, postbc
 from tabular.strategies import distributions, estimators, instances
 from theory.base import validate
@@ -44,7 +44,7 @@ def test_the_certificate_is_one_minus_the_failures_of_the_cells_over_all_data_se
 @given(st.integers(0, 40), st.integers(1, 7).flatmap(lambda size: distributions((), size)), st.data())
 def test_box_probabilities_are_those_of_the_convolution(n, p, data):
     m = np.array(data.draw(st.lists(st.integers(0, 8), min_size=p.size, max_size=p.size)))
-    found = _kernels.box_probability(n, p, m, LOG_NEGLIGIBLE)
+    found = laws_of_counts.box_probability(n, p, m, LOG_NEGLIGIBLE)
     assert_allclose(found, multinomial_box_probability(n, p, m), rtol=0, atol=1e-12)
 
 
@@ -93,7 +93,7 @@ def test_failures_of_an_action_are_binomial_tails(low, size, p, rule, gamma):
     needed = required_counts(n, [p, 1 - p], rule, gamma)[:, 0]
     out = np.empty(size)
     weight = validate.frozen(rule.noise_weight(n))
-    _kernels._action_failures(low, weight, p, gamma * p * (1 - TIE), 2, out)
+    laws_of_counts._action_failures(low, weight, p, gamma * p * (1 - TIE), 2, out)
     assert_allclose(out, stats.binom.cdf(needed - 1, n, p), rtol=0, atol=1e-13)
 
 
@@ -102,7 +102,7 @@ def test_failures_of_an_action_are_binomial_tails(low, size, p, rule, gamma):
 def test_bounds_enclose_the_failure_of_a_cell(n_demos, w, p, rule, gamma):
     exact = 1 - cell_coverage_probability(n_demos, w, p, rule, gamma)
     low, high = np.zeros(1), np.ones(1)
-    _kernels.cell_failures(
+    laws_of_counts.cell_failures(
         np.array([0]), n_demos, np.array([w]), p[None], np.ones((1, 4)), np.array([1]), rule.alpha, rule.prior_mass,
         gamma * (1 - TIE), LOG_NEGLIGIBLE, 1e-17, False, np.inf, low, high,
     )  # fmt: skip
@@ -140,5 +140,5 @@ def test_bad_arguments_are_refused(call, error, message):
 @example(5, 5, 0.5)
 def test_binomial_laws_are_those_of_fractions(n, k, p):
     law = [float(oracles.binomial_pmf(n, j, Fraction(p))) for j in range(n + 1)]
-    assert_allclose(_kernels.binomial_mass(k, n, p), law[k] if 0 <= k <= n else 0.0, rtol=1e-11, atol=1e-300)
-    assert_allclose(_kernels.binomial_at_most(k, n, p), sum(law[: max(0, k + 1)]), rtol=0, atol=1e-13)
+    assert_allclose(laws_of_counts.binomial_mass(k, n, p), law[k] if 0 <= k <= n else 0.0, rtol=1e-11, atol=1e-300)
+    assert_allclose(laws_of_counts.binomial_at_most(k, n, p), sum(law[: max(0, k + 1)]), rtol=0, atol=1e-13)

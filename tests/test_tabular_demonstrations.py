@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular import _kernels
 from tabular import demonstrations as module
 from tabular.counts import Demonstrations
 from tabular.demonstrations import (
@@ -21,6 +20,7 @@ from tabular.demonstrations import (
     write_demonstrations,
 )
 from tabular.instances import chain_lock, funnel
+from tabular.kernels import sampling
 from tabular.strategies import demonstrations, instances
 
 SAMPLERS = pytest.mark.parametrize("sample", [sample_demonstrations, sample_counts])
@@ -454,7 +454,7 @@ def test_a_damaged_npz_is_refused_or_still_says_the_same(tmp_path, seed):
 def test_counting_visits_adds_to_what_is_there():
     out = np.ones((2, 3, 4), np.int64)
     shown = two_episodes()
-    _kernels.count_visits(shown.states, shown.actions, out)
+    sampling.count_visits(shown.states, shown.actions, out)
     assert np.array_equal(out - 1, shown.counts().counts)
 
 

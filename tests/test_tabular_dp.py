@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from tabular import _kernels, dp
+from tabular import dp
 from tabular.coverage import coverage
+from tabular.kernels import dynamic_programming, policy_tables, sampling
 from tabular.mdp import FiniteHorizonMDP
 from tabular.policies import BC
 from tabular.strategies import counts, instances, mdps, policies
@@ -345,13 +346,13 @@ def test_every_kernel_has_one_compiled_form(drawn):
         everything(mdp, kind(instance.demonstrator))
         coverage(kind(BC.policy(recorded)), kind(instance.demonstrator), over="reachable", mdp=mdp)
     for kernel in (
-        _kernels.backward_induction,
-        _kernels.evaluate_policy,
-        _kernels.occupancy,
-        _kernels.first_bad_row,
-        _kernels.coverage,
-        _kernels.mixture_policy,
-        _kernels.count_visits,
+        dynamic_programming.backward_induction,
+        dynamic_programming.evaluate_policy,
+        dynamic_programming.occupancy,
+        policy_tables.first_bad_row,
+        policy_tables.coverage,
+        policy_tables.mixture_policy,
+        sampling.count_visits,
     ):
         assert len(kernel.signatures) == 1, kernel.__name__
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from tabular import _finetune_kernels, dp
+from tabular import dp
 from tabular.finetune import (
     PPO,
     BestOfN,
@@ -25,6 +25,7 @@ from tabular.finetune import (
     support_optimum,
 )
 from tabular.instances import chain_lock, garnet, two_bandits
+from tabular.kernels import finetuning
 from tabular.mdp import FiniteHorizonMDP
 from tabular.strategies import mdps, policies
 
@@ -91,7 +92,7 @@ def test_the_plateau_is_where_the_natural_gradient_ends():
 @given(with_policy())
 def test_the_return_of_the_learners_is_that_of_the_solver(drawn):
     mdp, policy = drawn
-    found = _finetune_kernels.expected_return(*mdp.table, mdp.reward, mdp.initial, policy)
+    found = finetuning.expected_return(*mdp.table, mdp.reward, mdp.initial, policy)
     assert_allclose(found, dp.expected_return(mdp, policy), rtol=1e-12, atol=1e-13)
 
 
@@ -164,7 +165,7 @@ def _gradient_of_one_episode(mdp, policy):
     H, S, A = mdp.policy_shape
     states, actions = np.zeros((1, H), np.int64), np.zeros((1, H), np.int64)
     out = np.zeros((H, S, A))
-    _finetune_kernels.gradient_direction(states, actions, np.full((1, H), 3.0), policy, np.ones((H, S)), out)
+    finetuning.gradient_direction(states, actions, np.full((1, H), 3.0), policy, np.ones((H, S)), out)
     for h in range(H):
         out[h, 0] -= 2.0 * (np.eye(A)[0] - policy[h, 0])
     return out
@@ -273,7 +274,7 @@ def test_a_clipped_batch_moves_along_the_gradient_of_the_clipped_objective():
     actions, advantages = np.array([0, 1, 2, 3]), np.array([1.0, -2.0, 3.0, -0.5])
     states, played = np.zeros((4, 1), np.int64), actions[:, None]
     found = np.zeros((1, 1, 4))
-    _finetune_kernels._proximal_direction(
+    finetuning._proximal_direction(
         states, played, advantages[:, None] + 7.0, now[None, None], old[:, None], clip, np.full((1, 1), 7.0), found
     )
 
@@ -325,12 +326,12 @@ def test_the_law_of_best_of_n_is_that_of_all_draws(rows, n_candidates, least):
     pretrained = np.array([[[float(p) for p in chances]]])
     out = np.empty(pretrained.shape)
     total, number = np.array([[totals]]), np.array([[numbers]], dtype=np.int64)
-    _finetune_kernels.best_of_n(pretrained, total, number, least, n_candidates, out)
+    finetuning.best_of_n(pretrained, total, number, least, n_candidates, out)
     assert_allclose(out[0, 0], [float(p) for p in truth], rtol=0, atol=1e-12)
 
 
 def test_a_draw_never_falls_beyond_a_row():
-    assert _finetune_kernels._draw(np.random.default_rng(0), np.array([0.0, 1e-12, 0.0])) == 1
+    assert finetuning._draw(np.random.default_rng(0), np.array([0.0, 1e-12, 0.0])) == 1
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from tabular import _kernels
 from tabular.certificates import certified_coverage_probability
 from tabular.demonstrations import sample_counts
 from tabular.exact_coverage import cell_coverage_probability, unmixed_coverage_probability
 from tabular.family import family_coverages
 from tabular.instances import Instance, chain_lock, deep_sea
+from tabular.kernels import laws_of_counts
 from tabular.mdp import FiniteHorizonMDP
 from tabular.narrow_coverage import MAX_DEMOS, MAX_WORK, NarrowProcess, narrow_coverage_probability
 from tabular.policies import BC, posterior, uniform_noise
@@ -204,7 +204,7 @@ def test_a_lock_is_covered_as_often_as_in_sampled_data(rng):
 @example(45, 1.0, 1.0)
 def test_powers_are_those_of_python(first, q, angle):
     base, out = 1 - q + q * np.exp(1j * angle), np.empty((9, 2))
-    _kernels._powers(base, first, out)
+    laws_of_counts._powers(base, first, out)
     assert_allclose(out @ [1, 1j], [complex(base) ** (first + i) for i in range(9)], rtol=0, atol=1e-13)
 
 

@@ -41,7 +41,7 @@ function bestPriorMass(S, A, H, delta) {
   return 0.5 * Math.log((2 * S * A * H) / delta);
 }
 
-// --- laws of counts (tabular/_kernels.py) ---
+// --- laws of counts (tabular/kernels/laws_of_counts.py) ---
 
 const LOG_FACTORIAL = [0];
 for (let n = 1; n < 16; n++) LOG_FACTORIAL.push(LOG_FACTORIAL[n - 1] + Math.log(n));

@@ -1,8 +1,32 @@
-"""Compiled loops of finetuning, apart from the other kernels: neither file calls the other.
+"""Compiled RL finetuning of a pretrained policy: softmax policy gradients, best of N, optimistic value iteration.
 
-Numba's disk cache does not notice a callee in another file, so the two short loops that both need (a draw, a backup)
-stand here again. Letters and conventions are those of `_kernels.py`. A learner sees its own episodes alone: it gets the
-process only to roll it out, and to report the exact return of its policy at the checkpoints.
+A learner sees its own episodes alone: it gets the process only to roll it out, and to report the exact return J of its
+policy at the checkpoints. With G_h the return of an episode from step h on and b_h(s) the critic, the learners move
+
+    gradient   along the mean of (G_h - b_h(s)) grad log pi_h(a|s), the gradient of J
+    natural    each logit that was played by its mean advantage G_h - b_h(s)
+    proximal   along the gradient of min(ratio x, clip(ratio, 1 - clip, 1 + clip) x), x = G_h - b_h(s),
+               ratio = pi_h(a|s) / (pi_h(a|s) when it was played)
+
+and the optimistic learner plays the greedy policy of the recorded process, where the value of a pair that was played n
+times is its mean plus (H - h) bonus/sqrt(n), at most H - h; rewards are at most 1, so that is also the value of a pair
+that was never played.
+
+Steps h count from 0. H steps, S states, A actions, D successors of a pair (s,a), N episodes in a batch.
+
+    successors       (K,S,A,D) int32    next states; no entries: successor d of every pair is state d (a dense table)
+    probabilities    (K,S,A,D)          of the successors, padded with 0
+    reward           (K,S,A)            each K is H, or 1 for a table that does not change with the step
+    initial          (S,)               P_0
+    policy           (H,S,A)            pi, rows are distributions; changed in place
+    pretrained       (H,S,A)            the policy to begin with: no learner plays what it gives probability 0
+    logits           (H,S,A)            of a softmax policy; minus infinity where it may not play
+    critic           (H,S)              b, the mean return from (h,s) on
+    visits           (H,S,A) int64      how often each pair was played
+    slots            (H,) int64         which successor followed: an index into the list of successors
+    checkpoints      (C,) int64         increasing numbers of episodes; `out` (C,) is J after so many
+
+Not checked here: shapes, that rows are distributions, that rewards lie in [0, 1], that the batch is at least 1.
 """
 
 import numpy as np
@@ -19,6 +43,7 @@ GRADIENT, NATURAL, PROXIMAL = 0, 1, 2
 
 @_jit
 def _next_value(successors, probabilities, k, s, a, value):
+    """Mean value after (s,a); successors of probability 0 are not read: their value may be minus infinity."""
     total = 0.0
     for d in range(probabilities.shape[3]):
         p = probabilities[k, s, a, d]
@@ -39,8 +64,8 @@ def expected_return(successors, probabilities, reward, initial, policy):
             total = 0.0
             for a in range(A):
                 if policy[h, s, a] > 0.0:
-                    here = reward[j, s, a] + _next_value(successors, probabilities, k, s, a, after)
-                    total += policy[h, s, a] * here
+                    action_value = reward[j, s, a] + _next_value(successors, probabilities, k, s, a, after)
+                    total += policy[h, s, a] * action_value
             value[s] = total
         value, after = after, value
     total = 0.0
@@ -69,13 +94,13 @@ def support_values(successors, probabilities, reward, policy, value):
 
 
 @_jit
-def _draw(rng, row):
+def _draw(rng, row):  # stands in two files of kernels, which must not call each other
     """One draw from a distribution by inversion; never an outcome of probability 0."""
     u = rng.random()
     total = 0.0
     last = 0
     for d in range(row.size):
-        if row[d] > 0.0:
+        if row[d] > 0.0:  # padded places have probability 0 and name a state that does not follow
             last = d
             total += row[d]
             if u < total:
@@ -85,7 +110,7 @@ def _draw(rng, row):
 
 @_jit
 def _episode(successors, probabilities, reward, initial, policy, rng, states, actions, slots, returns, visits):
-    """Fill one episode: states, actions, places of the next states in the lists, returns from each step on."""
+    """Fill one episode: states, actions, places of the next states in their lists, returns from each step on."""
     H = states.size
     s = _draw(rng, initial)
     for h in range(H):
@@ -105,7 +130,7 @@ def _episode(successors, probabilities, reward, initial, policy, rng, states, ac
 
 @_jit
 def _report(checkpoints, c, end, J, out):
-    """Fill J at the checkpoints before `end`; return the next one."""
+    """Fill J at the checkpoints before `end`, beginning with number c; return the number of the next one."""
     while c < checkpoints.size and checkpoints[c] < end:
         out[c] = J
         c += 1
@@ -123,7 +148,7 @@ def _softmax(logits, out):
         top = max(top, logits[a])
     total = 0.0
     for a in range(logits.size):
-        out[a] = np.exp(logits[a] - top)
+        out[a] = np.exp(logits[a] - top)  # at most 1: nothing overflows, and the total is at least 1
         total += out[a]
     for a in range(logits.size):
         out[a] /= total
@@ -158,7 +183,7 @@ def _natural_direction(states, actions, returns, critic, number, direction):
         for h in range(H):
             s, a = states[i, h], actions[i, h]
             direction[h, s, a] += (returns[i, h] - critic[h, s]) / number[h, s, a]
-    for i in range(N):
+    for i in range(N):  # zeros again for the next batch, in the few cells that were visited
         for h in range(H):
             number[h, states[i, h], actions[i, h]] = 0
 
@@ -172,6 +197,7 @@ def _proximal_direction(states, actions, returns, policy, old, clip, critic, dir
             s, a = states[i, h], actions[i, h]
             ratio = policy[h, s, a] / old[i, h]
             advantage = returns[i, h] - critic[h, s]
+            # A ratio that is clipped has no gradient; a ratio of exactly 1 + clip counts as clipped.
             if (advantage > 0.0 and ratio < 1.0 + clip) or (advantage < 0.0 and ratio > 1.0 - clip):
                 _add_score(policy, h, s, a, ratio * advantage / N, direction)
 
@@ -184,7 +210,7 @@ def _move(states, step, logits, policy, direction):
     for h in range(H):
         for i in range(N):
             s = states[i, h]
-            changed = False
+            changed = False  # a state that several episodes visited is moved once: its direction is 0 afterwards
             for a in range(A):
                 if direction[h, s, a] != 0.0:
                     logits[h, s, a] += step * direction[h, s, a]  # minus infinity stays
@@ -206,14 +232,14 @@ def improve_softmax(
     direction, number = np.zeros(policy.shape), np.zeros(policy.shape, np.int64)
     done, c = 0, 0
     while c < checkpoints.size:
-        if checkpoints[c] < done + batch:
+        if checkpoints[c] < done + batch:  # the policy changes after whole batches: until then this J holds
             J = expected_return(successors, probabilities, reward, initial, policy)
             c = _report(checkpoints, c, done + batch, J, out)
             continue
         for i in range(batch):
             _episode(successors, probabilities, reward, initial, policy, rng,
                      states[i], actions[i], slots, returns[i], visits)  # fmt: skip
-            for h in range(H):
+            for h in range(H):  # kept: later epochs compare the policy with the one that played
                 old[i, h] = policy[h, states[i, h], actions[i, h]]
         for _ in range(epochs if kind == PROXIMAL else 1):
             if kind == GRADIENT:
@@ -248,7 +274,11 @@ def sampled_gradient(successors, probabilities, reward, initial, policy, critic,
 def best_of_n(pretrained, total, number, least, n_candidates, out):
     """Law of the best of N actions drawn from the pretrained policy, by mean return.
 
-    An action with fewer than `least` returns is not judged; it is played only where no candidate is judged.
+    An action with fewer than `least` returns is not judged; it is played only where no candidate is judged. An action
+    is the best of N draws with probability F(a)^N - F(a-)^N, F the distribution function in the order of the mean
+    returns, with what is not judged below everything, and of equal means the first action on top.
+
+    `total`, `number` (H,S,A): sum and number of the returns of each action.
     """
     H, S, A = pretrained.shape
     for h in range(H):
@@ -257,7 +287,7 @@ def best_of_n(pretrained, total, number, least, n_candidates, out):
             for a in range(A):
                 if number[h, s, a] >= least:
                     judged += pretrained[h, s, a]
-            unjudged = max(0.0, 1.0 - judged)
+            unjudged = max(0.0, 1.0 - judged)  # a row may sum to slightly more than 1
             none = unjudged**n_candidates if judged > 0.0 else 1.0
             for a in range(A):
                 out[h, s, a] = 0.0
@@ -269,9 +299,10 @@ def best_of_n(pretrained, total, number, least, n_candidates, out):
                 mean = total[h, s, a] / number[h, s, a]
                 for b in range(A):
                     if number[h, s, b] >= least and b != a:
-                        other = total[h, s, b] / number[h, s, b]
-                        if other < mean or (other == mean and b > a):
+                        rival = total[h, s, b] / number[h, s, b]
+                        if rival < mean or (rival == mean and b > a):
                             below += pretrained[h, s, b]
+                # A sum slightly above 1, to the power N, would be a probability above 1.
                 out[h, s, a] = min(1.0, below + pretrained[h, s, a]) ** n_candidates - min(1.0, below) ** n_candidates
 
 
@@ -301,7 +332,10 @@ def improve_best_of_n(
 
 @_jit
 def _plan(successors, reward, pretrained, bonus, tally, visits, value, policy):
-    """Fill the greedy policy of the recorded process with a bonus, over the actions of the pretrained policy."""
+    """Fill the greedy policy of the recorded process with a bonus, over the actions of the pretrained policy.
+
+    `tally` (H,S,A,D): how often each successor followed; the probabilities of the process are not known here.
+    """
     H, S, A = pretrained.shape
     D = tally.shape[3]
     value[H] = 0.0
@@ -312,18 +346,18 @@ def _plan(successors, reward, pretrained, bonus, tally, visits, value, policy):
             best, chosen = -np.inf, 0
             for a in range(A):
                 policy[h, s, a] = 0.0
-                if pretrained[h, s, a] == 0.0:
+                if pretrained[h, s, a] == 0.0:  # exactly: an action that is merely rare may be played
                     continue
                 n = visits[h, s, a]
                 optimistic = 1.0 * (H - h)  # rewards are at most 1
                 if n > 0:
                     mean = reward[j, s, a] + bonus * (H - h) / np.sqrt(n)
                     for d in range(D):
-                        if tally[h, s, a, d] > 0:
+                        if tally[h, s, a, d] > 0:  # after the last step nothing is recorded, and nothing is added
                             t = d if successors.size == 0 else successors[k, s, a, d]
                             mean += tally[h, s, a, d] / n * value[h + 1, t]
                     optimistic = min(optimistic, mean)
-                if optimistic > best:
+                if optimistic > best:  # strictly: of equal actions the first is chosen
                     best, chosen = optimistic, a
             value[h, s] = best
             policy[h, s, chosen] = 1.0

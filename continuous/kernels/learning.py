@@ -1,10 +1,34 @@
-"""Every compiled loop of the continuous half, in one file: numba's disk cache does not notice a callee in another file.
+"""Compiled networks and all that trains them: regression, soft actor-critic, implicit Q-learning, PPO.
 
-A network of L layers is one flat vector: for each layer its weights (n_in, n_out) in C order, then its n_out biases.
-`sizes` (L+1,) holds the widths from the input to the output; hidden layers are followed by a ReLU. Matrix products
-are BLAS (scipy's), and everything between two of them is one pass over its rows. Kernels take C-ordered arrays of one
-floating type that were checked by the caller, fill `out` arguments, and raise nothing. NaN and infinity keep their
-meaning: a ReLU passes NaN on. Sums run in the order as written, or as in BLAS.
+A network of L layers maps rows x to f(x) = W_L^T relu(... relu(W_1^T x + b_1) ...) + b_L and is one flat vector of P
+parameters: for each layer its weights (n_in, n_out) in C order, then its n_out biases. The losses are
+
+    regression          mean over rows of sum_j weight (f_j - y_j)^2, or minus the log-density of a Gaussian
+    soft actor-critic   critics: (Q(s,a) - r - keep (min Q'(s',a') - t log pi(a'|s')))^2
+                        actor: t log pi(a|s) - min Q(s,a)
+    implicit Q          V: |e - 1(Q' < V)| (Q' - V)^2 with Q' the smaller target
+                        critics: (Q(s,a) - r - keep V(s'))^2
+    PPO                 - min(ratio x, clip(ratio, 1 - clip, 1 + clip) x), x the advantage
+
+with temperature t, expectile e, and keep the discount, or 0 where an episode ended.
+
+N rows of a batch, M rows of a table, O observations, D actions or targets, P parameters.
+
+    parameters      (P,)          and Adam's `first` and `second` moments of them
+    sizes           (L+1,) int64  widths from the input to the output
+    inputs          (N, sizes[0])
+    hidden          activations of the hidden layers, flat: one layer (N, width) after the other
+    upstream        (N, sizes[-1]) gradient of the loss at the outputs
+    batches         (n_steps, N) int64, rows of the table in each step
+    noise           standard normal numbers, drawn by the caller
+
+Matrix products are BLAS (scipy's), and everything between two of them is one pass over its rows. Kernels take C-ordered
+arrays of one floating type, fill `out` arguments, and raise nothing. NaN and infinity keep their meaning: a ReLU passes
+NaN on. Sums run in the order as written, or as in BLAS.
+
+Not checked here: shapes, that all arrays have one floating type, that `batches` are rows of the table.
+
+The file is long because finetuners call the passes through networks, and compiled code calls none of another file.
 """
 
 import numpy as np
@@ -12,7 +36,7 @@ from llvmlite import binding
 from numba import njit, types
 from numba.extending import get_cython_function_address, overload
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")  # a division by 0 is infinite, and loops vectorise
+_jit = njit(cache=True, nogil=True, error_model="numpy")  # a division by 0 gives infinity and no error: loops vectorise
 
 SQUARED, GAUSSIAN = 0, 1
 """Losses: squared error; minus the log-density of a Gaussian whose mean and log-deviation the network puts out."""
@@ -64,7 +88,7 @@ def _compiled_product(a, b, out, turned):  # pragma: no cover  # as plain Python
             return
         # BLAS counts by columns, so it is given out^T = b^T a^T; everything is passed by its address.
         letters = np.array([78, 84], np.uint8)  # N, T
-        factors = np.array([0, 1], np.float32)
+        factors = np.array([0, 1], np.float32)  # the first block of a sum overwrites `out`, which may hold NaN
         sizes = np.array([0, 0, 0, n, a.shape[1], n], np.int32)
         inner = _INNER if widest <= _WIDEST // 2 else _INNER // 2
         for j in range(0, n, _COLUMNS):
@@ -93,21 +117,21 @@ def _forward(parameters, sizes, inputs, hidden, outputs):
     """Fill the activations of the hidden layers (flat, one layer of (N, width) after the other) and the outputs."""
     N, L = inputs.shape[0], sizes.size - 1
     zero = parameters.dtype.type(0)
-    below, at, here = inputs, 0, 0
+    below, offset, start = inputs, 0, 0  # offset into the parameters, start of a layer in `hidden`
     for k in range(L):
         m, n = sizes[k], sizes[k + 1]
-        weights = parameters[at : at + m * n].reshape((m, n))
-        biases = parameters[at + m * n : at + m * n + n]
-        at += m * n + n
+        weights = parameters[offset : offset + m * n].reshape((m, n))
+        biases = parameters[offset + m * n : offset + m * n + n]
+        offset += m * n + n
         if k + 1 < L:
-            above = hidden[here : here + N * n].reshape((N, n))
-            here += N * n
+            above = hidden[start : start + N * n].reshape((N, n))
+            start += N * n
             _product(below, weights, above, False)
             for i in range(N):
                 row = above[i]
                 for j in range(n):
                     value = row[j] + biases[j]
-                    row[j] = zero if value < zero else value
+                    row[j] = zero if value < zero else value  # not max(0, value): NaN must come through
             below = above
         else:
             np.dot(below, weights, outputs)
@@ -124,35 +148,36 @@ def _backward(parameters, sizes, inputs, hidden, upstream, buffer, gradient, to_
     """
     N, L = inputs.shape[0], sizes.size - 1
     zero = parameters.dtype.type(0)
-    at, here = parameters.size, hidden.size
+    offset, start = parameters.size, hidden.size  # the layers are walked from the last one down
     delta = upstream
     filled = gradient.size > 0
-    sums = gradient if filled else np.empty_like(parameters)  # of which the biases' places are used
-    total = sums[at - sizes[L] : at]
+    sums = gradient if filled else np.empty_like(parameters)  # only the biases' entries are used
+    total = sums[offset - sizes[L] : offset]
     total[:] = zero
     for i in range(N):
         for j in range(total.size):
             total[j] += upstream[i, j]
     for k in range(L - 1, -1, -1):
         m, n = sizes[k], sizes[k + 1]
-        at -= m * n + n
-        weights = parameters[at : at + m * n].reshape((m, n))
+        offset -= m * n + n
+        weights = parameters[offset : offset + m * n].reshape((m, n))
         if k > 0:
-            here -= N * m
-            below = hidden[here : here + N * m].reshape((N, m))
+            start -= N * m
+            below = hidden[start : start + N * m].reshape((N, m))
         else:
             below = inputs
         if filled:
-            _product(below, delta, gradient[at : at + m * n].reshape((m, n)), True)
+            _product(below, delta, gradient[offset : offset + m * n].reshape((m, n)), True)
         if k > 0:
+            # Two buffers in turn: this layer's delta is still read while the one below is written.
             lower = buffer[k % 2, : N * m].reshape((N, m))
             np.dot(delta, weights.T, lower)
-            total = sums[at - m : at]  # the biases of the layer below
+            total = sums[offset - m : offset]  # the biases of the layer below
             total[:] = zero
             for i in range(N):
                 d, a = lower[i], below[i]
                 for j in range(m):
-                    slope = d[j] if a[j] > zero else zero
+                    slope = d[j] if a[j] > zero else zero  # the ReLU's slope at 0 is 0
                     d[j] = slope
                     total[j] += slope
             delta = lower
@@ -182,6 +207,7 @@ def gradient(parameters, sizes, inputs, upstream, to_parameters, to_inputs):
 def _loss(kind, floor, outputs, targets, weights, upstream):
     """Mean over rows of the weighted loss, summed over targets; fill its gradient at the outputs."""
     N, D = targets.shape
+    # Constants in the arrays' type: a double among singles would turn the whole loop into doubles.
     share = upstream.dtype.type(1.0 / N)
     half, one, two = upstream.dtype.type(0.5), upstream.dtype.type(1), upstream.dtype.type(2)
     total = 0.0
@@ -194,7 +220,7 @@ def _loss(kind, floor, outputs, targets, weights, upstream):
                 upstream[i, j] = two * weight * error
             else:
                 wide = np.exp(two * outputs[i, D + j])
-                variance = wide + floor * floor
+                variance = wide + floor * floor  # never 0 with a floor, also where exp underflows
                 square = error * error / variance
                 total += half * weight * (square + np.log(variance))
                 upstream[i, j] = weight * error / variance
@@ -215,6 +241,7 @@ def loss_gradient(
 
 @_jit
 def _gather(table, rows, out):
+    """Copy some rows of a table, in their order; a row may be named several times."""
     for i in range(rows.size):
         source, target = table[rows[i]], out[i]
         for j in range(target.size):
@@ -233,8 +260,9 @@ def adam(parameters, first, second, average, gradient, step, rate, options):
     shrink = one
     if longest < np.inf:
         norm = np.sqrt(np.dot(gradient, gradient))
-        if norm > longest:
+        if norm > longest:  # false for NaN, which goes on to the parameters and shows
             shrink = longest / norm
+    # In double precision: 1 - 0.999^k in single precision would keep four of seven digits in the first steps.
     length = parameters.dtype.type(rate / (1.0 - float(b1) ** (step + 1)))
     unbias = parameters.dtype.type(1.0 / np.sqrt(1.0 - float(b2) ** (step + 1)))
     for i in range(parameters.size):
@@ -316,7 +344,8 @@ def squash(heads, noise, actions, log_densities):
             a = heads[i, j] + np.exp(log_deviation) * noise[i, j]
             actions[i, j] = np.tanh(a)
             size = abs(a)
-            bend = 2.0 * (np.log(2.0) - size - np.log1p(np.exp(-2.0 * size)))  # log(1 - tanh(a)^2), also far out
+            # By tanh itself, log(1 - tanh(a)^2) would be log(0) from |a| = 9 on in single precision.
+            bend = 2.0 * (np.log(2.0) - size - np.log1p(np.exp(-2.0 * size)))
             total -= 0.5 * (noise[i, j] * noise[i, j] + np.log(2.0 * np.pi)) + log_deviation + bend
         log_densities[i] = total
 
@@ -371,6 +400,7 @@ def sac_actor_gradient(
     loss = 0.0
     entropy = 0.0
     for i in range(N):
+        # The gradient goes through the smaller critic alone, and through the first of two that are equal.
         pull[0 if outputs[0, i, 0] <= outputs[1, i, 0] else 1, i, 0] = -1.0 / N
         loss += (temperature * log_densities[i] - least[i]) / N
         entropy -= log_densities[i] / N
@@ -518,7 +548,7 @@ def train_iql(
         _smaller(followers, sizes, inputs, hidden, outputs, least)
         losses[step, 0] = expectile_gradient(value, value_sizes, x, least, expectile, to_value)
         adam(value, value_moments[0], value_moments[1], nothing, to_value, done + step, rates[step], options)
-        _forward(value, value_sizes, y, value_hidden, target)
+        _forward(value, value_sizes, y, value_hidden, target)  # after V's step: the critics follow the new V
         for i in range(N):
             target[i, 0] = r[i, 0] + keep[i, 0] * target[i, 0]
         losses[step, 1] = _fit_critics(
@@ -537,6 +567,7 @@ def step_log_densities(parameters, sizes, inputs, offsets, nexts, slopes, deviat
 
 @_jit
 def _normal(outputs, offsets, nexts, slopes, deviations, out):
+    """Log-densities (N,) of `step_log_densities`, for outputs (N, D) that are known."""
     N, D = nexts.shape
     for i in range(N):
         total = 0.0
@@ -568,14 +599,14 @@ def ppo_gradient(
         ratio = np.exp(density[i] - old[i])
         held = min(max(ratio, 1.0 - clip), 1.0 + clip)
         gain = ratio * advantages[i]
-        free = gain <= held * advantages[i]
+        free = gain <= held * advantages[i]  # a tie counts as free: inside the clip both are the same number
         loss -= (gain if free else held * advantages[i]) / N
         mean_ratio += ratio / N
         clipped += 0.0 if free else 1.0 / N
         for j in range(D):
             gap = nexts[i, j] - offsets[i, j] - slopes[i] * outputs[i, j]
             pull = gap * slopes[i] / (deviations[i] * deviations[i])
-            upstream[i, j] = -gain * pull / N if free else 0.0
+            upstream[i, j] = -gain * pull / N if free else 0.0  # the gradient of a ratio is ratio times that of its log
     _backward(parameters, sizes, inputs, hidden, upstream, buffer, to_parameters, inputs[:0])
     return loss, mean_ratio, clipped
 

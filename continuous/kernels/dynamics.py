@@ -1,9 +1,16 @@
 """Compiled dynamics of the control tasks: one step of many episodes at once.
 
-The package's other compiled file is `_kernels.py`; neither calls the other, since numba's disk cache does not notice a
-callee in another file. A state is a row of float64. Its first two columns are the same in every task: `STATUS` and
-`TIME` (steps so far); `tasks.py` says what the others are. Actions were checked and clipped to [-1, 1] by the caller.
-Kernels copy ended rows as they are, fill `out` and `rewards`, and raise nothing.
+    states, out  (N, width) float64   a row an episode: `STATUS`, `TIME` (steps so far), and the task's own columns,
+                                      which `tasks.py` lists
+    actions      (N, D)               in [-1, 1]
+    horizon                           steps until an episode runs out of time
+    rewards      (N,)                 filled: 1 in the step that succeeds, else 0; minus the cost in the
+                                      linear-quadratic task
+
+Kernels copy rows of ended episodes as they are, with reward 0, and raise nothing. A motion that is refused leaves the
+state as it was, but the step counts.
+
+Not checked here: shapes, and that actions are finite and clipped; the caller has done both.
 """
 
 import math
@@ -42,7 +49,7 @@ CONTACT, HOME = 0.17, 0.06
 def _close(status, horizon, row, rewards, i):
     """Count the step, and end the episode where it succeeded, failed or ran out of time."""
     row[TIME] += 1.0
-    if status == RUNNING and row[TIME] >= horizon:
+    if status == RUNNING and row[TIME] >= horizon:  # success or failure in the last step is not a timeout
         status = TIMED_OUT
     row[STATUS] = status
     rewards[i] = 1.0 if status == SUCCEEDED else 0.0
