@@ -1,6 +1,6 @@
-"""`python -m benchmarks [NAME ...]`: print every comparison with its target, or those of some files.
+"""`python -m benchmarks [NAME ...]`: print all comparisons of speed with their targets, or those of the named files.
 
-On an otherwise idle machine. Everything runs on one core: threads of a peer's own are no advantage.
+Run it on an otherwise idle machine. Everything is held to one core, so that a peer's threads are no advantage.
 """
 
 import argparse
@@ -19,10 +19,10 @@ ALL = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.
 parser = argparse.ArgumentParser(
     prog="python -m benchmarks", description="Print comparisons of speed with their targets."
 )
-parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}; all if none is named")
+parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(ALL)}; default: all")
 names = parser.parse_args().names or ALL
 if unknown := sorted(set(names) - set(ALL)):
-    parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(ALL)}")
+    parser.error(f"unknown benchmark {', '.join(unknown)}; known: {', '.join(ALL)}")
 for name in names:
     for title, run in importlib.import_module(f"benchmarks.bench_{name}").BENCHMARKS.items():
         print(table(title, run()), end="\n\n", flush=True)

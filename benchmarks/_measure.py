@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: how many times faster ours is, or which share of a limit it reaches, beside its target."""
+    """One comparison: how many times faster our code is, or the share of a limit that it reaches, beside its target."""
 
     what: str
     ours: float
@@ -26,7 +26,7 @@ class Row:
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Mean seconds of one call in a batch."""
+    """Mean seconds of a call, over several calls in a row."""
     begin = time.perf_counter()
     for _ in range(repeats):
         work()

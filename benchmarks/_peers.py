@@ -12,24 +12,24 @@ B1, B2, ADDEND = 0.9, 0.999, 1e-8
 
 
 def missing(*names: str) -> list[str]:
-    """Those of these packages that are not installed."""
+    """Those of the named packages that are not installed."""
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
 def layers(flat: Any, sizes: tuple[int, ...]) -> list[tuple[Any, Any]]:
     """Views (..., m, n) and (..., 1, n) of each layer's weights and biases in (..., P), of either library."""
-    found, at = [], 0
+    views, offset = [], 0
     for m, n in pairwise(sizes):
-        weights = flat[..., at : at + m * n].reshape(*flat.shape[:-1], m, n)
-        biases = flat[..., at + m * n : at + m * n + n].reshape(*flat.shape[:-1], 1, n)
-        found.append((weights, biases))
-        at += m * n + n
-    return found
+        weights = flat[..., offset : offset + m * n].reshape(*flat.shape[:-1], m, n)
+        biases = flat[..., offset + m * n : offset + m * n + n].reshape(*flat.shape[:-1], 1, n)
+        views.append((weights, biases))
+        offset += m * n + n
+    return views
 
 
-def flattened(found: list[tuple[Any, Any]], K: int) -> np.ndarray:
+def flattened(views: list[tuple[Any, Any]], K: int) -> np.ndarray:
     """Flat parameters (K, P) from each layer's weights and biases."""
-    return np.concatenate([np.asarray(one).reshape(K, -1) for pair in found for one in pair], axis=1)
+    return np.concatenate([np.asarray(array).reshape(K, -1) for layer in views for array in layer], axis=1)
 
 
 def corrected(rates: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def jax_adam(parameters: Any, first: Any, second: Any, slopes: Any, scale: Any) 
 def jax_trainer(sizes: tuple[int, ...], how: str) -> Callable[..., Any]:
     """Return (starts (K, P), inputs, targets, batches (K, n_steps, batch), rates) -> layers after training.
 
-    `how`: "vmap", all members at once in one scan over steps; "map", one after the other, each in a scan of its own.
+    `how`: "vmap", all members at once in one scan over steps; "map", one after the other, each in a separate scan.
     """
     import jax
     import jax.numpy as jnp
@@ -96,21 +96,23 @@ def torch_trainer(sizes: tuple[int, ...]) -> Callable[..., Any]:
 
     def train(starts, inputs, targets, batches, rates):
         x, y, rows = torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(batches)
-        found = [[one.clone().requires_grad_() for one in pair] for pair in layers(torch.from_numpy(starts), sizes)]
+        trained = [
+            [array.clone().requires_grad_() for array in layer] for layer in layers(torch.from_numpy(starts), sizes)
+        ]
         optimiser = torch.optim.Adam(
-            [one for pair in found for one in pair], lr=1.0, betas=(B1, B2), eps=ADDEND, fused=True
+            [array for layer in trained for array in layer], lr=1.0, betas=(B1, B2), eps=ADDEND, fused=True
         )
         for step, rate in enumerate(rates):
             optimiser.param_groups[0]["lr"] = float(rate)
             above, wanted = x[rows[:, step]], y[rows[:, step]]
-            for weights, biases in found[:-1]:
+            for weights, biases in trained[:-1]:
                 above = torch.relu(torch.baddbmm(biases, above, weights))
-            weights, biases = found[-1]
+            weights, biases = trained[-1]
             loss = ((torch.baddbmm(biases, above, weights) - wanted) ** 2).sum() / rows.shape[2]
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-        return [tuple(one.detach() for one in pair) for pair in found]
+        return [tuple(array.detach() for array in layer) for layer in trained]
 
     return train
 
@@ -118,7 +120,7 @@ def torch_trainer(sizes: tuple[int, ...]) -> Callable[..., Any]:
 def jax_diffusion_trainer(sizes: tuple[int, ...], n_out: int, batch: int, smallest: float, largest: float) -> Any:
     """Return (start (P,), observations, chunks, rates, seed) -> layers after training: all of it in one scan.
 
-    Each step draws its rows, levels and noise, as ours does.
+    Each step draws its rows, levels and noise, as `fit_denoiser` does.
     """
     import jax
     import jax.numpy as jnp

@@ -37,13 +37,13 @@ def peak(path: Path) -> float:
     """Largest memory in use while reading, in MB."""
     tracemalloc.start()
     read(path)
-    found = tracemalloc.get_traced_memory()[1] / 1e6
+    megabytes = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
-    return found
+    return megabytes
 
 
 def audit_of_a_million_rows() -> list[Row]:
-    """Seconds against ten, and memory against that for a fifth of the rows (all cells are met by then)."""
+    """Seconds against ten, and memory against that for a fifth of the rows, which already hold all cells."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("csv", "npz"):

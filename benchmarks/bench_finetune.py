@@ -1,4 +1,4 @@
-"""Episodes of a learner against the same number of episodes that are only sampled."""
+"""A learner's episodes against the same number of episodes that are only sampled."""
 
 import numpy as np
 

@@ -1,6 +1,7 @@
 """Training of ensembles and of a diffusion policy against JAX, PyTorch and the processor's own limit.
 
-Everything runs on one core. The peers are an optional extra; without them what needs them is left out, and says so.
+Everything runs on one core. The peers are an optional extra; comparisons with a peer that is not installed are left
+out, and the title says so.
 """
 
 import statistics
@@ -32,11 +33,11 @@ def _rounds(works: dict[str, Work], rounds: int = ROUNDS) -> dict[str, list[floa
     """Seconds of each piece of work, in turn, after one call of each that compiles."""
     for work in works.values():
         work()
-    found: dict[str, list[float]] = {name: [] for name in works}
+    times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            found[name].append(processor_seconds(work))
-    return found
+            times[name].append(processor_seconds(work))
+    return times
 
 
 def _row(what: str, ours: list[float], other: list[float], target: float) -> Row:
@@ -91,7 +92,7 @@ def _one_ensemble(n_members: int, hidden: tuple[int, ...], batch: int) -> list[R
     if "torch" in times:
         rows.append(_row(f"{what}: PyTorch (bmm)", times["ours"], times["torch"], 1.3))
     work = n_members * n_steps * _multiplications(sizes, batch) / (2 * 1024**3)
-    at_peak = [work * one for one in times["peak"]]
+    at_peak = [work * seconds for seconds in times["peak"]]
     rows.append(_row(f"{what}: all of it at sgemm's peak", times["ours"], at_peak, 0.7 if wide else 0.0))
     return rows
 
@@ -127,7 +128,7 @@ def diffusion_against_jax() -> list[Row]:
 
 def _left_out() -> str:
     missing = [name for name in ("jax", "torch") if _peers.missing(name)]
-    return f"  [left out for want of {' and '.join(missing)}: see README, Speed]" if missing else ""
+    return f"  [without {' and '.join(missing)}, not installed: see README, Speed]" if missing else ""
 
 
 BENCHMARKS = {

@@ -68,7 +68,7 @@ def updates_against_their_products() -> list[Row]:
                 iql.backward(N_IN + D, 1, to_parameters=True, to_inputs=False)
             iql.backward(N_IN, 1, to_parameters=True, to_inputs=False)
 
-    sizes = [f"{len(one.hidden)} x {one.hidden[0]}, batch {one.batch}: {one.updates} updates" for one in (dsrl, best)]
+    sizes = [f"{len(x.hidden)} x {x.hidden[0]}, batch {x.batch}: {x.updates} updates" for x in (dsrl, best)]
     return [
         compare(f"SAC, {sizes[0]}", lambda: agent.train(experience, dsrl.updates), sac_products, 0.5),
         compare(f"IQL, {sizes[1]}", lambda: fit_critic(experience, best, rng), iql_products, 0.5),

@@ -1,4 +1,4 @@
-"""The tabular solvers against quantecon, pymdptoolbox, the memory's speed, and rollouts."""
+"""The tabular solvers against quantecon, pymdptoolbox and the memory's read speed; sampled counts against rollouts."""
 
 import warnings
 from contextlib import redirect_stdout
@@ -132,7 +132,7 @@ def _count_rollouts(successors, probabilities, initial, policy, n_demos, rng, ou
 
 
 def sample_counts_against_rollouts() -> list[Row]:
-    """Kernel against kernel, filling one array of counts; for few demonstrations also function against function."""
+    """Kernel against kernel, filling an array of counts; for few demonstrations also the public functions."""
     rows, rng = [], np.random.default_rng(3)
     cases = (
         (10, 4, 3, 10, 0.5),

@@ -98,7 +98,7 @@ def dotted(node):
 # --- imports ----------------------------------------------------------------------------------------------------------
 
 
-def test_there_is_something_to_check():
+def test_the_lists_of_files_to_check_are_not_empty():
     assert {name_of(path) for path in MODULES} >= {
         "theory/base/validate.py",
         "tabular/kernels/sampling.py",
