@@ -198,7 +198,7 @@ def box_probability(n, p, at_least, log_negligible):
             size += 1
         else:
             free += p[a]
-    if needed > n:  # also what keeps every index below inside its row
+    if needed > n:
         return 0.0
     if free > 0.0 or size == 0:
         q[size] = free
@@ -264,7 +264,7 @@ def covered_given_visits(visits, noise_weight, p, threshold, log_negligible, out
                 x = m[a] - 1
                 if x >= n * p[a]:  # Chernoff's bound holds below the mean alone
                     failure = 1.0
-                else:
+                else:  # p = 1 would leave log(0); with n - x above 0 the bound is about 0
                     failure += math.exp(-_deviance(x, n * p[a]) - _deviance(n - x, n * max(1e-300, 1.0 - p[a])))
         out[i] = box_probability(n, p, m, log_negligible) if failure > math.exp(-log_negligible) else 1.0
 
@@ -301,8 +301,8 @@ def _action_failures(low, noise_weight, p, threshold, n_actions, out):
 def noise_weights(low, alpha, prior_mass, out):
     """Fill a_n for n = low + i: alpha lambda/(n + lambda), with a_0 = 1; the same numbers as `Estimator.noise_weight`.
 
-    It is computed here because a cell needs it in its own window of visits alone: one table for all cells would be as
-    long as the data set, and most cells are never looked at.
+    It is computed here because a cell needs it for its own window of visits alone: one table for all cells would be as
+    long as the data set, and many cells are never looked at.
     """
     for i in range(out.size):
         # lambda = infinity is uniform noise: the quotient would be NaN.
