@@ -32,11 +32,6 @@ class Question:
         S; the number of states found if not given.
     stationary : bool, optional
         Pool the steps.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
 
     delta: float = 0.05
@@ -180,11 +175,6 @@ def plan_row(
     -------
     dict
         None where the policy never covers at this level.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     needed = {}
     for name, estimator in policies.items():
@@ -207,11 +197,6 @@ def plan_curve(
         As in `Plan`.
     policies : dict
         Estimators by name.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     plans = {name: Plan(occupancy, probability, n_actions, e, level, visits) for name, e in policies.items()}
     last = math.ceil(6.0 / (occupancy * probability))

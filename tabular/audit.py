@@ -35,10 +35,8 @@ def audit(tally: Tally, question: Question) -> dict[str, Any]:
 
     Raises
     ------
-    TypeError
-        If an argument is of another type.
     ValueError
-        If no state has two actions, or more states were found than stated.
+        If no state has two actions, or the data name more states than `n_states`.
     """
     if not isinstance(tally, Tally) or not isinstance(question, Question):
         raise TypeError("tally and question must be a Tally and a Question")

@@ -52,10 +52,8 @@ def read_tally(
     ------
     FileNotFoundError
         If a file does not exist.
-    TypeError
-        If an argument is of the wrong type.
     ValueError
-        If an argument is outside its range, or the data are bad: the message names file, line (or row) and reason.
+        If the data are bad: the message names file, line (or row) and reason.
     """
     source = Path(path)
     check_suffix(source)

@@ -50,11 +50,6 @@ class CellLaws:
         demonstrator : array_like, (H, S, A)
         n_demos : int
             T, at least 1.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has the wrong type, shape or range.
         """
         pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
         T = validate.integer("n_demos", n_demos, at_least=1)
@@ -82,11 +77,6 @@ class CellLaws:
         -------
         float
             At least 0; exact up to 1e-13 for each cell, and never below P[coverage < gamma] by more than rounding.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is outside its range.
         """
         gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
         validate.instance("estimator", estimator, Estimator)
@@ -148,10 +138,5 @@ def certified_coverage_probability(
     -------
     float
         In [0, 1]: 1 minus the sum of the exact failures of the cells, or 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     return max(0.0, 1 - CellLaws.of(mdp, demonstrator, n_demos).failure_bound(estimator, gamma))

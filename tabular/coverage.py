@@ -32,11 +32,6 @@ def coverage(
     -------
     float
         In [0, 1]; 0 if some action of the demonstrator has probability 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a policy has the wrong shape or a bad row, if `over` is neither word, or if `mdp` is missing for "reachable".
     """
     shape = validate.rectangular("demonstrator", demonstrator).shape
     if len(shape) != 3:
@@ -57,11 +52,6 @@ def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLi
     ----------
     policy, demonstrator : array_like, (H, S, A)
     included : array_like of bool, (H, S)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a shape or a row is wrong, or the mask is not boolean.
     """
     shape = validate.rectangular("demonstrator", demonstrator).shape
     if len(shape) != 3:

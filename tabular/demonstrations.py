@@ -35,11 +35,6 @@ def sample_demonstrations(
     n_demos : int
         T, at least 1.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
@@ -62,11 +57,6 @@ def sample_counts(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, 
     n_demos : int
         T, from 1 to 1e12.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
@@ -89,10 +79,8 @@ def write_demonstrations(path: str | os.PathLike[str], demonstrations: Demonstra
 
     Raises
     ------
-    TypeError
-        If `demonstrations` is something else.
     ValueError
-        If the path ends otherwise.
+        If the path ends in neither .npz nor .csv.
     FileNotFoundError
         If there is no such folder.
     """
@@ -134,8 +122,6 @@ def read_demonstrations(
     ------
     FileNotFoundError
         If there is no such file.
-    TypeError
-        If `n_states` or `n_actions` is not an integer.
     ValueError
         If the file is empty, truncated or of another form; a csv's message names the line.
     """

@@ -50,13 +50,7 @@ class Solution(Evaluation):
 
 
 def backward_induction(mdp: FiniteHorizonMDP) -> Solution:
-    """Optimal value, action value and a greedy policy.
-
-    Raises
-    ------
-    TypeError
-        If `mdp` is not a `FiniteHorizonMDP`.
-    """
+    """Optimal value, action value and a greedy policy."""
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
     greedy = np.empty((mdp.horizon, mdp.n_states), np.int64)
@@ -72,11 +66,6 @@ def evaluate_policy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> Evaluation:
     mdp : FiniteHorizonMDP
     policy : array_like, (H, S, A)
         Rows are distributions.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
@@ -110,11 +99,6 @@ def occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
     -------
     ndarray, (H, S, A)
         Every step sums to 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
@@ -130,11 +114,6 @@ def suboptimality(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayL
     ----------
     mdp : FiniteHorizonMDP
     demonstrator, policy : array_like, (H, S, A)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them has another shape or a row is not a distribution.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
@@ -161,11 +140,6 @@ def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayL
     -------
     float
         In [0, 1]; one minus the probability of never being there, so small values carry an absolute error of 1e-15 H.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution, or if the places are not boolean.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)

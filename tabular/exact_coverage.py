@@ -42,11 +42,6 @@ def required_counts(visits: ArrayLike, action_probabilities: ArrayLike, estimato
     -------
     ndarray of int, (N, A)
         Smallest K with (1 - a_n) K/n + a_n/A >= gamma p; n + 1 where no K <= n will do.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     n = validate.integers("visits", visits, shape=(None,))[:, None]
     p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
@@ -75,11 +70,6 @@ def visit_law(n_demos: int, visit_probability: float) -> tuple[IntArray, FloatAr
     visits : ndarray of int, (N,)
         Consecutive; N is of the order of sqrt(T w).
     probabilities : ndarray, (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     T = validate.integer("n_demos", n_demos, at_least=1)
     w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)
@@ -117,11 +107,6 @@ def action_coverage_probability(
     estimator : Estimator
     gamma : float
         In (0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     A = validate.integer("n_actions", n_actions, at_least=2)
     p = validate.real("action_probability", action_probability, at_least=0.0, at_most=1.0)
@@ -151,11 +136,6 @@ def cell_coverage_probability(
     gamma : float
         In (0, 1].
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
-
     Notes
     -----
     For each of the sqrt(T w) numbers of visits that matter: O(sqrt(T w)) for up to four actions, O(T w) for each two
@@ -184,11 +164,6 @@ def covered_given_visits(
     -------
     ndarray, (N,)
         In [0, 1]; absolute error about 1e-14.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     n = validate.integers("visits", visits, shape=(None,))
     p = validate.distribution("action_probabilities", action_probabilities, shape=(None,))
@@ -222,8 +197,8 @@ def unmixed_coverage_probability(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is outside its range, or states mix.
+    ValueError
+        If states mix.
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     T = validate.integer("n_demos", n_demos, at_least=1)
@@ -255,11 +230,6 @@ def never_mixes(mdp: FiniteHorizonMDP, demonstrator: ArrayLike) -> bool:
     ----------
     mdp : FiniteHorizonMDP
     demonstrator : array_like, (H, S, A)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     return len(_paths(mdp, checked_policy("demonstrator", demonstrator, mdp.policy_shape))) == mdp.horizon
 
@@ -294,11 +264,6 @@ def seen_probability(n_demos: int, visit_probability: float, action_probabilitie
         w, in [0, 1].
     action_probabilities : array_like, (A,)
         At most 20 of them positive.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     T = validate.integer("n_demos", n_demos, at_least=1)
     w = validate.real("visit_probability", visit_probability, at_least=0.0, at_most=1.0)

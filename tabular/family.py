@@ -31,11 +31,6 @@ def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[E
     -------
     ndarray, (L,)
         In units of reward, within rounding of `dp.expected_return` of each policy.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, or the counts another shape.
     """
     alpha, inverse_mass = _parameters(estimators)
     _check_counts(counts, mdp.policy_shape)
@@ -63,11 +58,6 @@ def family_coverages(
     -------
     ndarray, (L,)
         In [0, 1], within rounding of `coverage_where` of each policy; 0 exactly where that is 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type or shape.
     """
     alpha, inverse_mass = _parameters(estimators)
     shape = validate.rectangular("demonstrator", demonstrator).shape
@@ -101,8 +91,8 @@ def matched_alpha(alphas: ArrayLike, losses: ArrayLike, budget: float) -> float:
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is outside its range, or the budget is not kept at alpha = 0.
+    ValueError
+        If the budget is not kept at alpha = 0.
     """
     weights = validate.array("alphas", alphas, shape=(None,))
     if weights.size == 0 or weights[0] != 0.0 or weights[-1] > 1.0 or (np.diff(weights) <= 0).any():

@@ -32,11 +32,6 @@ class PolicyGradient:
     exact_critic : bool, optional
         Start V at the exact values of the pretrained policy, that is, with knowledge from outside; else at 0.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
-
     References
     ----------
     Williams, Simple statistical gradient-following algorithms, Machine Learning 8 (1992).
@@ -105,11 +100,6 @@ class BestOfN:
         N, at least 1.
     n_rollouts : int
         K, at least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
     """
 
     n_candidates: int
@@ -133,11 +123,6 @@ class OptimisticValueIteration:
         At least 0.
     batch : int, optional
         Episodes between two plans.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
 
     References
     ----------
@@ -188,11 +173,6 @@ def finetune(
     checkpoints : array_like of int, (N,)
         Numbers of episodes, increasing. A batch that is not complete there has changed nothing yet.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     start = checked_policy("policy", policy, mdp.policy_shape)
@@ -235,11 +215,6 @@ def support_optimum(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
     -------
     float
         Between J of the policy and J*, which it is for a policy that may play everything.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     start = checked_policy("policy", policy, mdp.policy_shape)
@@ -282,11 +257,6 @@ def softmax_step(policy: ArrayLike, direction: ArrayLike, step: float) -> FloatA
     ----------
     policy, direction : array_like, (H, S, A)
     step : float
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a row of the policy is not a distribution, or an argument has another shape or is not finite.
     """
     pi = validate.distribution("policy", policy, shape=(None, None, None))
     towards = validate.array("direction", direction, shape=pi.shape)
@@ -312,11 +282,6 @@ def sampled_gradient(
     n_episodes : int
         At least 1.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)

@@ -32,11 +32,6 @@ class LowerBoundFamily:
         T, at least 1.
     delta : float
         In [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
 
     n_actions: int
@@ -78,11 +73,6 @@ def least_suboptimality(family: LowerBoundFamily, coverage: float, *, randomised
     -------
     float
         xi; infinite if no estimator covers so much.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the coverage is outside its range.
     """
     gamma = validate.real("coverage", coverage, above=0.0, at_most=1.0)
     return _mixture_program(family, gamma) if randomised else _set_program(family, gamma)
@@ -169,11 +159,6 @@ def best_coverage(
     float
         In [0, 1].
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
-
     Source: R4, whose closed forms it must equal.
     """
     xi = validate.real("suboptimality", suboptimality, above=0.0)
@@ -204,11 +189,6 @@ def standing(family: LowerBoundFamily, estimator: Estimator) -> tuple[float, flo
         Largest expected loss over the demonstrators.
     coverage : float
         Largest gamma that is covered with probability 1 - delta under every demonstrator.
-
-    Raises
-    ------
-    TypeError
-        If the estimator is none.
     """
     validate.instance("estimator", estimator, Estimator)
     A, alpha, T = family.n_actions, family.rare_probability, family.n_demos

@@ -66,11 +66,6 @@ def gamma_star(
         From `LEAST_DELTA`, below 1.
     tolerance : float, optional
         Relative, above 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     delta = _delta(delta)
     unmixed = never_mixes(mdp, demonstrator)
@@ -117,11 +112,6 @@ def cell_gamma_star(
     -------
     float
         In [0, 1]; never above the true value by more than rounding, a relative 1e-12.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
 
     def probability(gamma: float) -> float:
@@ -162,11 +152,6 @@ def sampled_gamma_star(
     -------
     Interval
         Within [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     validate.instance("estimator", estimator, Estimator)
@@ -196,11 +181,6 @@ def largest_coverage(probability: Callable[[float], float], confidence: float, *
     -------
     float
         In [0, 1]; 0 if no gamma above 1e-12 is covered. Never above the true value.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
     tolerance = validate.real("tolerance", tolerance, above=0.0)

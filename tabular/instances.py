@@ -26,11 +26,6 @@ class Instance(FrozenArrays):
     name : str
     mdp : FiniteHorizonMDP
     demonstrator : array_like, (H, S, A)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the demonstrator is no policy of the process.
     """
 
     name: str
@@ -78,11 +73,6 @@ def two_bandits(epsilon: float) -> tuple[Instance, Instance]:
     ----------
     epsilon : float
         In (0, 1/8].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If epsilon is outside its range.
     """
     eps = validate.real("epsilon", epsilon, above=0.0, at_most=1 / 8)
     pi_beta = np.array([1 - 4 * eps, 2 * eps, 2 * eps])
@@ -107,11 +97,6 @@ def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instanc
         At least 2.
     n_branches : int
         k, from 1 to 60; `theory.bounds.uniform_fails.min_rare_states(T)` is enough for T demonstrations.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     eps = validate.real("epsilon", epsilon, above=0.0, below=1 / 4)
     H = validate.integer("horizon", horizon, at_least=2)
@@ -140,11 +125,6 @@ def lower_bound_family(n_actions: int, alpha: float) -> tuple[Instance, ...]:
         A, at least 2.
     alpha : float
         In (0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     A = validate.integer("n_actions", n_actions, at_least=2)
     share = validate.real("alpha", alpha, above=0.0, below=1.0)
@@ -179,11 +159,6 @@ def chain_lock(horizon: int, n_actions: int, skill: float, slip: float = 0.0) ->
         In [0, 1].
     slip : float, optional
         In [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     H = validate.integer("horizon", horizon, at_least=1)
     A = validate.integer("n_actions", n_actions, at_least=2)
@@ -215,11 +190,6 @@ def deep_sea(size: int, skill: float, slip: float = 0.0) -> Instance:
         In [0, 1].
     slip : float, optional
         In [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
 
     References
     ----------
@@ -257,11 +227,6 @@ def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -
         In [0, 1].
     temperature : float, optional
         In units of reward, above 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     side = validate.integer("side", side, at_least=2)
     slip = validate.real("slip", slip, at_least=0.0, at_most=1.0)
@@ -306,11 +271,6 @@ def funnel(horizon: int, n_branches: int, n_actions: int, detour: float = 0.2, s
         Probability of being thrown into a branch, in [0, 1].
     skill : float, optional
         In [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     H = validate.integer("horizon", horizon, at_least=2)
     B = validate.integer("n_branches", n_branches, at_least=1)
@@ -355,11 +315,6 @@ def reset_bandits(visit_probability: ArrayLike, horizon: int, n_actions: int, n_
         A, at least 2.
     n_safe : int, optional
         From 1 to A - 1; above 1 the demonstrator is stochastic.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     w = validate.distribution("visit_probability", visit_probability, shape=(None,))
     H = validate.integer("horizon", horizon, at_least=1)
@@ -398,11 +353,6 @@ def garnet(
     temperature : float, optional
         In units of reward, above 0.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type or range.
-
     References
     ----------
     Archibald, McKinnon and Thomas, On the generation of Markov decision processes, JORS 46 (1995).
@@ -432,8 +382,8 @@ def from_gymnasium(env_id: str, horizon: int, temperature: float = 0.05) -> Inst
 
     Raises
     ------
-    TypeError, ValueError
-        If the environment has no transition table, or an argument is outside its range.
+    TypeError
+        If the environment has no transition table.
     """
     env = gymnasium.make(env_id)
     try:
@@ -444,13 +394,7 @@ def from_gymnasium(env_id: str, horizon: int, temperature: float = 0.05) -> Inst
 
 
 def softmax(mdp: FiniteHorizonMDP, temperature: float) -> FloatArray:
-    """Demonstrator that plays a with probability proportional to exp(Q*_h(s, a)/temperature), (H, S, A).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the temperature (in units of reward) is not a positive number.
-    """
+    """Demonstrator that plays a with probability proportional to exp(Q*_h(s, a)/temperature), (H, S, A)."""
     temperature = validate.real("temperature", temperature, above=0.0)
     q = dp.backward_induction(mdp).action_value
     with np.errstate(over="ignore"):  # exp(-inf) is 0, as it should be

@@ -148,11 +148,6 @@ class FiniteHorizonMDP(FrozenArrays):
         reward : array_like, (H, S, A), (1, S, A) or (S, A)
         initial, horizon, reward_map
             As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for the class.
         """
         table = validate.rectangular("transitions", transitions)
         rewards = validate.rectangular("reward", reward)
@@ -254,13 +249,7 @@ class FiniteHorizonMDP(FrozenArrays):
 
 
 def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) -> FloatArray:
-    """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only where the layout demands one.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the type or shape is wrong, or a row is not a distribution; the message names the row and its sum.
-    """
+    """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only where the layout demands one."""
     raw = validate.rectangular(name, policy)
     if raw.dtype != np.float64 or raw.shape != shape:
         return validate.frozen(validate.distribution(name, raw, shape=shape))

@@ -69,11 +69,6 @@ class NarrowProcess:
         demonstrator : array_like, (H, S, A)
         n_demos : int
             T, at least 1.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has the wrong type, shape or range.
         """
         pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
         T = validate.integer("n_demos", n_demos, at_least=1)
@@ -115,11 +110,6 @@ class NarrowProcess:
         -------
         float
             In [0, 1]; absolute error about 1e-14 H.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is outside its range.
         """
         gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
         validate.instance("estimator", estimator, Estimator)
@@ -185,8 +175,8 @@ def narrow_coverage_probability(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is outside its range, or the process is not narrow (see `NarrowProcess.of`).
+    ValueError
+        If the process is not narrow (see `NarrowProcess.of`).
     """
     process = NarrowProcess.of(mdp, demonstrator, n_demos)
     if process is None:

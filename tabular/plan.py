@@ -48,11 +48,6 @@ class Plan:
         gamma, in (0, 1]; `ANY` asks for any probability above 0.
     visits, recorded : int, optional
         n_0 and k_0 so far, 0 <= k_0 <= n_0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
 
     occupancy: float
@@ -79,11 +74,6 @@ class Plan:
         ----------
         more : int
             T, at least 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `more` is not an integer of at least 0.
         """
         new, mass = _visits(validate.integer("more", more, at_least=0), self.occupancy)
         return min(1.0, max(0.0, 1.0 - float(mass @ self._misses(new))))
@@ -103,11 +93,6 @@ class Plan:
         -------
         int or None
             None where the policy never covers with this confidence, or needs more than `MAX_VISITS` visits.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `delta` is outside its range.
 
         Notes
         -----

@@ -38,11 +38,6 @@ class Estimator:
         Total mass lambda of the Dirichlet prior, above 0; infinity is uniform noise.
     name : str, optional
         For legends and tables.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
     """
 
     alpha: float
@@ -67,11 +62,6 @@ class Estimator:
         -------
         ndarray, same shape
             In [0, 1]; 1 where n = 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the visits are not non-negative integers.
         """
         n = validate.integers("visits", visits)
         share = 1.0 if math.isinf(self.prior_mass) else self.prior_mass / (n + self.prior_mass)
@@ -88,11 +78,6 @@ class Estimator:
         -------
         ndarray, (H, S, A)
             Rows are distributions; uniform where nothing was recorded.
-
-        Raises
-        ------
-        TypeError
-            If `counts` is not a `Counts`.
         """
         validate.instance("counts", counts, Counts)
         out = np.empty(counts.counts.shape)
@@ -121,13 +106,7 @@ def postbc(alpha: float, prior_mass: float) -> Estimator:
 
 
 def paper_choice(n_actions: int, horizon: int, n_demos: int) -> Estimator:
-    """PostBC with the paper's alpha = 1/max{A, H, log(HT)} and lambda = max{A, 4 log(HT)} (thm-main).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is not an integer of at least 1.
-    """
+    """PostBC with the paper's alpha = 1/max{A, H, log(HT)} and lambda = max{A, 4 log(HT)} (thm-main)."""
     alpha, prior_mass = paper_parameters(n_actions, horizon, n_demos)
     return Estimator(alpha, prior_mass, "PostBC")
 
@@ -143,10 +122,5 @@ def log_choice(n_states: int, n_actions: int, horizon: int, delta: float, alpha:
         Allowed probability of not covering, in (0, 1).
     alpha : float, optional
         In [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     return Estimator(alpha, best_prior_mass(n_states, n_actions, horizon, delta), "PostBC, lambda = L'/2")

@@ -56,11 +56,6 @@ def step_profile(
     Returns
     -------
     ndarray, (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     ratios = _log_ratios(pi_beta, checked_policy("policy", policy, mdp.policy_shape))
@@ -96,8 +91,8 @@ def trajectory_profile(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range, or the log-ratio takes more values than that.
+    ValueError
+        If the log-ratio takes more values than `max_values`.
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     ratios = _log_ratios(pi_beta, checked_policy("policy", policy, mdp.policy_shape))
@@ -158,11 +153,6 @@ def sampled_trajectory_profile(
     Returns
     -------
     low, high : ndarray, (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     _limits(thresholds)
     drawn = sample_demonstrations(mdp, demonstrator, n_trajectories, rng)
@@ -184,11 +174,6 @@ def profile_interval(log_ratios: ArrayLike, thresholds: ArrayLike, confidence: f
     Returns
     -------
     low, high : ndarray, (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     values = np.sort(np.asarray(validate.rectangular("log_ratios", log_ratios), np.float64))
     if values.ndim != 1 or np.isnan(values).any():
@@ -210,11 +195,6 @@ def log_ratios(demonstrator: ArrayLike, policy: ArrayLike, trajectories: Demonst
     demonstrator, policy : array_like, (H, S, A)
     trajectories : Demonstrations
         Actions that the demonstrator plays with positive probability; T trajectories of H steps.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("trajectories", trajectories, Demonstrations)
     shape = (trajectories.states.shape[1], trajectories.n_states, trajectories.n_actions)
@@ -235,11 +215,6 @@ def trajectory_kl(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayL
     -------
     float
         At least 0; infinite where the policy never plays an action of the demonstrator.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
 
     Notes
     -----
@@ -265,11 +240,6 @@ def rollouts_needed(success: float, delta: float) -> float:
     -------
     float
         At least 0; infinite where q = 0, and 0 where q = 1, when every rollout succeeds.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     q = validate.real("success", success, at_least=0.0, at_most=1.0)
     delta = validate.real("delta", delta, above=0.0, below=1.0)
@@ -298,11 +268,6 @@ def rollouts_from_profile(thresholds: ArrayLike, profile: ArrayLike, success: fl
     -------
     float
         Not rounded; infinite if no M leaves anything.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     M = validate.array("thresholds", thresholds, shape=(None,))
     _limits(M)
