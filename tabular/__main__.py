@@ -14,7 +14,7 @@ from tabular.audit import audit
 from tabular.audit_data import read_tally
 from tabular.audit_page import audit_text, page, plan_text
 from tabular.plan import ANY
-from tabular.policies import BC, Estimator, log_choice, postbc
+from tabular.policies import BC, MixtureEstimator, log_choice, postbc
 from theory.base.files import whole_file
 
 LEVELS = (0.01, 0.1, 0.5)
@@ -61,7 +61,7 @@ def _plan(options: argparse.Namespace) -> tuple[str, dict[str, Any], str]:
     w, p, A, n = options.occupancy, options.probability, options.actions, options.visits
     default = log_choice(options.states, A, options.horizon, options.delta, options.alpha)
     ours = default if options.prior_mass is None else postbc(options.alpha, options.prior_mass)
-    policies: dict[str, Estimator] = {"BC": BC, "PostBC": ours}
+    policies: dict[str, MixtureEstimator] = {"BC": BC, "PostBC": ours}
     levels = LEVELS if options.coverage is None else (options.coverage,)
     rows = []
     for level in levels:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabular.plan import ANY, Plan
-from tabular.policies import BC, Estimator, log_choice, paper_choice
+from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice
 from tabular.tally import Tally
 from theory.base import validate
 from theory.bounds.coverage import best_prior_mass, r3_coverage
@@ -155,7 +155,7 @@ def plan_row(
     occupancy: float,
     probability: float,
     n_actions: int,
-    policies: dict[str, Estimator],
+    policies: dict[str, MixtureEstimator],
     level: float,
     delta: float,
     visits: int = 0,
@@ -187,7 +187,12 @@ def plan_row(
 
 
 def plan_curve(
-    occupancy: float, probability: float, n_actions: int, policies: dict[str, Estimator], level: float, visits: int = 0
+    occupancy: float,
+    probability: float,
+    n_actions: int,
+    policies: dict[str, MixtureEstimator],
+    level: float,
+    visits: int = 0,
 ) -> dict[str, Any]:
     """Exact probability that the action is covered, against the number of further demonstrations.
 

@@ -1,16 +1,22 @@
 """Coverage of a demonstrator by a policy.
 
-A policy covers the demonstrator with parameter gamma if pi_hat_h(a|s) >= gamma * pi_beta_h(a|s) for all h, s, a.
-How likely a cloned policy does so is in `tabular.exact_coverage`.
+A policy pi_hat covers the demonstrator pi_beta with parameter gamma if
+
+    pi_hat_h(a|s) >= gamma * pi_beta_h(a|s)   for all h, s, a,
+
+so its coverage is the smallest ratio pi_hat/pi_beta over the actions that the demonstrator plays, and at most 1. The
+ratios are compared exactly: an absolute tolerance would give a policy that never plays an action positive coverage.
+The probability that a cloned policy covers is in `tabular.exact_coverage`.
+
 Source: the paper's definition of demonstrator action coverage.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tabular import _kernels
 from tabular.dp import reachable
-from tabular.mdp import FiniteHorizonMDP, checked_policy
+from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
 from theory.base import validate
 
 
@@ -42,7 +48,8 @@ def coverage(
         raise ValueError("mdp must be given where over='reachable'")
     else:
         included = reachable(mdp, checked_policy("demonstrator", demonstrator, mdp.policy_shape))
-    return coverage_where(policy, demonstrator, included)
+    pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
+    return _coverage(policy, pi_beta, included)
 
 
 def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLike) -> float:
@@ -57,10 +64,16 @@ def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLi
     if len(shape) != 3:
         raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
     pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
-    pi = checked_policy("policy", policy, (shape[0], shape[1], shape[2]))
     mask = np.ascontiguousarray(validate.rectangular("included", included))
     if mask.dtype != np.bool_ or mask.shape != shape[:2]:
         raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
-    mask = mask.view()
-    mask.setflags(write=False)
-    return float(_kernels.coverage(pi, pi_beta, mask))
+    return _coverage(policy, pi_beta, mask)
+
+
+def _coverage(policy: ArrayLike, pi_beta: FloatArray, mask: NDArray[np.bool_]) -> float:
+    """Coverage over a contiguous mask by a policy that is not checked yet."""
+    h, s, a = pi_beta.shape
+    pi = checked_policy("policy", policy, (h, s, a))
+    read_only = mask.view()  # of the caller's array, which must stay writable; the kernel has one signature
+    read_only.setflags(write=False)
+    return float(_kernels.coverage(pi, pi_beta, read_only))

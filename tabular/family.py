@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 from tabular import _kernels
 from tabular.counts import Counts
 from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
-from tabular.policies import Estimator
+from tabular.policies import MixtureEstimator
 from theory.base import validate
 
 
-def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[Estimator]) -> FloatArray:
+def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[MixtureEstimator]) -> FloatArray:
     """Expected returns J of the policies that several estimators clone from the same counts, exactly.
 
     Parameters
@@ -24,7 +24,7 @@ def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[E
     mdp : FiniteHorizonMDP
     counts : Counts
         Of the shape (H, S, A) of the process.
-    estimators : sequence of Estimator
+    estimators : sequence of MixtureEstimator
         L of them, at least one.
 
     Returns
@@ -40,7 +40,7 @@ def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[E
 
 
 def family_coverages(
-    counts: Counts, demonstrator: ArrayLike, included: ArrayLike, estimators: Sequence[Estimator]
+    counts: Counts, demonstrator: ArrayLike, included: ArrayLike, estimators: Sequence[MixtureEstimator]
 ) -> FloatArray:
     """Coverages of the policies that several estimators clone from the same counts.
 
@@ -51,7 +51,7 @@ def family_coverages(
     demonstrator : array_like, (H, S, A)
     included : array_like of bool, (H, S)
         Where the demonstrator must be covered.
-    estimators : sequence of Estimator
+    estimators : sequence of MixtureEstimator
         L of them, at least one.
 
     Returns
@@ -107,13 +107,13 @@ def matched_alpha(alphas: ArrayLike, losses: ArrayLike, budget: float) -> float:
     return float(weights[i - 1] + share * (weights[i] - weights[i - 1]))
 
 
-def _parameters(estimators: Sequence[Estimator]) -> tuple[FloatArray, FloatArray]:
+def _parameters(estimators: Sequence[MixtureEstimator]) -> tuple[FloatArray, FloatArray]:
     members = list(estimators)
     if not members:
         raise ValueError("estimators must hold at least one; got none")
     for i, member in enumerate(members):
-        if not isinstance(member, Estimator):
-            raise TypeError(f"estimators must hold Estimators; entry {i} is a {type(member).__name__}")
+        if not isinstance(member, MixtureEstimator):
+            raise TypeError(f"estimators must hold MixtureEstimators; entry {i} is a {type(member).__name__}")
     alpha = np.array([member.alpha for member in members])
     with np.errstate(over="ignore"):  # a prior without weight: a_n = 0
         inverse_mass = 1.0 / np.array([member.prior_mass for member in members])

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from tabular.mdp import FloatArray
-from tabular.policies import Estimator
+from tabular.policies import MixtureEstimator
 from theory.base import validate
 
 
@@ -175,13 +175,13 @@ def best_coverage(
     return low
 
 
-def standing(family: LowerBoundFamily, estimator: Estimator) -> tuple[float, float]:
+def standing(family: LowerBoundFamily, estimator: MixtureEstimator) -> tuple[float, float]:
     """Largest loss over the family of a member of the noise schedules, and the coverage that it keeps; both exact.
 
     Parameters
     ----------
     family : LowerBoundFamily
-    estimator : Estimator
+    estimator : MixtureEstimator
 
     Returns
     -------
@@ -190,7 +190,7 @@ def standing(family: LowerBoundFamily, estimator: Estimator) -> tuple[float, flo
     coverage : float
         Largest gamma that is covered with probability 1 - delta under every demonstrator.
     """
-    validate.instance("estimator", estimator, Estimator)
+    validate.instance("estimator", estimator, MixtureEstimator)
     A, alpha, T = family.n_actions, family.rare_probability, family.n_demos
     noise = float(estimator.noise_weight(T))
     k = np.arange(T + 1)

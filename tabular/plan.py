@@ -16,7 +16,7 @@ from scipy import stats
 
 from tabular.exact_coverage import required_counts, visit_law
 from tabular.mdp import FloatArray, IntArray
-from tabular.policies import Estimator
+from tabular.policies import MixtureEstimator
 from theory.base import validate
 
 ANY = 1e-300
@@ -43,7 +43,7 @@ class Plan:
         p, of the action there, in (0, 1].
     n_actions : int
         A, at least 2.
-    estimator : Estimator
+    estimator : MixtureEstimator
     level : float
         gamma, in (0, 1]; `ANY` asks for any probability above 0.
     visits, recorded : int, optional
@@ -53,7 +53,7 @@ class Plan:
     occupancy: float
     probability: float
     n_actions: int
-    estimator: Estimator
+    estimator: MixtureEstimator
     level: float
     visits: int = 0
     recorded: int = 0
@@ -65,7 +65,7 @@ class Plan:
         validate.real("level", self.level, above=0.0, at_most=1.0)
         validate.integer("visits", self.visits, at_least=0)
         validate.integer("recorded", self.recorded, at_least=0, at_most=self.visits)
-        validate.instance("estimator", self.estimator, Estimator)
+        validate.instance("estimator", self.estimator, MixtureEstimator)
 
     def coverage_probability(self, more: int) -> float:
         """P[the action is covered after T more demonstrations], exactly.

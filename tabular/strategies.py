@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from tabular.counts import Counts, Demonstrations
 from tabular.instances import Instance
 from tabular.mdp import FiniteHorizonMDP, FloatArray
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 
 GRAIN = 8
 """Probabilities are multiples of 1/GRAIN; a power of two keeps them exact."""
@@ -175,7 +175,7 @@ def counts(mdp: FiniteHorizonMDP, demonstrator: FloatArray, *, max_demos: int = 
     return demonstrations(mdp, demonstrator, max_demos=max_demos).map(Demonstrations.counts)
 
 
-def estimators(*, max_prior_mass: int = 8) -> st.SearchStrategy[Estimator]:
+def estimators(*, max_prior_mass: int = 8) -> st.SearchStrategy[MixtureEstimator]:
     """All four kinds of the family, with parameters that are exact in floating point.
 
     Parameters
@@ -185,7 +185,7 @@ def estimators(*, max_prior_mass: int = 8) -> st.SearchStrategy[Estimator]:
 
     Returns
     -------
-    SearchStrategy of Estimator
+    SearchStrategy of MixtureEstimator
     """
     alphas = st.integers(0, 8).map(lambda n: n / 8)
     masses = st.integers(1, 4 * max_prior_mass).map(lambda n: n / 4)

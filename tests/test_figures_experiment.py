@@ -16,7 +16,7 @@ from figures.exact.fig_suboptimality import slope
 from figures.exact.fig_uniform_fails import EPSILON, FAMILIES, expected_loss, family_member
 from tabular import dp, instances
 from tabular.demonstrations import sample_counts
-from tabular.policies import BC, Estimator
+from tabular.policies import BC, MixtureEstimator
 from theory.bounds.uniform_fails import value_loss
 
 
@@ -44,7 +44,7 @@ def test_the_expected_loss_on_the_trap_is_that_of_sampled_demonstrations(family)
 
 @given(st.floats(0, 1), st.integers(1, 40), st.integers(2, 30))
 def test_uniform_noise_loses_at_least_what_the_best_policy_with_its_noise_loses(alpha, n_demos, horizon):
-    loss = expected_loss(Estimator(alpha, math.inf), n_demos, horizon)
+    loss = expected_loss(MixtureEstimator(alpha, math.inf), n_demos, horizon)
     assert loss >= value_loss(alpha, EPSILON, horizon) - 1e-12
 
 

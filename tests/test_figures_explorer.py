@@ -17,7 +17,7 @@ from tabular.counts import Counts
 from tabular.exact_coverage import action_coverage_probability, required_counts, visit_law
 from tabular.instances import chain_lock, two_bandits
 from tabular.plan import ANY, Plan
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from theory.bounds.coverage import best_prior_mass
 from theory.bounds.suboptimality import expected_noise, paper_parameters, r1_bound
 
@@ -170,7 +170,7 @@ def cases(number):
 
 def expected(c):
     """The same numbers by the Python functions."""
-    estimator = Estimator(c["alpha"], float(c["mass"]))
+    estimator = MixtureEstimator(c["alpha"], float(c["mass"]))
     arguments = (c["w"], c["p"], c["A"], estimator, c["gamma"])
     plan = Plan(*arguments, c["visits"], c["recorded"])
     row = np.full(c["A"], (1 - c["p"]) / (c["A"] - 1))
@@ -250,7 +250,7 @@ def test_the_noise_alone_suffices_up_to_the_number_of_visits_that_is_said(browse
       { p: c.p, A: c.A, level: c.gamma, policy: { alpha: c.alpha, priorMass: Number(c.mass) } }))"""
     settings = list(cases(200))
     for c, n in zip(settings, browser.execute_script(script, settings), strict=True):
-        estimator = Estimator(c["alpha"], float(c["mass"]))
+        estimator = MixtureEstimator(c["alpha"], float(c["mass"]))
         row = [c["p"], *[(1 - c["p"]) / (c["A"] - 1)] * (c["A"] - 1)]
         around = [10**6] if n is None else [max(1, n), n + 1]
         needed = required_counts(around, row, estimator, c["gamma"])[:, 0]

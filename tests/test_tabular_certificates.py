@@ -12,8 +12,6 @@ from scipy import stats
 from tabular import _kernels
 from tabular.certificates import CellLaws, certified_coverage_probability
 from tabular.exact_coverage import (
-    LOG_NEGLIGIBLE,
-    TIE,
     cell_coverage_probability,
     covered_given_visits,
     required_counts,
@@ -21,6 +19,7 @@ from tabular.exact_coverage import (
     visit_law,
 )
 from tabular.instances import chain_lock, two_bandits
+from tabular.one_cell import LOG_NEGLIGIBLE, TIE
 from tabular.policies import BC, postbc
 from tabular.strategies import distributions, estimators, instances
 from theory.base import validate
@@ -122,7 +121,7 @@ REFUSED = [
     (lambda: CellLaws.of(MDP, PI, 0), ValueError, "n_demos must be at least 1; got 0"),
     (lambda: CellLaws.of(MDP, PI[0], 1), ValueError, "demonstrator must have shape (1, 1, 3); got (1, 3)"),
     (lambda: CellLaws.of(MDP, PI, 1).failure_bound(RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
-    (lambda: CellLaws.of(MDP, PI, 1).failure_bound(0.5, 0.5), TypeError, "estimator must be of type Estimator; got float"),
+    (lambda: CellLaws.of(MDP, PI, 1).failure_bound(0.5, 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got float"),
     (lambda: certified_coverage_probability(MDP, PI, 1, RULE, 2), ValueError, "gamma must be at most 1.0; got 2.0"),
     (lambda: covered_given_visits([-1], [1.0], RULE, 0.5), ValueError, "visits must be at least 0; entry (0,) is -1"),
     (lambda: visit_law(0, 0.5), ValueError, "n_demos must be at least 1; got 0"),

@@ -15,15 +15,14 @@ from tabular.coverage import coverage, coverage_where
 from tabular.exact_coverage import (
     action_coverage_probability,
     cell_coverage_probability,
-    never_mixes,
     required_counts,
     seen_probability,
-    unmixed_coverage_probability,
 )
 from tabular.instances import chain_lock, two_bandits, uniform_noise_trap
 from tabular.mdp import FiniteHorizonMDP
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances, mdps, policies
+from tabular.unmixed_coverage import never_mixes, unmixed_coverage_probability
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 GAMMAS = st.integers(1, 64).map(lambda n: n / 64)
@@ -365,7 +364,7 @@ COVERAGE_REFUSED = [
     (coverage_where, (half(3, 2, 2), half(3, 2, 2), [[True], [True, False]]), {}, ValueError, "included must be a rectangular array"),
 ]  # fmt: skip
 PAIR = [0.5, 0.5]
-RULE = Estimator(0.5, 2.0)
+RULE = MixtureEstimator(0.5, 2.0)
 PROBABILITY_REFUSED = [
     (required_counts, ([1.0], PAIR, RULE, 0.5), TypeError, "visits must hold integers; its dtype is float64"),
     (required_counts, ([-1], PAIR, RULE, 0.5), ValueError, "visits must be at least 0; entry (0,) is -1"),
@@ -375,7 +374,7 @@ PROBABILITY_REFUSED = [
     (required_counts, ([1], PAIR, RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
     (required_counts, ([1], PAIR, RULE, 1.5), ValueError, "gamma must be at most 1.0; got 1.5"),
     (required_counts, ([1], PAIR, RULE, math.nan), ValueError, "gamma must be finite; got nan"),
-    (required_counts, ([1], PAIR, 0.5, 0.5), TypeError, "estimator must be of type Estimator; got float"),
+    (required_counts, ([1], PAIR, 0.5, 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got float"),
     (action_coverage_probability, (0, 0.5, 0.5, 2, RULE, 0.5), ValueError, "n_demos must be at least 1; got 0"),
     (action_coverage_probability, (True, 0.5, 0.5, 2, RULE, 0.5), TypeError, "n_demos must be an integer; got True"),
     (action_coverage_probability, (5, 1.5, 0.5, 2, RULE, 0.5), ValueError, "visit_probability must be at most 1.0; got 1.5"),
@@ -385,7 +384,7 @@ PROBABILITY_REFUSED = [
     (action_coverage_probability, (5, 0.5, "p", 2, RULE, 0.5), TypeError, "action_probability must be a number; got 'p'"),
     (action_coverage_probability, (5, 0.5, 0.5, 1, RULE, 0.5), ValueError, "n_actions must be at least 2; got 1"),
     (action_coverage_probability, (5, 0.5, 0.5, 2, RULE, -1), ValueError, "gamma must be above 0.0; got -1.0"),
-    (action_coverage_probability, (5, 0.5, 0.5, 2, None, 0.5), TypeError, "estimator must be of type Estimator; got NoneType"),
+    (action_coverage_probability, (5, 0.5, 0.5, 2, None, 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got NoneType"),
     (cell_coverage_probability, (0, 0.5, PAIR, RULE, 0.5), ValueError, "n_demos must be at least 1; got 0"),
     (cell_coverage_probability, (5, 2, PAIR, RULE, 0.5), ValueError, "visit_probability must be at most 1.0; got 2.0"),
     (cell_coverage_probability, (5, 0.5, [1.5, -0.5], RULE, 0.5), ValueError, "action_probabilities must be non-negative; entry (1,) is -0.5"),
@@ -394,7 +393,7 @@ PROBABILITY_REFUSED = [
     (unmixed_coverage_probability, (SMALL, half(3, 2, 2), 0, RULE, 0.5), ValueError, "n_demos must be at least 1; got 0"),
     (unmixed_coverage_probability, (SMALL, half(2, 2, 2), 1, RULE, 0.5), ValueError, "demonstrator must have shape (3, 2, 2); got (2, 2, 2)"),
     (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
-    (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, "BC", 0.5), TypeError, "estimator must be of type Estimator; got str"),
+    (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, "BC", 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got str"),
     (seen_probability, (0, 0.5, PAIR), ValueError, "n_demos must be at least 1; got 0"),
     (seen_probability, (2.0, 0.5, PAIR), TypeError, "n_demos must be an integer; got 2.0"),
     (seen_probability, (5, 1.5, PAIR), ValueError, "visit_probability must be at most 1.0; got 1.5"),

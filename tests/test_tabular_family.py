@@ -11,7 +11,7 @@ from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages, family_returns, matched_alpha
 from tabular.instances import Instance, chain_lock, deep_sea, funnel, garnet, softmax
 from tabular.mdp import FiniteHorizonMDP
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from tabular.strategies import counts, estimators, instances
 
 MEMBERS = [
@@ -83,7 +83,11 @@ PI, SEEN = ONE.demonstrator, ONE.reachable
 
 REFUSALS = [
     (lambda: family_returns(ONE.mdp, DATA, []), ValueError, "estimators must hold at least one"),
-    (lambda: family_returns(ONE.mdp, DATA, [0.5]), TypeError, "estimators must hold Estimators; entry 0 is a float"),
+    (
+        lambda: family_returns(ONE.mdp, DATA, [0.5]),
+        TypeError,
+        "estimators must hold MixtureEstimators; entry 0 is a float",
+    ),
     (lambda: family_returns(ONE.mdp, DATA.counts, [BC]), TypeError, "counts must be Counts"),
     (lambda: family_returns(ONE.mdp, OTHER, [BC]), ValueError, "counts must have shape"),
     (lambda: family_coverages(DATA, PI[0], SEEN, [BC]), ValueError, r"demonstrator must have shape \(H, S, A\)"),
@@ -105,5 +109,5 @@ def test_refusals(call, error, message):
 
 def test_a_prior_without_weight_is_bc(rng):
     funnel_counts = sample_counts(ONE.mdp, PI, 5, rng)
-    both = family_returns(ONE.mdp, funnel_counts, [Estimator(1.0, 5e-324), BC])
+    both = family_returns(ONE.mdp, funnel_counts, [MixtureEstimator(1.0, 5e-324), BC])
     assert both[0] == both[1]

@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tabular.demonstrations import sample_counts
-from tabular.exact_coverage import unmixed_coverage_probability
 from tabular.family import family_coverages
 from tabular.gamma_star import GammaStar, cell_gamma_star, gamma_star, largest_coverage, sampled_gamma_star
 from tabular.instances import chain_lock, deep_sea, funnel, garnet, two_bandits, uniform_noise_trap
 from tabular.policies import BC, log_choice, paper_choice, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances
+from tabular.unmixed_coverage import unmixed_coverage_probability
 from theory.statistics.probability import quantile_interval
 
 VISIT_PROBABILITIES = st.integers(0, 8).map(lambda n: n / 8)
@@ -176,7 +176,7 @@ REFUSED = [
     (lambda: gamma_star(MDP, PI, 1, RULE, 1e-17), ValueError, "delta must be at least 1e-12; got 1e-17"),
     (lambda: cell_gamma_star(5, 2.0, [0.5, 0.5], RULE, 0.1), ValueError, "visit_probability must be at most 1.0"),
     (lambda: sampled_gamma_star(MDP, PI, 1, RULE, 0.1, **{**SAMPLE, "replicates": 0}), ValueError, "replicates must be at least 1; got 0"),
-    (lambda: sampled_gamma_star(MDP, PI, 1, None, 0.1, **SAMPLE), TypeError, "estimator must be of type Estimator; got NoneType"),
+    (lambda: sampled_gamma_star(MDP, PI, 1, None, 0.1, **SAMPLE), TypeError, "estimator must have a name and a method policy(counts); got NoneType"),
 ]  # fmt: skip
 
 

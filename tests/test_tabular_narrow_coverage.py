@@ -13,13 +13,14 @@ from numpy.testing import assert_allclose
 from tabular import _kernels
 from tabular.certificates import certified_coverage_probability
 from tabular.demonstrations import sample_counts
-from tabular.exact_coverage import cell_coverage_probability, unmixed_coverage_probability
+from tabular.exact_coverage import cell_coverage_probability
 from tabular.family import family_coverages
 from tabular.instances import Instance, chain_lock, deep_sea
 from tabular.mdp import FiniteHorizonMDP
 from tabular.narrow_coverage import MAX_DEMOS, MAX_WORK, NarrowProcess, narrow_coverage_probability
 from tabular.policies import BC, posterior, uniform_noise
 from tabular.strategies import estimators, instances
+from tabular.unmixed_coverage import unmixed_coverage_probability
 from theory.statistics.probability import clopper_pearson
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -237,7 +238,7 @@ REFUSED = [
     (LOCK, 0, RULE, 0.5, ValueError, "n_demos must be at least 1; got 0"),
     (LOCK, 5, RULE, 0.0, ValueError, "gamma must be above 0.0; got 0.0"),
     (LOCK, 5, RULE, 2, ValueError, "gamma must be at most 1.0; got 2.0"),
-    (LOCK, 5, 0.5, 0.5, TypeError, "estimator must be of type Estimator; got float"),
+    (LOCK, 5, 0.5, 0.5, TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got float"),
 ]  # fmt: skip
 
 

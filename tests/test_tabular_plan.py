@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from tabular.exact_coverage import action_coverage_probability
 from tabular.plan import ANY, Plan
-from tabular.policies import BC, Estimator, log_choice, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, log_choice, posterior, uniform_noise
 from theory.bounds.coverage import r3_coverage
 
-ESTIMATORS = [BC, posterior(4), Estimator(0.25, 2.0), uniform_noise(0.125)]
+ESTIMATORS = [BC, posterior(4), MixtureEstimator(0.25, 2.0), uniform_noise(0.125)]
 
 
 def enumerated(more, w, p, n_actions, estimator, level, visits, recorded):
@@ -110,7 +110,7 @@ def test_pure_noise_covers_always_or_never(visits):
         ({"level": 0.0}, "level must be above 0.0"),
         ({"visits": -1}, "visits must be at least 0"),
         ({"recorded": 1}, "recorded must be at most 0; got 1"),
-        ({"estimator": None}, "estimator must be of type Estimator; got NoneType"),
+        ({"estimator": None}, "estimator must be a MixtureEstimator, because only that family has a closed form; got NoneType"),
     ],
 )
 def test_a_plan_outside_its_range_is_refused(change, message):

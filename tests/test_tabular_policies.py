@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from tabular import dp, policies
 from tabular.counts import Counts
 from tabular.mdp import FiniteHorizonMDP
-from tabular.policies import BC, Estimator, log_choice, paper_choice, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice, postbc, posterior, uniform_noise
 from tabular.strategies import counts, demonstrations, distributions, estimators, instances
 
 EXACT = {"rtol": 1e-14, "atol": 1e-15}
@@ -184,15 +184,15 @@ def test_estimators_name_themselves():
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 REFUSED = [
-    (Estimator, (-0.1, 1.0), ValueError, "alpha must be at least 0.0; got -0.1"),
-    (Estimator, (1.5, 1.0), ValueError, "alpha must be at most 1.0; got 1.5"),
-    (Estimator, (math.nan, 1.0), ValueError, "alpha must be finite; got nan"),
-    (Estimator, (True, 1.0), TypeError, "alpha must be a number; got True"),
-    (Estimator, ("0.5", 1.0), TypeError, "alpha must be a number; got '0.5'"),
-    (Estimator, (0.5, 0.0), ValueError, "prior_mass must be above 0.0; got 0.0"),
-    (Estimator, (0.5, -math.inf), ValueError, "prior_mass must be above 0.0; got -inf"),
-    (Estimator, (0.5, math.nan), ValueError, "prior_mass must be a number; got nan"),
-    (Estimator, (0.5, None), TypeError, "prior_mass must be a number; got None"),
+    (MixtureEstimator, (-0.1, 1.0), ValueError, "alpha must be at least 0.0; got -0.1"),
+    (MixtureEstimator, (1.5, 1.0), ValueError, "alpha must be at most 1.0; got 1.5"),
+    (MixtureEstimator, (math.nan, 1.0), ValueError, "alpha must be finite; got nan"),
+    (MixtureEstimator, (True, 1.0), TypeError, "alpha must be a number; got True"),
+    (MixtureEstimator, ("0.5", 1.0), TypeError, "alpha must be a number; got '0.5'"),
+    (MixtureEstimator, (0.5, 0.0), ValueError, "prior_mass must be above 0.0; got 0.0"),
+    (MixtureEstimator, (0.5, -math.inf), ValueError, "prior_mass must be above 0.0; got -inf"),
+    (MixtureEstimator, (0.5, math.nan), ValueError, "prior_mass must be a number; got nan"),
+    (MixtureEstimator, (0.5, None), TypeError, "prior_mass must be a number; got None"),
     (uniform_noise, (2.0,), ValueError, "alpha must be at most 1.0; got 2.0"),
     (posterior, (-1.0,), ValueError, "prior_mass must be above 0.0; got -1.0"),
     (postbc, (-1.0, 1.0), ValueError, "alpha must be at least 0.0; got -1.0"),
@@ -222,4 +222,4 @@ def test_a_bad_argument_is_refused_by_name(function, arguments, error, message):
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.int64(1), np.array(0.5), Fraction(1, 2)])
 def test_every_kind_of_real_number_is_taken(value):
-    assert policies.Estimator(value, value).alpha == float(value)
+    assert policies.MixtureEstimator(value, value).alpha == float(value)

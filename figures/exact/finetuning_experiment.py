@@ -21,7 +21,7 @@ from tabular.counts import Counts
 from tabular.demonstrations import sample_counts
 from tabular.family import family_returns
 from tabular.instances import Instance
-from tabular.policies import BC, Estimator, paper_choice, postbc, uniform_noise
+from tabular.policies import BC, MixtureEstimator, paper_choice, postbc, uniform_noise
 from theory.base.streams import stream
 
 FloatArray = NDArray[np.float64]
@@ -142,8 +142,8 @@ def _build(name: str, quality: float, seed: int) -> Instance:
     return TASKS[name].build(quality, np.random.default_rng(seed))
 
 
-def member(instance: Instance, start: str, level: float, n_demos: int) -> Estimator:
-    """Estimator of a start: its level of noise runs from 0 (BC) to 1.
+def member(instance: Instance, start: str, level: float, n_demos: int) -> MixtureEstimator:
+    """MixtureEstimator of a start: its level of noise runs from 0 (BC) to 1.
 
     The level is alpha; the posterior alone has alpha = 1, and a level that is lambda/(lambda + A).
     """
@@ -153,7 +153,7 @@ def member(instance: Instance, start: str, level: float, n_demos: int) -> Estima
     if start == "uniform noise":
         return uniform_noise(level)
     if start == "posterior":
-        return Estimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior")
+        return MixtureEstimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior")
     return postbc(level, paper_choice(A, H, n_demos).prior_mass)
 
 
