@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks._measure import Row, compare
 from tabular import _kernels
 from tabular.gamma_star import gamma_star
-from tabular.one_cell import LOG_NEGLIGIBLE
 from tabular.instances import garnet
+from tabular.one_cell import LOG_NEGLIGIBLE
 from tabular.policies import paper_choice, uniform_noise
 from theory.statistics.probability import multinomial_box_probability
 

@@ -13,7 +13,7 @@ from tabular.advice import Question, plan_curve, plan_row
 from tabular.audit import audit
 from tabular.audit_data import read_tally
 from tabular.audit_page import audit_text, page, plan_text
-from tabular.plan import ANY
+from tabular.plan import ANY_POSITIVE
 from tabular.policies import BC, MixtureEstimator, log_choice, postbc
 from theory.base.files import whole_file
 
@@ -68,7 +68,7 @@ def _plan(options: argparse.Namespace) -> tuple[str, dict[str, Any], str]:
         needed = plan_row(w, p, A, policies, level, options.delta, n)
         needed.pop("BC, above 0")
         rows.append({"level": f"{level:g} p", "occupancy": w, "visits": n, "probability": p, "needed": needed})
-    any_at_all = plan_row(w, p, A, policies, ANY, options.delta, n)
+    any_at_all = plan_row(w, p, A, policies, ANY_POSITIVE, options.delta, n)
     any_at_all.pop("BC, above 0")
     rows.insert(0, {"level": "above 0", "occupancy": w, "visits": n, "probability": p, "needed": any_at_all})
     plan = {

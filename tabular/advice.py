@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular.plan import ANY, Plan
+from tabular.plan import ANY_POSITIVE, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice
 from tabular.tally import Tally
 from theory.base import validate
@@ -165,7 +165,7 @@ def plan_row(
     Parameters
     ----------
     occupancy, probability, n_actions, level, visits
-        As in `Plan`.
+        As in `RecordingPlan`.
     policies : dict
         Estimators by name. Those with alpha = 0 are asked for any probability above 0, too.
     delta : float
@@ -179,9 +179,9 @@ def plan_row(
     needed = {}
     for name, estimator in policies.items():
         if estimator.alpha == 0.0:
-            any_at_all = Plan(occupancy, probability, n_actions, estimator, ANY, visits)
+            any_at_all = RecordingPlan(occupancy, probability, n_actions, estimator, ANY_POSITIVE, visits)
             needed[f"{name}, above 0"] = any_at_all.demonstrations_needed(delta)
-        plan = Plan(occupancy, probability, n_actions, estimator, level, visits)
+        plan = RecordingPlan(occupancy, probability, n_actions, estimator, level, visits)
         needed[name] = plan.demonstrations_needed(delta)
     return needed
 
@@ -199,11 +199,11 @@ def plan_curve(
     Parameters
     ----------
     occupancy, probability, n_actions, level, visits
-        As in `Plan`.
+        As in `RecordingPlan`.
     policies : dict
         Estimators by name.
     """
-    plans = {name: Plan(occupancy, probability, n_actions, e, level, visits) for name, e in policies.items()}
+    plans = {name: RecordingPlan(occupancy, probability, n_actions, e, level, visits) for name, e in policies.items()}
     last = math.ceil(6.0 / (occupancy * probability))
     more = np.unique(np.linspace(0, last, 61).round().astype(np.int64)).tolist()
     return {

@@ -1,7 +1,12 @@
-"""Many policies of the family on one data set: returns in one backward pass, coverages in one pass.
+"""Many members of the family on one data set: all returns in one backward pass, all coverages in one pass.
 
-Choosing (alpha, lambda) means to try many of them on the same counts. All members mix the same two policies, BC and the
-uniform one, so nearly all the work is shared.
+Choosing (alpha, lambda) means trying many of them on the same counts. All members mix the same two policies, BC and the
+uniform one, with weights that depend on the visits n = T_h(s) alone:
+
+    V_h(s) = (1 - a_n) sum_a T_h(s,a)/n Q_h(s,a) + a_n/A sum_a Q_h(s,a),   a_n = alpha/(1 + n/lambda),
+
+so each step costs two sums for every member, and no policy is formed. Letters: alpha, lambda = prior_mass; the kernels
+take 1/lambda, which is 0 for uniform noise.
 """
 
 from collections.abc import Sequence
@@ -74,7 +79,7 @@ def family_coverages(
 
 
 def matched_alpha(alphas: ArrayLike, losses: ArrayLike, budget: float) -> float:
-    """Largest alpha up to which the loss stays within a budget, linear between the points measured.
+    """Largest alpha up to which the loss stays within a budget, linear between the measured points.
 
     Parameters
     ----------
@@ -99,6 +104,7 @@ def matched_alpha(alphas: ArrayLike, losses: ArrayLike, budget: float) -> float:
         raise ValueError(f"alphas must increase from 0 to at most 1; got {weights.tolist()}")
     loss = validate.array("losses", losses, shape=weights.shape)
     limit = validate.real("budget", budget, at_least=float(loss[0]))
+    # The first excess decides: a loss that comes back under the budget later may do so by chance.
     over = np.flatnonzero(loss > limit)
     if over.size == 0:
         return float(weights[-1])
@@ -113,9 +119,12 @@ def _parameters(estimators: Sequence[MixtureEstimator]) -> tuple[FloatArray, Flo
         raise ValueError("estimators must hold at least one; got none")
     for i, member in enumerate(members):
         if not isinstance(member, MixtureEstimator):
-            raise TypeError(f"estimators must hold MixtureEstimators; entry {i} is a {type(member).__name__}")
+            raise TypeError(
+                f"estimators must hold MixtureEstimators, because only that family has a closed form; "
+                f"entry {i} is a {type(member).__name__}"
+            )
     alpha = np.array([member.alpha for member in members])
-    with np.errstate(over="ignore"):  # a prior without weight: a_n = 0
+    with np.errstate(over="ignore"):  # the smallest masses have an infinite inverse: a_n = 0, as it should be
         inverse_mass = 1.0 / np.array([member.prior_mass for member in members])
     return validate.frozen(alpha), validate.frozen(inverse_mass)
 

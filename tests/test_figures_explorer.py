@@ -16,7 +16,7 @@ from tabular import dp
 from tabular.counts import Counts
 from tabular.exact_coverage import action_coverage_probability, required_counts, visit_law
 from tabular.instances import chain_lock, two_bandits
-from tabular.plan import ANY, Plan
+from tabular.plan import ANY_POSITIVE, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from theory.bounds.coverage import best_prior_mass
 from theory.bounds.suboptimality import expected_noise, paper_parameters, r1_bound
@@ -172,7 +172,7 @@ def expected(c):
     """The same numbers by the Python functions."""
     estimator = MixtureEstimator(c["alpha"], float(c["mass"]))
     arguments = (c["w"], c["p"], c["A"], estimator, c["gamma"])
-    plan = Plan(*arguments, c["visits"], c["recorded"])
+    plan = RecordingPlan(*arguments, c["visits"], c["recorded"])
     row = np.full(c["A"], (1 - c["p"]) / (c["A"] - 1))
     row[0] = c["p"]
     chain = chain_lock(c["H"], c["A"], 1.0)
@@ -274,11 +274,11 @@ def check_shown(browser, settings):
     data = np.zeros(chain.mdp.policy_shape, np.int64)
     data[:, 0, 0] = T
     arguments = (settings["w"], settings["p"], A)
-    ever = Plan(*arguments, BC, ANY).demonstrations_needed(settings["delta"])
+    ever = RecordingPlan(*arguments, BC, ANY_POSITIVE).demonstrations_needed(settings["delta"])
     shown = read(browser)
     assert shown["plan", "BC, above 0"] == ever
     for name, estimator in family(settings).items():
-        plan = Plan(*arguments, estimator, settings["gamma"])
+        plan = RecordingPlan(*arguments, estimator, settings["gamma"])
         loss = dp.suboptimality(chain.mdp, chain.demonstrator, estimator.policy(Counts(data)))
         assert shown["coverage", name] == pytest.approx(plan.coverage_probability(T), abs=1e-9)
         assert shown["loss", name] == pytest.approx(loss, abs=1e-9)

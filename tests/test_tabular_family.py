@@ -86,7 +86,7 @@ REFUSALS = [
     (
         lambda: family_returns(ONE.mdp, DATA, [0.5]),
         TypeError,
-        "estimators must hold MixtureEstimators; entry 0 is a float",
+        "estimators must hold MixtureEstimators, because only that family has a closed form; entry 0 is a float",
     ),
     (lambda: family_returns(ONE.mdp, DATA.counts, [BC]), TypeError, "counts must be Counts"),
     (lambda: family_returns(ONE.mdp, OTHER, [BC]), ValueError, "counts must have shape"),

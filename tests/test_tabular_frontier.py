@@ -114,7 +114,11 @@ REFUSALS = [
     (lambda: least_suboptimality(ONE, 0.0), ValueError, "coverage must be above 0"),
     (lambda: best_coverage(ONE, 0.0), ValueError, "suboptimality must be above 0"),
     (lambda: best_coverage(ONE, 0.1, tolerance=0.0), ValueError, "tolerance must be above 0"),
-    (lambda: standing(ONE, 0.3), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got float"),
+    (
+        lambda: standing(ONE, 0.3),
+        TypeError,
+        "estimator must be a MixtureEstimator, because only that family has a closed form; got float",
+    ),
 ]
 
 
