@@ -184,7 +184,7 @@ def best_coverage(
     return low
 
 
-def standing(family: LowerBoundFamily, estimator: MixtureEstimator) -> tuple[float, float]:
+def worst_loss_and_coverage(family: LowerBoundFamily, estimator: MixtureEstimator) -> tuple[float, float]:
     """Worst-case loss of an estimator over the demonstrators, and the coverage that it reaches; both exact.
 
     Parameters

@@ -1,9 +1,9 @@
 """How many more demonstrations to record until an action is covered, with a stated confidence: exact.
 
-A state with occupancy w was visited n_0 times so far, and an action that the demonstrator plays there with probability p
-was recorded k_0 times. After T more demonstrations the state was visited n_0 + n times and the action recorded
-k_0 + k times, where n ~ Bin(T, w) and, given n, k ~ Bin(n, p). The action is covered at level gamma if the cloned policy
-plays it with probability at least gamma p. With the probability of missing it given n new visits
+A state with occupancy w was visited n_0 times so far, and an action that the demonstrator plays there with probability
+p was recorded k_0 times. After T more demonstrations the state was visited n_0 + n times and the action recorded
+k_0 + k times, where n ~ Bin(T, w) and, given n, k ~ Bin(n, p). The action is covered at level gamma if the cloned
+policy plays it with probability at least gamma p. With the probability of missing it given n new visits
 
     g(n) = P[k_0 + k < m(n_0 + n)],   m(.) = smallest count that covers (`one_cell.required_counts`),
 
@@ -134,13 +134,11 @@ class RecordingPlan:
 
     def _misses(self, new: IntArray) -> FloatArray:
         """g(n): probability that the action is not covered given n new visits."""
-        needed = (
-            one_cell.required_counts(self.visits + new, self._row, self.estimator, self.level)[:, 0] - self.recorded
-        )
-        return np.asarray(stats.binom.cdf(needed - 1, new, self.probability), np.float64)
+        needed = one_cell.required_counts(self.visits + new, self._row, self.estimator, self.level)[:, 0]
+        return np.asarray(stats.binom.cdf(needed - self.recorded - 1, new, self.probability), np.float64)
 
     def _later_misses(self, delta: float) -> tuple[FloatArray, FloatArray, float] | None:
-        """g(0..N), the largest of its later values, and a bound far below delta on g beyond N; None if N is too large."""
+        """g(0..N), the largest of its later values, and a bound on g beyond N far below delta; None for too large N."""
         size = _CHUNK
         while size <= MAX_VISITS:
             tail = self._tail(size)

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from tabular import _finetune_kernels, dp
 from tabular.finetune import (
     PPO,
-    BestOfN,
+    BestOfNLearner,
     NaturalPolicyGradient,
     OptimisticValueIteration,
     PolicyGradient,
@@ -33,7 +33,7 @@ LEARNERS = [
     PolicyGradient(0.5, batch=2, exact_critic=True),
     NaturalPolicyGradient(0.5, batch=2),
     PPO(0.5, batch=2, epochs=3),
-    BestOfN(3, 1),
+    BestOfNLearner(3, 1),
     OptimisticValueIteration(0.1, batch=2),
 ]
 SOFTMAX = LEARNERS[:4]
@@ -237,11 +237,13 @@ def test_behavioral_cloning_that_missed_the_best_action_never_finds_it():
 
 def test_best_of_three_opens_a_lock_where_each_of_three_draws_holds_the_key():
     mdp = lock().mdp
-    found = finetune(mdp, uniform(mdp), BestOfN(3, 1), [1500], np.random.default_rng(2)).returns[-1]
+    found = finetune(mdp, uniform(mdp), BestOfNLearner(3, 1), [1500], np.random.default_rng(2)).returns[-1]
     assert found == pytest.approx((7 / 8) ** 3, abs=1e-12)  # of two actions, three draws hold the right one
 
 
-@pytest.mark.parametrize("learner", [*LEARNERS[2:4], BestOfN(16, 1), LEARNERS[5]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "learner", [*LEARNERS[2:4], BestOfNLearner(16, 1), LEARNERS[5]], ids=lambda one: type(one).__name__
+)
 def test_a_lock_of_three_steps_is_opened(learner):
     mdp = lock().mdp
     assert finetune(mdp, uniform(mdp), learner, [1500], np.random.default_rng(2)).returns[-1] >= 0.8
@@ -346,8 +348,8 @@ def test_a_draw_never_falls_beyond_a_row():
         (lambda: PolicyGradient(1.0, exact_critic=2), "exact_critic"),
         (lambda: PPO(1.0, epochs=0), "epochs"),
         (lambda: PPO(1.0, clip=1.0), "clip"),
-        (lambda: BestOfN(0, 1), "n_candidates"),
-        (lambda: BestOfN(1, 0), "n_rollouts"),
+        (lambda: BestOfNLearner(0, 1), "n_candidates"),
+        (lambda: BestOfNLearner(1, 0), "n_rollouts"),
         (lambda: OptimisticValueIteration(-1.0), "bonus"),
     ],
 )

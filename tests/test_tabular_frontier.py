@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from tabular.exact_coverage import cell_coverage_probability
-from tabular.frontier import LowerBoundFamily, best_coverage, least_suboptimality, standing
+from tabular.frontier import LowerBoundFamily, best_coverage, least_suboptimality, worst_loss_and_coverage
 from tabular.policies import BC, posterior, uniform_noise
 from tabular.strategies import estimators
 from theory.bounds.lower_bound import deterministic_frontier, randomised_frontier
@@ -62,7 +62,7 @@ FAMILIES = st.builds(
 
 @given(FAMILIES, estimators())
 def test_where_an_estimator_stands_is_what_its_cells_say(family, estimator):
-    loss, gamma = standing(family, estimator)
+    loss, gamma = worst_loss_and_coverage(family, estimator)
     A, alpha = family.n_actions, family.rare_probability
     first, second = np.eye(A)[0], (1 - alpha) * np.eye(A)[0] + alpha * np.eye(A)[1]
 
@@ -79,19 +79,19 @@ def test_where_an_estimator_stands_is_what_its_cells_say(family, estimator):
 
 @given(FAMILIES, estimators())
 def test_nobody_stands_above_the_frontier(family, estimator):
-    loss, gamma = standing(family, estimator)
+    loss, gamma = worst_loss_and_coverage(family, estimator)
     if (1 - family.rare_probability) ** family.n_demos > family.delta:
         closed = deterministic_frontier(loss, family.n_actions, family.rare_probability)
         assert gamma <= closed * (1 + 1e-9) + 1e-12
 
 
 def test_bc_stands_at_the_origin():
-    assert standing(LowerBoundFamily(4, 0.05, 5, 0.1), BC) == (0.0, 0.0)
+    assert worst_loss_and_coverage(LowerBoundFamily(4, 0.05, 5, 0.1), BC) == (0.0, 0.0)
 
 
 def test_uniform_noise_and_the_posterior_of_one_weight_stand_at_one_point():
     family = LowerBoundFamily(4, 0.05, 12, 0.1)
-    one, other = standing(family, posterior(4.0)), standing(family, uniform_noise(0.25))
+    one, other = worst_loss_and_coverage(family, posterior(4.0)), worst_loss_and_coverage(family, uniform_noise(0.25))
     assert one == pytest.approx(other, rel=1e-12)
 
 
@@ -115,7 +115,7 @@ REFUSALS = [
     (lambda: best_coverage(ONE, 0.0), ValueError, "suboptimality must be above 0"),
     (lambda: best_coverage(ONE, 0.1, tolerance=0.0), ValueError, "tolerance must be above 0"),
     (
-        lambda: standing(ONE, 0.3),
+        lambda: worst_loss_and_coverage(ONE, 0.3),
         TypeError,
         "estimator must be a MixtureEstimator, because only that family has a closed form; got float",
     ),

@@ -323,7 +323,7 @@ COUNTS_REFUSED = [
     (np.zeros((0, 2, 2), int), ValueError, "counts must have at least one step, state and action; got shape (0, 2, 2)"),
     (np.zeros((1, 2, 0), int), ValueError, "counts must have at least one step, state and action; got shape (1, 2, 0)"),
     (np.zeros((2, 2, 2), int), ValueError, "counts must hold at least one trajectory; all are 0"),
-    ([[[1, 2]], [[2, 2]]], ValueError, "counts must hold as many pairs in each step; step 0 has 3, step 1 4"),
+    ([[[1, 2]], [[2, 2]]], ValueError, "counts must hold the same number of pairs in each step; step 0 has 3, step 1 4"),
     ([[[1, -1]]], ValueError, "counts must be at least 0; entry (0, 0, 1) is -1"),
     ([[[2**62, 2**62]]], ValueError, "counts must hold fewer than 2^63 pairs in each step"),
     ([[[1], [2, 3]]], ValueError, "counts must be a rectangular array"),

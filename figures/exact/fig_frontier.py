@@ -12,7 +12,7 @@ from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.counts import Counts
-from tabular.frontier import LowerBoundFamily, best_coverage, standing
+from tabular.frontier import LowerBoundFamily, best_coverage, worst_loss_and_coverage
 from tabular.policies import BC, MixtureEstimator, posterior
 from theory.bounds import lower_bound
 from theory.bounds.coverage import best_prior_mass
@@ -88,8 +88,8 @@ def frontier(cell: Cell, rng: np.random.Generator) -> Arrays:
                 [lower_bound.deterministic_frontier(x, A, rare) for x in losses],
             ]
         ),
-        "members": np.array([standing(family, m) for m in members]).reshape(len(SCHEDULES), -1, 2),
-        "named": np.array([standing(family, m) for m in named]),
+        "members": np.array([worst_loss_and_coverage(family, m) for m in members]).reshape(len(SCHEDULES), -1, 2),
+        "named": np.array([worst_loss_and_coverage(family, m) for m in named]),
         "hellinger": np.array([change_of_measure(family, m) for m in named]),
     }
 

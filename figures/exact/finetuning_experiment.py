@@ -68,7 +68,7 @@ LEARNERS: dict[str, tuple[Callable[[float], finetune.Learner], tuple[float, ...]
     "policy gradient, exact critic": (lambda step: finetune.PolicyGradient(step, exact_critic=True), (0.5, 2.0, 8.0)),
     "PPO": (lambda step: finetune.PPO(step, epochs=4), (0.5, 2.0, 8.0)),
     "optimistic planning": (finetune.OptimisticValueIteration, (0.01, 0.05, 0.25)),
-    "Best-of-16": (lambda _: finetune.BestOfN(16, 5), (1.0,)),
+    "Best-of-16": (lambda _: finetune.BestOfNLearner(16, 5), (1.0,)),
 }
 """Each learner by its step size (or bonus), and the sizes that every start may choose from."""
 
