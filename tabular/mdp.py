@@ -7,7 +7,7 @@ is paid r_h(s_h, a_h) and moves to s_{h+1} ~ P_h(.|s_h, a_h). The return of a po
 
 Letters and arrays (steps start at 0 in the code, so P_1 is at index 0):
 
-    P_h(.|s,a)   successors, probabilities   (K, S, A, D)   lists of at most D next states; K = H, or K = 1 if stationary
+    P_h(.|s,a)   successors, probabilities   (K, S, A, D): D next states at most; K = H, or K = 1 if stationary
     r_h(s,a)     reward                      (H, S, A) or (1, S, A), in [0, 1]
     P_0          initial                     (S,)
     pi_h(a|s)    a policy                    (H, S, A), rows are distributions

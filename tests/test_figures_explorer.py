@@ -13,9 +13,10 @@ from figures.look.style import contrast, legible
 from figures.pages import explorer
 from figures.pages.explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
 from tabular import dp
+from tabular.constructions import two_bandits
 from tabular.counts import Counts
 from tabular.exact_coverage import action_coverage_probability, required_counts, visit_law
-from tabular.instances import chain_lock, two_bandits
+from tabular.instances import chain_lock
 from tabular.plan import ANY_POSITIVE, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from theory.bounds.coverage import best_prior_mass

@@ -11,6 +11,7 @@ from scipy import stats
 
 from tabular import _kernels
 from tabular.certificates import CellLaws, certified_coverage_probability
+from tabular.constructions import two_bandits
 from tabular.exact_coverage import (
     cell_coverage_probability,
     covered_given_visits,
@@ -18,7 +19,7 @@ from tabular.exact_coverage import (
     seen_probability,
     visit_law,
 )
-from tabular.instances import chain_lock, two_bandits
+from tabular.instances import chain_lock
 from tabular.one_cell import LOG_NEGLIGIBLE, TIE
 from tabular.policies import BC, postbc
 from tabular.strategies import distributions, estimators, instances

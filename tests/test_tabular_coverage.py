@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
+from tabular.constructions import two_bandits, uniform_noise_trap
 from tabular.counts import Counts
 from tabular.coverage import coverage, coverage_where
 from tabular.exact_coverage import (
@@ -18,7 +19,7 @@ from tabular.exact_coverage import (
     required_counts,
     seen_probability,
 )
-from tabular.instances import chain_lock, two_bandits, uniform_noise_trap
+from tabular.instances import chain_lock
 from tabular.mdp import FiniteHorizonMDP
 from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances, mdps, policies

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import _finetune_kernels, dp
+from tabular.constructions import two_bandits
 from tabular.finetune import (
     PPO,
     BestOfNLearner,
@@ -24,7 +25,7 @@ from tabular.finetune import (
     softmax_step,
     support_optimum,
 )
-from tabular.instances import chain_lock, garnet, two_bandits
+from tabular.instances import chain_lock, garnet
 from tabular.mdp import FiniteHorizonMDP
 from tabular.strategies import mdps, policies
 

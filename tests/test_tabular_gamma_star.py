@@ -10,10 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tabular.constructions import two_bandits, uniform_noise_trap
 from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages
 from tabular.gamma_star import GammaStar, cell_gamma_star, gamma_star, largest_coverage, sampled_gamma_star
-from tabular.instances import chain_lock, deep_sea, funnel, garnet, two_bandits, uniform_noise_trap
+from tabular.instances import chain_lock, deep_sea, funnel, garnet
 from tabular.policies import BC, log_choice, paper_choice, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances
 from tabular.unmixed_coverage import unmixed_coverage_probability

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
+from tabular.constructions import lower_bound_family, two_bandits, uniform_noise_trap
 from tabular.instances import (
     Instance,
     chain_lock,
@@ -18,11 +19,8 @@ from tabular.instances import (
     funnel,
     garnet,
     grid,
-    lower_bound_family,
     reset_bandits,
     softmax,
-    two_bandits,
-    uniform_noise_trap,
 )
 from tabular.strategies import mdps
 from theory.bounds.uniform_fails import min_rare_states

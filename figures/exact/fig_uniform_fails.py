@@ -12,8 +12,8 @@ from scipy import stats
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
+from tabular.constructions import uniform_noise_trap
 from tabular.gamma_star import gamma_star
-from tabular.instances import uniform_noise_trap
 from tabular.policies import MixtureEstimator
 from theory.bounds import coverage as coverage_theory
 from theory.bounds import suboptimality, uniform_fails

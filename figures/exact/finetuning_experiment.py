@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
-from tabular import finetune, instances
+from tabular import constructions, finetune, instances
 from tabular.counts import Counts
 from tabular.demonstrations import sample_counts
 from tabular.family import family_returns
@@ -50,7 +50,7 @@ class Task:
 
 
 TASKS = {
-    "B.1 bandit": Task(lambda eps, _: instances.two_bandits(eps)[0], EPSILON, 5, 1000),
+    "B.1 bandit": Task(lambda eps, _: constructions.two_bandits(eps)[0], EPSILON, 5, 1000),
     "funnel": Task(lambda skill, _: instances.funnel(50, 6, 3, detour=0.05, skill=skill), 0.5, 200, 120_000),
     "DeepSea": Task(lambda skill, _: instances.deep_sea(10, skill), 0.8, 10, 10_000),
     "deterministic lock": Task(lambda skill, _: instances.chain_lock(10, 4, skill), 1.0, 10, 3000),

@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from figures.lessons._show import show
 from figures.look import palette
 from tabular import dp
+from tabular.constructions import two_bandits
 from tabular.coverage import coverage
 from tabular.demonstrations import sample_counts
-from tabular.instances import two_bandits
 from tabular.plan import RecordingPlan
 from tabular.policies import BC, postbc
 from theory.bounds import bc_fails
