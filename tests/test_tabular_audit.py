@@ -124,6 +124,30 @@ def test_one_episode_holds_nothing_out(tmp_path):
     json.dumps(as_json(report), allow_nan=False)
 
 
+KEYS = {
+    "data": "episodes rows horizon states_found states_stated largest_number_of_actions actions_stated stationary cells "
+    "folds",
+    "visits": "classes all steps rows by_step",
+    "zero": "zero unseen steps zero_by_step",
+    "good_turing": "cells actions",
+    "recommendation": "delta tolerated_loss lambda any_process estimate upper",
+    "plan": "unit delta level alpha_shown alpha_tolerated rows curve",
+}
+
+
+def test_the_json_of_an_audit_has_the_keys_that_others_read(tmp_path):
+    written = as_json(audit(tally_of(tmp_path, FOUR), Question()))
+    assert list(written) == ["schema", "data", "visits", "zero", "good_turing", "likelihood", "recommendation", "plan"]
+    for part, keys in KEYS.items():
+        assert list(written[part]) == keys.split()
+    likelihood = "policy alpha lambda mean interval minus_infinity impossible mean_of_possible"
+    assert {tuple(entry) for entry in written["likelihood"]} == {tuple(likelihood.split())}
+    assert list(written["plan"]["rows"][0]) == ["cell", "visits", "occupancy", "probability", "needed"]
+    assert list(written["plan"]["curve"]) == ["occupancy", "probability", "visits", "more", "covered"]
+    assert list(written["recommendation"]["upper"]) == ["loss_of_bc", "alpha", "loss", "gamma"]
+    assert list(written["zero"]["zero"]) == ["mean", "interval"]
+
+
 def test_numbers_of_actions_by_state_count(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("episode,step,state,action,n_actions\n0,0,a,u,5\n1,0,b,u,2\n")
