@@ -5,7 +5,8 @@
 where each term is exact: n ~ Bin(T, w_h(s)) visits, and given n multinomial recordings with the demonstrator's actions
 p = pi_beta_h(.|s). Cells with the same w and the same p in any order fail alike, and are computed once.
 
-Letters: T = n_demos, w = visit_probability, p = action_probabilities, gamma = coverage asked for. All of it is ours.
+Letters: T = n_demos, w = visit_probability, p = action_probabilities, gamma = coverage asked for.
+Source: the companion.
 """
 
 from dataclasses import dataclass

@@ -175,7 +175,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
                 )
             if doubled := [name for name in CSV_COLUMNS if header.count(name) > 1]:
                 raise ValueError(f"{path.name}, line 1: column {doubled[0]!r} appears twice")
-            places = [header.index(name) for name in CSV_COLUMNS]
+            columns = [header.index(name) for name in CSV_COLUMNS]
             for row in reader:
                 if not row:
                     continue
@@ -183,9 +183,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
                     raise ValueError(
                         f"{path.name}, line {reader.line_num}: {len(header)} fields expected, {len(row)} found"
                     )
-                if not all(_INTEGER.fullmatch(row[place]) for place in places):
+                if not all(_INTEGER.fullmatch(row[column]) for column in columns):
                     raise ValueError(f"{path.name}, line {reader.line_num}: {row} are not all integers")
-                values = [int(row[place]) for place in places]
+                values = [int(row[column]) for column in columns]
                 if min(values) < 0:
                     raise ValueError(f"{path.name}, line {reader.line_num}: {row} has a negative number")
                 yield reader.line_num, values

@@ -142,7 +142,7 @@ def reachable(mdp: FiniteHorizonMDP, policy: ArrayLike) -> np.ndarray[tuple[int,
     return validate.frozen(visited)
 
 
-def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayLike) -> float:
+def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, cells: ArrayLike) -> float:
     """Probability that a trajectory of the policy is in at least one of the given (h, s).
 
     Parameters
@@ -150,18 +150,18 @@ def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayL
     mdp : FiniteHorizonMDP
     policy : array_like, (H, S, A)
         Rows are distributions.
-    places : array_like of bool, (H, S)
+    cells : array_like of bool, (H, S)
 
     Returns
     -------
     float
-        In [0, 1]; one minus the probability of never being there, so small values carry an absolute error of 1e-15 H.
+        In [0, 1]; computed as 1 minus the probability of meeting none, so its absolute error is about 1e-15 H.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
-    mask = validate.rectangular("places", places)
+    mask = validate.rectangular("cells", cells)
     if mask.dtype != np.bool_ or mask.shape != pi.shape[:2]:
-        raise ValueError(f"places must be boolean of shape {pi.shape[:2]}; got {mask.dtype} of shape {mask.shape}")
+        raise ValueError(f"cells must be boolean of shape {pi.shape[:2]}; got {mask.dtype} of shape {mask.shape}")
     # A trajectory that meets the mask stops, and one that never does earns 1 in the last step: J is the probability
     # of never meeting it.
     passing = validate.frozen(np.where(mask[..., None], 0.0, pi))

@@ -7,7 +7,7 @@ actions are multinomial with the demonstrator's probabilities p. A member of the
     P[covered] = sum_n P[Bin(T, w) = n] P[Mult(n, p) >= m(n)],   m_a(n) = smallest K_a that covers.
 
 Whole processes are in `unmixed_coverage` and `narrow_coverage` (exact) and in `certificates` (a lower bound); what is
-computed here without checks is in `one_cell`. All of it is ours.
+computed here without checks is in `one_cell`. Source: the companion.
 """
 
 import math

@@ -13,7 +13,8 @@ the transform of f_{h+1} over the roots of unity z is
 and an inverse FFT gives f_{h+1}. `moves` is the number of trajectories that a cell sends to the first next state: an
 action with probability q of leading there contributes (1 - q + q z) for each of its recordings.
 
-Letters: T = n_demos, A = n_actions, w = occupancy, p = the demonstrator's actions, q = to_first. All of it is ours.
+Letters: T = n_demos, A = n_actions, w = occupancy, p = the demonstrator's actions, q = to_first.
+Source: the companion.
 """
 
 from dataclasses import dataclass

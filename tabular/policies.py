@@ -14,7 +14,7 @@ finetuning) takes any `PolicyEstimator`; what needs a_n in closed form (exact co
 
 Letters: alpha = weight of the posterior, lambda = prior_mass, a_n = noise weight (`theory.bounds.family`).
 
-Source: the paper's table of policies; the common form is ours (R1).
+Source: the paper's table of policies; the companion for the common form (R1).
 """
 
 import math

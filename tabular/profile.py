@@ -14,7 +14,7 @@ The profile of steps is exact. That of trajectories is exact where the log-ratio
 sampled, with intervals. Both take any policy.
 
 Letters: M = thresholds, pi_beta = demonstrator, pi_hat = policy, tau = a trajectory.
-Source: Chen et al., The Coverage Principle (2025), for the profile; the rest is ours, beside R6.4.
+Source: Chen et al., The Coverage Principle (2025), for the profile; the companion for the rest, beside R6.4.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for processes, policies, demonstrations and estimators, to test bounds on (yours, too).
+"""Hypothesis strategies for processes, policies, demonstrations and estimators, for tests of bounds, also your own.
 
 Probabilities and rewards are multiples of 1/8 by default: rows then sum to exactly 1 in floating point, and
 `fractions.Fraction` of every entry is the number itself, so that an oracle can be exact. Everything shrinks towards one
@@ -18,7 +18,7 @@ GRAIN = 8
 """Probabilities are multiples of 1/GRAIN; a power of two keeps them exact."""
 
 _CHOICES = 12
-"""A multiple of 1, 2, 3 and 4, so that a choice among so few is even."""
+"""A multiple of 1, 2, 3 and 4, so that a choice among up to four is uniform."""
 
 
 def distributions(shape: tuple[int, ...], size: int, *, grain: int = GRAIN) -> st.SearchStrategy[FloatArray]:
@@ -125,7 +125,7 @@ def instances(
 def demonstrations(
     draw: st.DrawFn, mdp: FiniteHorizonMDP, demonstrator: FloatArray, *, max_demos: int = 6
 ) -> Demonstrations:
-    """Demonstrations that have positive probability. They are chosen, not sampled: their law means nothing.
+    """Demonstrations that have positive probability. They are chosen, not sampled from the demonstrator's law.
 
     Parameters
     ----------

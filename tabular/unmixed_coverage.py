@@ -7,8 +7,8 @@ cells are independent:
     P[covered] = sum_n P[Mult(T, P_0) = n] prod_i prod_h P[cell (h, s_i(h)) covered | n_i visits].
 
 A multinomial is independent Poisson variables of means T P_0(i), given that they sum to T; so the sum over n is a
-convolution over i of Poisson masses times the products over h, divided by the Poisson mass of the total T. All of it
-is ours.
+convolution over i of Poisson masses times the products over h, divided by the Poisson mass of the total T. Source:
+the companion.
 """
 
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ def tally_of(tmp_path, episodes, n_actions=3, n_folds=10):
 FOUR = [[(0, 0), (1, 1)], [(0, 0), (1, 2)], [(0, 1), (2, 0)], [(0, 2), (1, 1)]]
 
 
-def test_shares_of_visits_by_hand(tmp_path):
+def test_visit_shares_equal_a_count_by_hand(tmp_path):
     tally = tally_of(tmp_path, FOUR)
     shares = visit_shares(tally, tally)
     assert shares.classes == ["1", "2-4", "5-19", "20+"]
@@ -51,7 +51,7 @@ def test_shares_of_visits_by_hand(tmp_path):
     assert pooled.steps == [0, 1, 2, 3, 4]
 
 
-def test_with_pooled_steps_a_row_sits_in_its_state(tmp_path):
+def test_with_pooled_steps_a_row_counts_the_visits_of_its_state_over_all_steps(tmp_path):
     tally = tally_of(tmp_path, [[(0, 0)] * 4, [(1, 0), (0, 0)]])
     shares = visit_shares(tally, tally.without_steps())  # state 0: 5 visits; state 1: 1
     assert shares.by_step[0] == [0.5, 0, 0.5, 0]
@@ -116,7 +116,7 @@ def test_the_interval_is_students_over_folds_of_equal_size(tmp_path):
     assert (low, high) == pytest.approx((max(0.0, wanted.low), min(1.0, wanted.high)))
 
 
-def test_one_episode_holds_nothing_out(tmp_path):
+def test_with_one_episode_nothing_is_estimated_by_holding_out(tmp_path):
     tally = tally_of(tmp_path, FOUR[:1])
     assert zero_estimates(tally) is None
     assert held_out_likelihood(tally, "BC", 0.0, 1.0).mean is None
@@ -203,7 +203,7 @@ def test_pooled_steps_have_no_guarantee(tmp_path):
     assert report.data.cells == 3
 
 
-def test_a_row_of_a_plan_asks_bc_for_anything_at_all_too():
+def test_a_row_of_a_plan_also_shows_when_bc_gives_the_action_any_probability():
     action = UnrecordedAction(occupancy=0.1, probability=0.2, n_actions=4, visits=2)
     row = needed_with_any(action, {"BC": BC, "posterior": posterior(4)}, 0.3, 0.1)
     assert list(row) == ["BC, above 0", "BC", "posterior"]
@@ -224,7 +224,7 @@ def test_a_question_outside_its_range_is_refused(arguments, message):
         Question(**arguments)
 
 
-def test_an_audit_that_makes_no_sense_is_refused(tmp_path):
+def test_an_audit_with_too_few_states_or_one_action_is_refused(tmp_path):
     tally = tally_of(tmp_path, FOUR)
     with pytest.raises(ValueError, match="n_states must be at least 3, the number found in the data; got 2"):
         audit(tally, Question(n_states=2))
@@ -237,7 +237,7 @@ def test_an_audit_that_makes_no_sense_is_refused(tmp_path):
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def test_two_audits_write_the_same_bytes(tmp_path, capsys):
+def test_two_audits_of_the_same_data_write_the_same_bytes(tmp_path, capsys):
     data = csv_of(tmp_path, FOUR * 10)
     for out in ("a", "b"):
         assert command.main(["audit", str(data), "--actions", "3", "--out", str(tmp_path / out)]) == 0
@@ -271,7 +271,7 @@ def test_shares_are_printed_for_all_rows_and_for_blocks_of_steps(tmp_path):
     ]
 
 
-def test_minus_infinity_is_said(tmp_path, capsys):
+def test_the_text_says_where_a_likelihood_is_minus_infinity(tmp_path, capsys):
     assert command.main(["audit", str(csv_of(tmp_path, FOUR)), "--actions", "3", "--out", str(tmp_path / "o")]) == 0
     assert "BC                                        minus infinity" in capsys.readouterr().out
 

@@ -74,7 +74,7 @@ def test_a_million_demonstrations_agree_with_the_closed_form():
 
 
 @given(st.integers(1, 30), GAMMAS, estimators())
-def test_bounded_cells_lose_nothing(n_demos, gamma, rule):
+def test_bounding_instead_of_computing_small_failures_changes_a_certificate_by_at_most_1e_12(n_demos, gamma, rule):
     lock = chain_lock(4, 3, 0.75, slip=0.125)
     pairs = zip(lock.occupancy.sum(axis=2)[lock.reachable], lock.demonstrator[lock.reachable], strict=True)
     exact = sum(1 - cell_coverage_probability(n_demos, min(1.0, float(w)), p, rule, gamma) for w, p in pairs)
@@ -111,7 +111,7 @@ def test_bounds_enclose_the_failure_of_a_cell(n_demos, w, p, rule, gamma):
 
 
 @given(GAMMAS, GAMMAS, estimators())
-def test_more_coverage_fails_no_less(one, other, rule):
+def test_the_failure_bound_does_not_fall_with_the_coverage_asked_for(one, other, rule):
     laws = CellLaws.of(chain_lock(3, 3, 0.75).mdp, chain_lock(3, 3, 0.75).demonstrator, 12)
     assert laws.failure_bound(rule, min(one, other)) <= laws.failure_bound(rule, max(one, other)) + 1e-12
 

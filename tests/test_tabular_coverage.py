@@ -104,7 +104,7 @@ def test_an_empty_mask_is_covered_entirely(drawn):
 
 
 @given(with_policies(2), st.randoms(use_true_random=False))
-def test_coverage_does_not_know_the_order_of_states_and_actions(drawn, random):
+def test_coverage_does_not_depend_on_the_order_of_states_and_actions(drawn, random):
     _, pi, pi_beta = drawn
     s, a = list(range(pi.shape[1])), list(range(pi.shape[2]))
     random.shuffle(s)
@@ -156,7 +156,7 @@ def test_required_counts_separate_the_policies_that_cover(alpha, mass, gamma, n,
 @given(st.integers(1, 200), st.integers(0, 200))
 @example(100, 7)  # 100 * 0.07 is above 7 in floating point
 @example(10, 10)
-def test_a_share_that_is_met_exactly_is_met_whatever_the_rounding(n, k):
+def test_a_count_that_reaches_the_threshold_exactly_covers_whatever_the_rounding(n, k):
     k = min(k, n)
     assert required_counts([n], [k / n, 1 - k / n], BC, 1.0)[0, 0] == k
 
@@ -236,14 +236,14 @@ def test_a_cell_is_covered_no_more_often_than_each_action_and_no_less_than_their
 @example(1000, 1e-306, np.array([0.5, 0.5]), BC, 0.25, 0.5)
 @example(1000, 1.0, np.array([1e-306, 1.0]), BC, 0.25, 0.5)
 @example(1000, 1.0, np.array([1.0, 2.3e-308]), BC, 0.25, 0.5)
-def test_asking_for_more_coverage_never_makes_it_likelier(n_demos, w, row, rule, one, other):
+def test_cell_coverage_probability_does_not_grow_with_gamma(n_demos, w, row, rule, one, other):
     small, large = sorted([one, other])
     easy, hard = (cell_coverage_probability(n_demos, w, row, rule, gamma) for gamma in (small, large))
     assert 0 <= hard <= easy + 1e-12 <= 1 + 1e-12
 
 
 @given(st.integers(1, 30), st.floats(0, 1), rows(), st.randoms(use_true_random=False))
-def test_probabilities_do_not_know_the_order_of_the_actions(n_demos, w, row, random):
+def test_cell_coverage_does_not_depend_on_the_order_of_the_actions(n_demos, w, row, random):
     shuffled = row.tolist()
     random.shuffle(shuffled)
     rule = posterior(1.5)
@@ -258,7 +258,7 @@ def test_probabilities_do_not_know_the_order_of_the_actions(n_demos, w, row, ran
 @pytest.mark.parametrize(
     ("n_demos", "w"), [(10**12, 1e-12), (10**12, 3e-13), (10**15, 1e-15), (10**6, 1e-4), (50, 0.3)]
 )
-def test_rare_cells_and_many_demonstrations_keep_their_digits(n_demos, w):
+def test_cell_coverage_is_accurate_for_rare_cells_and_many_demonstrations(n_demos, w):
     unvisited, one_missed = oracles.power_of_complement(w, n_demos), oracles.power_of_complement(w / 2, n_demos)
     truth = unvisited + 1 - 2 * one_missed + unvisited
     assert_allclose(seen_probability(n_demos, w, [0.5, 0.5]), truth, rtol=1e-12)
@@ -319,7 +319,7 @@ def test_coverage_of_the_papers_constructions_is_that_of_all_their_data_sets(rul
 
 
 @given(st.integers(1, 12), rows(), estimators(), GAMMAS)
-def test_a_process_of_one_cell_is_that_cell(n_demos, row, rule, gamma):
+def test_a_process_of_one_cell_is_covered_as_that_cell_is(n_demos, row, rule, gamma):
     A = row.size
     mdp = FiniteHorizonMDP(np.zeros((1, 1, A, 1), int), np.ones((1, 1, A, 1)), np.zeros((1, 1, A)), [1.0], 1)
     found = unmixed_coverage_probability(mdp, row[None, None], n_demos, rule, gamma)

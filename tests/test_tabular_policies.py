@@ -185,21 +185,21 @@ def test_bc_visits_as_the_demonstrations_did_where_dynamics_and_start_are_fixed(
 
 @given(st.integers(1, 20), st.integers(1, 300), st.integers(1, 10**12))
 @example(1, 1, 1)
-def test_the_papers_choice_is_the_papers(n_actions, horizon, n_demos):
+def test_the_papers_choice_has_the_papers_alpha_and_lambda(n_actions, horizon, n_demos):
     rule = paper_choice(n_actions, horizon, n_demos)
     log = math.log(horizon) + math.log(n_demos)
     assert_allclose(rule.alpha, 1 / max(n_actions, horizon, log), rtol=1e-14)
     assert_allclose(rule.prior_mass, max(n_actions, 4 * log), rtol=1e-14)
 
 
-def test_our_choice_is_half_the_logarithm():
+def test_the_log_choice_has_half_the_logarithm_as_its_prior_mass():
     rule = log_choice(10, 4, 5, 0.1, alpha=0.5)
     assert rule.alpha == 0.5
     assert_allclose(rule.prior_mass, math.log(2 * 10 * 4 * 5 / 0.1) / 2, rtol=1e-15)
     assert log_choice(10, 4, 5, 0.1).alpha == 1.0
 
 
-def test_estimators_name_themselves():
+def test_estimators_of_the_family_have_names():
     assert [rule.name for rule in (BC, uniform_noise(0.1), posterior(2), postbc(0.1, 2))] == [
         "BC",
         "uniform noise",
