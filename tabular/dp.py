@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import _kernels
-from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
+from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_mask, checked_policy
 from theory.base import validate
 
 
@@ -159,9 +159,7 @@ def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, cells: ArrayLi
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
-    mask = validate.rectangular("cells", cells)
-    if mask.dtype != np.bool_ or mask.shape != pi.shape[:2]:
-        raise ValueError(f"cells must be boolean of shape {pi.shape[:2]}; got {mask.dtype} of shape {mask.shape}")
+    mask = checked_mask("cells", cells, pi.shape[:2])
     # A trajectory that meets the mask stops, and one that never does earns 1 in the last step: J is the probability
     # of never meeting it.
     passing = validate.frozen(np.where(mask[..., None], 0.0, pi))

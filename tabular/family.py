@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from tabular import _kernels
 from tabular.counts import Counts
-from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
+from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_mask, checked_policy
 from tabular.policies import MixtureEstimator
 from theory.base import validate
 
@@ -65,16 +65,11 @@ def family_coverages(
         In [0, 1], within rounding of `coverage_where` of each policy; 0 exactly where that is 0.
     """
     alpha, inverse_mass = _parameters(estimators)
-    shape = validate.rectangular("demonstrator", demonstrator).shape
-    if len(shape) != 3:
-        raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
-    pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
-    _check_counts(counts, shape)
-    mask = np.array(validate.rectangular("included", included))
-    if mask.dtype != np.bool_ or mask.shape != shape[:2]:
-        raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
+    pi_beta = checked_policy("demonstrator", demonstrator)
+    _check_counts(counts, pi_beta.shape)
+    mask = checked_mask("included", included, pi_beta.shape[:2])
     out = np.empty(alpha.size)
-    _kernels.family_coverages(counts.counts, counts.visits, pi_beta, validate.frozen(mask), alpha, inverse_mass, out)
+    _kernels.family_coverages(counts.counts, counts.visits, pi_beta, mask, alpha, inverse_mass, out)
     return out
 
 

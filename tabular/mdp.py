@@ -17,7 +17,6 @@ is kept dense. Symbols as in the paper, section "Setting".
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,7 +32,7 @@ IntArray = NDArray[np.int64]
 class FrozenArrays:
     """Freeze arrays again after unpickling, which returns them writable: a kernel would compile once more for those."""
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         for name, value in state.items():
             if isinstance(value, np.ndarray):
                 validate.frozen(value)
@@ -259,9 +258,22 @@ class FiniteHorizonMDP(FrozenArrays):
         return f"FiniteHorizonMDP({sizes}, {kind}, {change} dynamics{note})"
 
 
-def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) -> FloatArray:
-    """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only if the layout requires it."""
+def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, ...] | None = None) -> FloatArray:
+    """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only if the layout requires it.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for messages.
+    policy : array_like, (H, S, A)
+    shape : tuple of int, optional
+        Required shape; any (H, S, A) if not given.
+    """
     raw = validate.rectangular(name, policy)
+    if shape is None:
+        if raw.ndim != 3:
+            raise ValueError(f"{name} must have shape (H, S, A); got {raw.shape}")
+        shape = raw.shape
     if raw.dtype != np.float64 or raw.shape != shape:
         return validate.frozen(validate.distribution(name, raw, shape=shape))
     ordered = np.ascontiguousarray(raw).view()
@@ -269,6 +281,25 @@ def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) ->
     if _kernels.first_bad_row(ordered, validate.ROW_TOLERANCE) >= 0:
         validate.distribution(name, ordered, shape=shape)
     return ordered
+
+
+def checked_mask(name: str, mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Read-only view of a boolean array (H, S); a copy only if the layout requires it.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for messages.
+    mask : array_like of bool
+    shape : tuple of int
+        Required shape.
+    """
+    raw = validate.rectangular(name, mask)
+    if raw.dtype != np.bool_ or raw.shape != shape:
+        raise ValueError(f"{name} must be boolean of shape {shape}; got {raw.dtype} of shape {raw.shape}")
+    read_only = np.ascontiguousarray(raw).view()  # the caller's array stays writable
+    read_only.setflags(write=False)
+    return read_only
 
 
 def _check_steps(name: str, n_steps: int, horizon: int) -> None:

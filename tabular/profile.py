@@ -42,12 +42,17 @@ def _log_ratios(pi_beta: FloatArray, pi: FloatArray) -> FloatArray:
     return ratios
 
 
-def _limits(thresholds: ArrayLike) -> FloatArray:
+def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:
     M = validate.array("thresholds", thresholds, shape=(None,))
     if (M < 1).any():
         where = validate.first_index(M < 1)
         raise ValueError(f"thresholds must be at least 1; entry {where} is {M[where].item()}")
-    limits: FloatArray = np.log(M) - 10 * MERGED
+    return M
+
+
+def _limits(thresholds: ArrayLike) -> FloatArray:
+    """Smallest log-ratio that counts as reaching each threshold."""
+    limits: FloatArray = np.log(_checked_thresholds(thresholds)) - 10 * MERGED
     return limits
 
 
@@ -285,8 +290,7 @@ def rollouts_from_profile(thresholds: ArrayLike, profile: ArrayLike, success: fl
     float
         Not rounded; infinite if the bound on the success probability is 0 for every M.
     """
-    M = validate.array("thresholds", thresholds, shape=(None,))
-    _limits(M)
+    M = _checked_thresholds(thresholds)
     missed = validate.array("profile", profile, shape=M.shape)
     p = validate.real("success", success, above=0.0, at_most=1.0)
     delta = validate.real("delta", delta, above=0.0, below=1.0)
