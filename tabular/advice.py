@@ -194,34 +194,32 @@ def plan_for(tally: Tally, sizes: Sizes, question: Question, advice: Recommendat
         "PostBC, the paper's choice": paper_choice(A, H, T),
         "PostBC, recommended": log_choice(S, A, H, question.delta, alpha),
     }
-    visits = np.sort(tally.visits)
-    typical = int(visits[np.searchsorted(np.cumsum(visits), visits.sum() / 2)])
     trials = int(tally.counts.sum()) if question.stationary else T
-    cells = {"rarest": int(visits[0]), "typical": typical, "most visited": int(visits[-1])}
+    cells = _shown_cells(tally)
 
     def action(n: int, p: float) -> UnrecordedAction:
         return UnrecordedAction(occupancy=n / trials, probability=p, n_actions=A, visits=n)
 
-    rows = [
-        PlanRow(
-            cell=kind,
-            visits=n,
-            occupancy=n / trials,
-            probability=p,
-            needed=needed_with_any(action(n, p), policies, question.level, question.delta),
-        )
-        for kind, n in cells.items()
-        for p in PLAN_PROBABILITIES
-    ]
+    def row(kind: str, n: int, p: float) -> PlanRow:
+        needed = needed_with_any(action(n, p), policies, question.level, question.delta)
+        return PlanRow(cell=kind, visits=n, occupancy=n / trials, probability=p, needed=needed)
+
     return PlanTable(
         unit="recorded steps, as if independent" if question.stationary else "demonstrations",
         delta=question.delta,
         level=question.level,
         alpha_shown=alpha,
         alpha_tolerated=tolerated is not None,
-        rows=rows,
-        curve=action(typical, PLAN_PROBABILITIES[1]).coverage_curve(policies, question.level),
+        rows=[row(kind, n, p) for kind, n in cells.items() for p in PLAN_PROBABILITIES],
+        curve=action(cells["typical"], PLAN_PROBABILITIES[1]).coverage_curve(policies, question.level),
     )
+
+
+def _shown_cells(tally: Tally) -> dict[str, int]:
+    """Visits of the rarest cell, of the one that holds the median row, and of the most visited one."""
+    visits = np.sort(tally.visits)
+    typical = visits[np.searchsorted(np.cumsum(visits), visits.sum() / 2)]
+    return {"rarest": int(visits[0]), "typical": int(typical), "most visited": int(visits[-1])}
 
 
 def needed_with_any(

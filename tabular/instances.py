@@ -60,7 +60,7 @@ class Instance(FrozenArrays):
 
 
 def chain_lock(horizon: int, n_actions: int, skill: float, slip: float = 0.0) -> Instance:
-    """A combination lock: only the first action, in every step, keeps the lock alive; it pays 1 at the end.
+    """A combination lock: only the first action in every step keeps the lock alive, which pays 1 at the end.
 
     State 0 is alive, 1 dead. The right action fails with probability `slip` (except in the last step, where it is
     paid at once). The demonstrator plays it with probability `skill`, and the others evenly.
@@ -95,7 +95,7 @@ def deep_sea(size: int, skill: float, slip: float = 0.0) -> Instance:
     """DeepSea: N columns and N steps; only N steps to the right reach the treasure.
 
     The state is the column, the step is the depth. Action 0 moves left, action 1 right (with probability 1 - slip,
-    else left). Moving left pays 0.01/N, where the usual form charges as much for moving right; the last step to the
+    else left). Moving left pays 0.01/N, instead of moving right costing it as usual; the last step to the
     right from the last column pays 1. The demonstrator moves right with probability `skill`.
     Without slip, J* = 1 and J(pi_beta) = skill^N + 0.01 (1 - skill).
 
@@ -128,10 +128,10 @@ def deep_sea(size: int, skill: float, slip: float = 0.0) -> Instance:
 
 
 def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -> Instance:
-    """A square grid: walk from one corner to the other, on a floor that sometimes moves you elsewhere.
+    """A square grid: walk from one corner to the opposite one, on a floor that sometimes moves you at random.
 
     Actions are up, down, left, right; with probability `slip` a random one of the four happens instead; a wall keeps
-    you in place. Arriving at the goal pays 1 once, after which nothing happens. The demonstrator is `softmax` of the
+    you in place. Arriving at the goal pays 1 once; after that nothing happens. The demonstrator is `softmax` of the
     optimal action values at the temperature.
 
     Parameters
@@ -155,9 +155,10 @@ def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -
     ]
     transitions = np.zeros((done + 1, 4, done + 1))
     for action in range(4):
-        for happening in range(4):
-            weight = slip / 4 + (1 - slip) * (action == happening)
-            transitions[np.arange(done), action, moved[happening]] += weight  # no square twice
+        for move in range(4):
+            weight = slip / 4 + (1 - slip) * (action == move)
+            transitions[np.arange(done), action, moved[move]] += weight  # every index once, so += loses nothing
+    # The reward of a step is the probability of arriving at the goal; from the goal on nothing happens.
     arrival = transitions[:, :, goal].copy()
     transitions[goal], transitions[done], arrival[goal:] = np.eye(done + 1)[done], np.eye(done + 1)[done], 0.0
     mdp = FiniteHorizonMDP.from_dense(transitions, arrival, np.eye(done + 1)[0], horizon)
@@ -212,7 +213,7 @@ def funnel(horizon: int, n_branches: int, n_actions: int, detour: float = 0.2, s
 
 
 def reset_bandits(visit_probability: ArrayLike, horizon: int, n_actions: int, n_safe: int = 1) -> Instance:
-    """Every step draws a fresh state and asks for a safe action; one other action ends everything: R1 is nearly tight.
+    """Every step draws a new state and needs a safe action; any other action ends all reward. R1 is nearly tight here.
 
     States 0..I-1 are drawn independently in each step, with the given probabilities; state I is dead. The first
     `n_safe` actions pay 1 and go on, every other one pays 0 and leads to the dead state, which pays 0 for ever. The
@@ -256,7 +257,7 @@ def garnet(
     rng: np.random.Generator,
     temperature: float = 0.5,
 ) -> Instance:
-    """A random process: each pair leads to a random set of states with uniformly broken probabilities.
+    """A random process: each pair leads to a random set of states, with probabilities from uniform cuts of [0, 1].
 
     Rewards are uniform in [0, 1]; the process starts in state 0. The demonstrator is `softmax` of the optimal action
     values at the temperature.

@@ -115,23 +115,32 @@ def trajectory_profile(
     limits = _limits(thresholds) - mdp.horizon * MERGED
     max_values = validate.integer("max_values", max_values, at_least=1)
     dense = mdp.to_dense()
-    law = {(int(s), 0.0): float(mdp.initial[s]) for s in np.flatnonzero(mdp.initial)}
+    law: _JointLaw = {(int(s), 0.0): float(mdp.initial[s]) for s in np.flatnonzero(mdp.initial)}
     for h in range(mdp.horizon):
-        following: dict[tuple[int, float], float] = {}
-        for (s, value), mass in law.items():
-            for a in np.flatnonzero(pi_beta[h, s]):
-                longer = round(value + float(ratios[h, s, a]), 12)
-                moves = dense[min(h, len(dense) - 1), s, a] if h + 1 < mdp.horizon else np.ones(1)
-                for t in np.flatnonzero(moves):
-                    key = int(t), longer
-                    following[key] = following.get(key, 0.0) + mass * float(pi_beta[h, s, a] * moves[t])
-        if len(following) > max_values:
+        moves = dense[min(h, len(dense) - 1)] if h + 1 < mdp.horizon else np.ones((mdp.n_states, mdp.n_actions, 1))
+        law = _one_step_on(law, pi_beta[h], ratios[h], moves)
+        if len(law) > max_values:
             raise ValueError(
-                f"max_values must hold every pair of state and log-ratio; step {h} has {len(following)}, "
+                f"max_values must hold every pair of state and log-ratio; step {h} has {len(law)}, "
                 f"more than {max_values}"
             )
-        law = following
     return _mass_above(np.array([v for _, v in law]), np.array(list(law.values())), limits)
+
+
+_JointLaw = dict[tuple[int, float], float]
+"""Probability of each pair of a state and a log-ratio so far."""
+
+
+def _one_step_on(law: _JointLaw, pi_beta: FloatArray, ratios: FloatArray, moves: FloatArray) -> _JointLaw:
+    """Joint law after one step with the demonstrator's actions, their log-ratios (S, A) and next states (S, A, S)."""
+    following: _JointLaw = {}
+    for (s, value), mass in law.items():
+        for a in np.flatnonzero(pi_beta[s]):
+            longer = round(value + float(ratios[s, a]), 12)
+            for t in np.flatnonzero(moves[s, a]):
+                key = int(t), longer
+                following[key] = following.get(key, 0.0) + mass * float(pi_beta[s, a] * moves[s, a, t])
+    return following
 
 
 def _mass_above(values: FloatArray, masses: FloatArray, limits: FloatArray) -> FloatArray:
