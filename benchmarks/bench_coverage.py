@@ -5,10 +5,10 @@ import time
 import numpy as np
 
 from benchmarks._measure import Row, compare
-from tabular.exact_coverage import LOG_NEGLIGIBLE
 from tabular.gamma_star import gamma_star
 from tabular.instances import garnet
 from tabular.kernels import laws_of_counts
+from tabular.one_cell import LOG_NEGLIGIBLE
 from tabular.policies import paper_choice, uniform_noise
 from theory.statistics.probability import multinomial_box_probability
 

@@ -4,7 +4,14 @@ import numpy as np
 
 from benchmarks._measure import Row, compare
 from tabular.demonstrations import sample_demonstrations
-from tabular.finetune import PPO, BestOfN, NaturalPolicyGradient, OptimisticValueIteration, PolicyGradient, finetune
+from tabular.finetune import (
+    PPO,
+    BestOfNLearner,
+    NaturalPolicyGradient,
+    OptimisticValueIteration,
+    PolicyGradient,
+    finetune,
+)
 from tabular.instances import funnel, garnet
 
 N = 2000
@@ -12,7 +19,7 @@ LEARNERS = {
     "policy gradient": (PolicyGradient(1e-3), 0.3),
     "natural gradient": (NaturalPolicyGradient(1e-3), 0.3),
     "PPO, 4 epochs": (PPO(1e-3, epochs=4), 0.1),
-    "Best-of-16": (BestOfN(16, 5), 0.8),
+    "Best-of-16": (BestOfNLearner(16, 5), 0.8),
     "optimistic planning, batch 100": (OptimisticValueIteration(0.1, batch=100), 0.3),
 }
 """Each learner with the share of the plain sampler's speed that it should keep."""

@@ -9,14 +9,14 @@ from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages, family_returns
 from tabular.instances import Instance, softmax
 from tabular.kernels import dynamic_programming, policy_tables
-from tabular.policies import Estimator
+from tabular.policies import MixtureEstimator
 
 N_POLICIES = 64
 
 
-def grid() -> list[Estimator]:
+def grid() -> list[MixtureEstimator]:
     """Eight alphas by eight prior masses."""
-    return [Estimator(a, m) for a in np.geomspace(0.01, 1, 8) for m in [*np.geomspace(0.5, 50, 7), np.inf]]
+    return [MixtureEstimator(a, m) for a in np.geomspace(0.01, 1, 8) for m in [*np.geomspace(0.5, 50, 7), np.inf]]
 
 
 def family_against_single_policies() -> list[Row]:

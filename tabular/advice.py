@@ -1,22 +1,36 @@
-"""What to choose and how much more to record: recommended (alpha, lambda) with guarantees, and a plan."""
+"""What to choose and how much more to record: recommended (alpha, lambda) with guarantees, and a plan.
+
+The loss of PostBC is bounded by R1,
+
+    J(demonstrator) - E J(policy) <= (1 - 1/A) sum_h (H - h + 1) sum_s w_h(s) E[a_N],   N ~ Bin(T, w_h(s)),
+    E[a_N] = (1 - alpha) P[N = 0] + alpha E[lambda/(N + lambda)],
+
+which is linear in alpha: (1 - alpha) of the bound for BC plus alpha of that for the posterior. R3 bounds the coverage
+gamma from below. Letters: S, A, H, T = numbers of states, actions, steps, demonstrations; w = the occupancy.
+"""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from tabular.plan import ANY, Plan
-from tabular.policies import BC, Estimator, log_choice, paper_choice
+from tabular.audit_records import CoverageCurve, PlanRow, PlanTable, Recommendation, RecommendedAlpha, Sizes
+from tabular.plan import ANY_POSITIVE, RecordingPlan
+from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice
 from tabular.tally import Tally
 from theory.base import validate
 from theory.bounds.coverage import best_prior_mass, r3_coverage
 from theory.bounds.suboptimality import r1_simple_bound
 
 PLAN_PROBABILITIES = (0.5, 0.1, 0.02)
+"""Probabilities of the actions that the plan of an audit shows."""
+
+DEFAULT_LOSS = 0.05
+"""Tolerated loss where none is stated, as a share of the largest return H."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """What is asked of the data.
 
@@ -29,14 +43,9 @@ class Question:
     level : float, optional
         Coverage gamma that the plan asks for, in (0, 1].
     n_states : int, optional
-        S; the number of states found if not given.
+        S; the number of states in the data if not given.
     stationary : bool, optional
         Pool the steps.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
 
     delta: float = 0.05
@@ -54,14 +63,16 @@ class Question:
             validate.integer("n_states", self.n_states, at_least=1)
 
 
-def recommendation(tally: Tally, n_states: int, question: Question) -> dict[str, Any]:
-    """(alpha, lambda) for PostBC: lambda = L'/2, and the largest alpha whose loss is tolerated.
+def recommendation(tally: Tally, n_states: int, question: Question) -> Recommendation:
+    """(alpha, lambda) for PostBC: lambda = L'/2, and the largest alpha whose bound on the loss is tolerated.
 
-    R1 bounds the loss by (1 - 1/A) sum_h (H - h + 1) sum_s w E[a_N], N ~ Bin(T, w). It is had in three ways:
-    `estimate`, unbiased for T - 1 demonstrations, with n a_{n-1}/T in place of w E[a_N] (each demonstration is left
-    out in turn); `upper`, the estimate and a margin that it stays within with probability 1 - delta, whatever the
-    process (McDiarmid: one demonstration moves each step's sum by at most 2/T); `any_process`, R1 for the worst
-    process of this size. R3 gives the coverage.
+    R1 needs the occupancy w, which only the data tell. So its sum is bounded in three ways:
+
+    `estimate`: leave out each demonstration in turn and put n a_{n-1}/T in place of w E[a_N]. This is unbiased for R1
+    at T - 1 demonstrations, and no guarantee.
+    `upper`: the estimate plus a margin. With probability 1 - delta the true value is below it, whatever the process
+    (McDiarmid: one demonstration moves each step's sum by at most 2/T).
+    `any_process`: R1 for the worst process of this size.
 
     Parameters
     ----------
@@ -69,157 +80,166 @@ def recommendation(tally: Tally, n_states: int, question: Question) -> dict[str,
         With steps.
     n_states : int
     question : Question
-
-    Returns
-    -------
-    dict
-        For each way the bound for BC (`loss_of_bc`), the `alpha` (None if not even BC's loss is tolerated), the
-        loss and the coverage gamma at that alpha.
     """
     A, H, T = int(tally.state_actions.max()), int(tally.cell_step.max()) + 1, tally.n_episodes
     mass = best_prior_mass(n_states, A, H, question.delta)
-    tolerated = 0.05 * H if question.loss is None else float(question.loss)
+    tolerated = DEFAULT_LOSS * H if question.loss is None else float(question.loss)
     visits = tally.visits
     worth = (1.0 - 1.0 / A) * (H - tally.cell_step) * visits / T
-    ends = {
-        "estimate": (float(worth[visits == 1].sum()), float((worth * mass / (visits - 1 + mass)).sum())),
-        "any_process": (
-            r1_simple_bound(n_states, A, H, T, 0.0, mass),
-            r1_simple_bound(n_states, A, H, T, 1.0, mass),
-        ),
-    }
+    bc, posterior = float(worth[visits == 1].sum()), float((worth * mass / (visits - 1 + mass)).sum())
     margin = (1.0 - 1.0 / A) * 0.5 * H * (H + 1) * math.sqrt(2.0 * math.log(2.0 / question.delta) / T)
-    ends["upper"] = (ends["estimate"][0] + margin, ends["estimate"][1] + margin)
-    ways = {}
-    for way, (bc, posterior) in sorted(ends.items()):
-        alpha = _largest_alpha(bc, posterior, tolerated)
-        ways[way] = {
-            "loss_of_bc": bc,
-            "alpha": alpha,
-            "loss": None if alpha is None else bc + alpha * (posterior - bc),
-            "gamma": None if alpha is None else r3_coverage(n_states, A, H, question.delta, alpha, mass),
-        }
-    return {"delta": question.delta, "tolerated_loss": tolerated, "lambda": mass, **ways}
+    worst_bc, worst_posterior = (r1_simple_bound(n_states, A, H, T, alpha, mass) for alpha in (0.0, 1.0))
+
+    def largest(loss_of_bc: float, loss_of_posterior: float) -> RecommendedAlpha:
+        alpha = _largest_alpha(loss_of_bc, loss_of_posterior, tolerated)
+        if alpha is None:
+            return RecommendedAlpha(loss_of_bc=loss_of_bc)
+        loss = loss_of_bc + alpha * (loss_of_posterior - loss_of_bc)
+        gamma = r3_coverage(n_states, A, H, question.delta, alpha, mass)
+        return RecommendedAlpha(loss_of_bc=loss_of_bc, alpha=alpha, loss=loss, gamma=gamma)
+
+    return Recommendation(
+        delta=question.delta,
+        tolerated_loss=tolerated,
+        prior_mass=mass,
+        any_process=largest(worst_bc, worst_posterior),
+        estimate=largest(bc, posterior),
+        upper=largest(bc + margin, posterior + margin),
+    )
 
 
-def _largest_alpha(bc: float, posterior: float, tolerated: float) -> float | None:
-    """The bound is (1 - alpha) bc + alpha posterior."""
-    if bc > tolerated:
+def _largest_alpha(loss_of_bc: float, loss_of_posterior: float, tolerated: float) -> float | None:
+    """Largest alpha in [0, 1] with (1 - alpha) loss_of_bc + alpha loss_of_posterior tolerated; None if 0 is not."""
+    if loss_of_bc > tolerated:
         return None
-    return 1.0 if posterior <= tolerated else (tolerated - bc) / (posterior - bc)
+    if loss_of_posterior <= tolerated:
+        return 1.0
+    return (tolerated - loss_of_bc) / (loss_of_posterior - loss_of_bc)
 
 
-def plan_for(tally: Tally, sizes: dict[str, int], question: Question, advice: dict[str, Any] | None) -> dict[str, Any]:
-    """How many more demonstrations cover an action not recorded yet, in a rare, a typical and a common cell.
+@dataclass(frozen=True, kw_only=True)
+class UnrecordedAction:
+    """An action that was not recorded in the visits of its cell so far.
+
+    Parameters
+    ----------
+    occupancy, probability, n_actions, visits
+        As in `RecordingPlan`, which checks them.
+    """
+
+    occupancy: float
+    probability: float
+    n_actions: int
+    visits: int = 0
+
+    def plan(self, estimator: MixtureEstimator, level: float) -> RecordingPlan:
+        """Plan that covers the action with the estimator at a level."""
+        return RecordingPlan(self.occupancy, self.probability, self.n_actions, estimator, level, self.visits)
+
+    def demonstrations_needed(
+        self, policies: Mapping[str, MixtureEstimator], level: float, delta: float
+    ) -> dict[str, int | None]:
+        """Numbers of further demonstrations by policy; None where a policy never covers the action at this level.
+
+        Parameters
+        ----------
+        policies : mapping
+            Estimators by name.
+        level : float
+            gamma, in (0, 1].
+        delta : float
+            In (0, 1).
+        """
+        return {name: self.plan(e, level).demonstrations_needed(delta) for name, e in policies.items()}
+
+    def coverage_curve(self, policies: Mapping[str, MixtureEstimator], level: float) -> CoverageCurve:
+        """Exact probability that the action is covered, against the number of further demonstrations.
+
+        Parameters
+        ----------
+        policies : mapping
+            Estimators by name.
+        level : float
+            gamma, in (0, 1].
+        """
+        plans = {name: self.plan(estimator, level) for name, estimator in policies.items()}
+        last = math.ceil(6.0 / (self.occupancy * self.probability))
+        more = np.unique(np.linspace(0, last, 61).round().astype(np.int64)).tolist()
+        return CoverageCurve(
+            occupancy=self.occupancy,
+            probability=self.probability,
+            visits=self.visits,
+            more=more,
+            covered={name: [plan.coverage_probability(m) for m in more] for name, plan in plans.items()},
+        )
+
+
+def plan_for(tally: Tally, sizes: Sizes, question: Question, advice: Recommendation | None) -> PlanTable:
+    """How many more demonstrations cover an unrecorded action, in the rarest, a typical and the most visited cell.
 
     Parameters
     ----------
     tally : Tally
         As it is used: with steps, or without.
-    sizes : dict
-        `states`, `actions`, `horizon`, `demonstrations`.
+    sizes : Sizes
     question : Question
-    advice : dict or None
-        From `recommendation`.
+    advice : Recommendation or None
+        None for pooled steps.
     """
-    S, A, H, T = (sizes[name] for name in ("states", "actions", "horizon", "demonstrations"))
-    tolerated = None if advice is None else advice["estimate"]["alpha"]
+    S, A, H, T = sizes.n_states, sizes.n_actions, sizes.horizon, sizes.n_demos
+    tolerated = None if advice is None else advice.estimate.alpha
     alpha = 1.0 if tolerated is None else tolerated
     policies = {
         "BC": BC,
         "PostBC, the paper's choice": paper_choice(A, H, T),
         "PostBC, recommended": log_choice(S, A, H, question.delta, alpha),
     }
-    visits = np.sort(tally.visits)
-    middle = int(visits[np.searchsorted(np.cumsum(visits), visits.sum() / 2)])
     trials = int(tally.counts.sum()) if question.stationary else T
-    cells = {"rarest": int(visits[0]), "typical": middle, "most visited": int(visits[-1])}
-    rows = [
-        {
-            "cell": kind,
-            "visits": n,
-            "occupancy": n / trials,
-            "probability": p,
-            "needed": plan_row(n / trials, p, A, policies, question.level, question.delta, n),
-        }
-        for kind, n in cells.items()
-        for p in PLAN_PROBABILITIES
-    ]
-    return {
-        "unit": "recorded steps, as if independent" if question.stationary else "demonstrations",
-        "delta": question.delta,
-        "level": question.level,
-        "alpha_shown": alpha,
-        "alpha_tolerated": tolerated is not None,
-        "rows": rows,
-        "curve": plan_curve(middle / trials, PLAN_PROBABILITIES[1], A, policies, question.level, middle),
-    }
+    cells = _shown_cells(tally)
+
+    def action(n: int, p: float) -> UnrecordedAction:
+        return UnrecordedAction(occupancy=n / trials, probability=p, n_actions=A, visits=n)
+
+    def row(kind: str, n: int, p: float) -> PlanRow:
+        needed = needed_with_any(action(n, p), policies, question.level, question.delta)
+        return PlanRow(cell=kind, visits=n, occupancy=n / trials, probability=p, needed=needed)
+
+    return PlanTable(
+        unit="recorded steps, as if independent" if question.stationary else "demonstrations",
+        delta=question.delta,
+        level=question.level,
+        alpha_shown=alpha,
+        alpha_tolerated=tolerated is not None,
+        rows=[row(kind, n, p) for kind, n in cells.items() for p in PLAN_PROBABILITIES],
+        curve=action(cells["typical"], PLAN_PROBABILITIES[1]).coverage_curve(policies, question.level),
+    )
 
 
-def plan_row(
-    occupancy: float,
-    probability: float,
-    n_actions: int,
-    policies: dict[str, Estimator],
-    level: float,
-    delta: float,
-    visits: int = 0,
+def _shown_cells(tally: Tally) -> dict[str, int]:
+    """Visits of the rarest cell, of the one that holds the median row, and of the most visited one."""
+    visits = np.sort(tally.visits)
+    typical = visits[np.searchsorted(np.cumsum(visits), visits.sum() / 2)]
+    return {"rarest": int(visits[0]), "typical": int(typical), "most visited": int(visits[-1])}
+
+
+def needed_with_any(
+    action: UnrecordedAction, policies: Mapping[str, MixtureEstimator], level: float, delta: float
 ) -> dict[str, int | None]:
-    """Numbers of further demonstrations, by policy, for an action that was not recorded in `visits` visits.
+    """`demonstrations_needed`, and before each policy without noise the number for any probability above 0.
 
     Parameters
     ----------
-    occupancy, probability, n_actions, level, visits
-        As in `Plan`.
-    policies : dict
-        Estimators by name. Those with alpha = 0 are asked for any probability above 0, too.
+    action : UnrecordedAction
+    policies : mapping
+        Estimators by name.
+    level : float
+        gamma, in (0, 1].
     delta : float
         In (0, 1).
-
-    Returns
-    -------
-    dict
-        None where the policy never covers at this level.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     needed = {}
     for name, estimator in policies.items():
         if estimator.alpha == 0.0:
-            any_at_all = Plan(occupancy, probability, n_actions, estimator, ANY, visits)
-            needed[f"{name}, above 0"] = any_at_all.demonstrations_needed(delta)
-        plan = Plan(occupancy, probability, n_actions, estimator, level, visits)
-        needed[name] = plan.demonstrations_needed(delta)
+            needed[f"{name}, above 0"] = action.plan(estimator, ANY_POSITIVE).demonstrations_needed(delta)
+        needed[name] = action.plan(estimator, level).demonstrations_needed(delta)
     return needed
-
-
-def plan_curve(
-    occupancy: float, probability: float, n_actions: int, policies: dict[str, Estimator], level: float, visits: int = 0
-) -> dict[str, Any]:
-    """Exact probability that the action is covered, against the number of further demonstrations.
-
-    Parameters
-    ----------
-    occupancy, probability, n_actions, level, visits
-        As in `Plan`.
-    policies : dict
-        Estimators by name.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
-    """
-    plans = {name: Plan(occupancy, probability, n_actions, e, level, visits) for name, e in policies.items()}
-    last = math.ceil(6.0 / (occupancy * probability))
-    more = np.unique(np.linspace(0, last, 61).round().astype(np.int64)).tolist()
-    return {
-        "occupancy": occupancy,
-        "probability": probability,
-        "visits": visits,
-        "more": more,
-        "covered": {name: [plan.coverage_probability(m) for m in more] for name, plan in plans.items()},
-    }

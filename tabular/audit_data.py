@@ -1,7 +1,7 @@
-"""Reading demonstrations to audit: a row a step, states and actions as numbers or names, in one pass.
+"""Reading demonstrations to audit, in one pass: one row for each step, states and actions as numbers or names.
 
-What is kept is one row of counts for each (step, state, action), one column a fold of episodes, and the names of the
-episodes. Rows of one episode stand together. Bad data are refused with the line and the reason.
+Only counts are kept, by step, state, action and fold of episodes, and the names of the episodes. The rows of an episode
+must be consecutive. Bad data are refused with the line and the reason.
 """
 
 import csv
@@ -20,7 +20,7 @@ from tabular.tally import INTEGER, LARGEST, SIZE_COLUMN, Reader, Tally, plain, s
 from theory.base import validate
 
 LONGEST_LINE = 1 << 16
-"""Bytes of a line; a longer one is refused without being read to its end."""
+"""Most bytes in a line; a longer one is refused without reading to its end."""
 
 
 def read_tally(
@@ -36,11 +36,12 @@ def read_tally(
     Parameters
     ----------
     path : path-like
-        A ``.csv`` with the columns episode, step, state, action and perhaps n_actions (the number of actions of the
-        state) in any order; or an ``.npz`` with arrays of these names, a row each, or one of `write_demonstrations`.
-        States and actions are integers, or names. Rows of an episode stand together, in any order.
+        A ``.csv`` with the columns episode, step, state, action and optionally n_actions (the number of actions of
+        the state), in any order; or an ``.npz`` with one-dimensional arrays of these names, or one that
+        `write_demonstrations` wrote. States and actions are integers or names. The rows of an episode are consecutive,
+        in any order.
     rng : numpy.random.Generator
-        Deals the episodes to folds.
+        Assigns episodes to folds.
     n_actions : int, optional
         Number of actions of every state, at least 1.
     actions_file : path-like, optional
@@ -52,10 +53,8 @@ def read_tally(
     ------
     FileNotFoundError
         If a file does not exist.
-    TypeError
-        If an argument is of the wrong type.
     ValueError
-        If an argument is outside its range, or the data are bad: the message names file, line (or row) and reason.
+        If the data are bad: the message names file, line (or row) and reason.
     """
     source = Path(path)
     check_suffix(source)
@@ -95,7 +94,7 @@ def _lines(path: Path) -> Iterator[str]:
                 raise ValueError(f"{path.name}, line {number}: not text in UTF-8") from None
 
 
-def _csv_places(path: Path, header: list[str], wanted: tuple[str, ...]) -> list[int]:
+def _column_numbers(path: Path, header: list[str], wanted: tuple[str, ...]) -> list[int]:
     names = [name.strip() for name in header]
     for name in wanted:
         if names.count(name) != 1:
@@ -113,13 +112,13 @@ def _csv_rows(path: Path, wanted: tuple[str, ...], optional: str = "") -> Iterat
         header = next(reader, [])
         if optional and optional in [name.strip() for name in header]:
             wanted = (*wanted, optional)
-        places, width = _csv_places(path, header, wanted), len(header)
+        wanted_columns, width = _column_numbers(path, header, wanted), len(header)
         for row in reader:
             if len(row) != width:
                 if not row:
                     continue
                 raise ValueError(f"{path.name}, line {reader.line_num}: {width} fields expected, {len(row)} found")
-            yield reader.line_num, [row[place] for place in places]
+            yield reader.line_num, [row[column] for column in wanted_columns]
     except csv.Error as error:
         raise ValueError(f"{path.name}, line {reader.line_num}: not a row of a csv file: {error}") from None
 
@@ -145,11 +144,11 @@ def _count_npz(path: Path, reader: Reader) -> None:
 
 
 def _npz_blocks(path: Path, arrays: dict[str, Column]) -> Iterator[list[NDArray[Any]]]:
-    """Episode, step, state, action and perhaps the number of actions of a part of the rows at a time."""
+    """Blocks of rows: episode, step, state, action and optionally the number of actions."""
     if {"states", "actions"} <= arrays.keys():
         states, actions = arrays["states"], arrays["actions"]
         if len(states.shape) != 2 or states.shape != actions.shape:
-            raise ValueError(f"{path.name}: states and actions must be of one shape (T, H)")
+            raise ValueError(f"{path.name}: states and actions must have one shape (T, H)")
         for name in ("states", "actions"):
             if arrays[name].dtype.kind not in "iuU":
                 raise ValueError(f"{path.name}: {name} must hold integers or text; its dtype is {arrays[name].dtype}")
@@ -167,7 +166,7 @@ def _npz_blocks(path: Path, arrays: dict[str, Column]) -> Iterator[list[NDArray[
     columns = [arrays[name] for name in (*CSV_COLUMNS, SIZE_COLUMN) if name in arrays]
     for name, column in zip((*CSV_COLUMNS, SIZE_COLUMN), columns, strict=False):
         if len(column.shape) != 1 or column.shape != columns[0].shape:
-            raise ValueError(f"{path.name}: {name} must have one entry a row; its shape is {column.shape}")
+            raise ValueError(f"{path.name}: {name} must have one entry for each row; its shape is {column.shape}")
         if column.dtype.kind not in "iuU":
             raise ValueError(f"{path.name}: {name} must hold integers or text; its dtype is {column.dtype}")
     yield from blocks(path, columns)
@@ -182,6 +181,6 @@ def _read_sizes(path: Path) -> dict[str, int]:
                 f"{path.name}, line {line}: {SIZE_COLUMN} must be an integer of at least 1; got {short(size)}"
             )
         if name in sizes:
-            raise ValueError(f"{path.name}, line {line}: state {short(name)} stands twice")
+            raise ValueError(f"{path.name}, line {line}: state {short(name)} appears twice")
         sizes[name] = int(size)
     return sizes

@@ -1,7 +1,12 @@
-"""Certified coverage of any process: the union of the exact failures of its cells.
+"""A lower bound on the probability of coverage, for any process: the union bound over the exact failures of its cells.
 
-P[coverage >= gamma] >= 1 - sum over the cells (h, s) that the demonstrator visits of P[cell not covered], each exact.
-Cells of the same occupancy and the same actions in any order fail alike, and are computed once.
+    P[coverage >= gamma] >= 1 - sum over reachable cells (h, s) of P[cell (h, s) is not covered with parameter gamma],
+
+where each term is exact: n ~ Bin(T, w_h(s)) visits, and given n multinomial recordings with the demonstrator's actions
+p = pi_beta_h(.|s). Cells with the same w and the same p in any order fail alike, and are computed once.
+
+Letters: T = n_demos, w = visit_probability, p = action_probabilities, gamma = coverage asked for.
+Source: the companion.
 """
 
 from dataclasses import dataclass
@@ -10,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular import dp
-from tabular.exact_coverage import LOG_NEGLIGIBLE, NEVER, TIE
 from tabular.kernels import laws_of_counts
 from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
-from tabular.policies import Estimator
+from tabular.one_cell import LOG_NEGLIGIBLE, NEVER, TIE
+from tabular.policies import MixtureEstimator, checked_member
 from theory.base import validate
 
 _NEGLIGIBLE = 1e-17
@@ -33,7 +38,7 @@ class CellLaws:
     action_probabilities : ndarray, (N, A)
         The demonstrator's actions in it, the likeliest first.
     repeats : ndarray of int, (N,)
-        How many cells are of the kind.
+        Number of cells of the kind.
     """
 
     n_demos: int
@@ -51,11 +56,6 @@ class CellLaws:
         demonstrator : array_like, (H, S, A)
         n_demos : int
             T, at least 1.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has the wrong type, shape or range.
         """
         pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
         T = validate.integer("n_demos", n_demos, at_least=1)
@@ -63,53 +63,49 @@ class CellLaws:
         rows = -np.sort(-pi_beta[w > 0], axis=1)
         kinds, repeats = np.unique(
             np.column_stack([np.minimum(1.0, w[w > 0]), rows]), axis=0, return_counts=True
-        )  # rounding may take w beyond 1
-        kinds[kinds < NEVER] = 0.0
+        )  # rounding may take w above 1, and log(1 - w) would be NaN
+        kinds[kinds < NEVER] = 0.0  # below this, the masses of a binomial overflow
         w, p = (validate.frozen(np.ascontiguousarray(part)) for part in (kinds[:, 0], kinds[:, 1:]))
         return cls(T, w, p, validate.frozen(repeats))
 
-    def failure_bound(self, estimator: Estimator, gamma: float, *, enough: float | None = None) -> float:
+    def failure_bound(self, estimator: MixtureEstimator, gamma: float, *, enough: float | None = None) -> float:
         """Sum over all cells of P[cell not covered with parameter gamma]: a certified bound on their union.
 
         Parameters
         ----------
-        estimator : Estimator
+        estimator : MixtureEstimator
         gamma : float
             In (0, 1].
         enough : float, optional
-            If given, all that is asked is whether the sum is above this: a bound comes back as soon as one tells.
+            If given, the question is only whether the sum is above this: the computation stops as soon as a bound
+            on the sum decides, and returns that bound.
 
         Returns
         -------
         float
             At least 0; exact up to 1e-13 for each cell, and never below P[coverage < gamma] by more than rounding.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is outside its range.
         """
         gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
-        validate.instance("estimator", estimator, Estimator)
+        member = checked_member(estimator)
         bound = self._chernoff(gamma)
         lower, upper = np.zeros(len(bound)), np.minimum(1.0, bound.sum(axis=1))
 
-        def look(cells: IntArray, exact: bool) -> tuple[float, float]:
+        def bounds_after(cells: IntArray, exact: bool) -> tuple[float, float]:
             laws_of_counts.cell_failures(
                 cells, self.n_demos, self.visit_probability, self.action_probabilities, bound, self.repeats,
-                estimator.alpha, estimator.prior_mass, gamma * (1 - TIE), LOG_NEGLIGIBLE, _NEGLIGIBLE, exact,
+                member.alpha, member.prior_mass, gamma * (1 - TIE), LOG_NEGLIGIBLE, _NEGLIGIBLE, exact,
                 np.inf if enough is None else enough, lower, upper,
             )  # fmt: skip
             return float(self.repeats @ lower), float(self.repeats @ upper)
 
         order = np.argsort(-self.repeats * upper, kind="stable")
-        least, most = look(order[(bound[order] > _NEGLIGIBLE).any(axis=1)], enough is None)
+        least, most = bounds_after(order[(bound[order] > _NEGLIGIBLE).any(axis=1)], enough is None)
         if enough is None:
             return most
         for i in np.argsort(-self.repeats * (upper - lower), kind="stable"):
             if least > enough or most <= enough:
                 break
-            least, most = look(np.array([i]), True)
+            least, most = bounds_after(np.array([i]), True)
         return least if least > enough else most
 
     def _chernoff(self, gamma: float) -> FloatArray:
@@ -131,7 +127,7 @@ class CellLaws:
 
 
 def certified_coverage_probability(
-    mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, estimator: Estimator, gamma: float
+    mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, estimator: MixtureEstimator, gamma: float
 ) -> float:
     """Certified lower bound on P[coverage over the reachable states >= gamma], for any process.
 
@@ -141,7 +137,7 @@ def certified_coverage_probability(
     demonstrator : array_like, (H, S, A)
     n_demos : int
         T, at least 1.
-    estimator : Estimator
+    estimator : MixtureEstimator
     gamma : float
         In (0, 1].
 
@@ -149,10 +145,5 @@ def certified_coverage_probability(
     -------
     float
         In [0, 1]: 1 minus the sum of the exact failures of the cells, or 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     return max(0.0, 1 - CellLaws.of(mdp, demonstrator, n_demos).failure_bound(estimator, gamma))

@@ -1,4 +1,10 @@
-"""What is recorded: trajectories, and the counts T_h(s, a) that are all a cloned policy needs of them."""
+"""Demonstrations: trajectories, and the counts that a policy is cloned from.
+
+    T_h(s,a) = number of trajectories with action a in state s at step h,    T_h(s) = sum_a T_h(s,a)
+
+The counts are sufficient: every policy of the paper's table depends on the trajectories only through them.
+Letters: T = n_demos, T_h(s,a) = counts, T_h(s) = visits.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,13 +90,14 @@ class Counts(FrozenArrays):
         counts = validate.integers("counts", self.counts, shape=(None, None, None))
         if 0 in counts.shape:
             raise ValueError(f"counts must have at least one step, state and action; got shape {counts.shape}")
+        # Summed in floating point first: an integer sum beyond 2^63 would wrap around without a word.
         if counts.sum(axis=(1, 2), dtype=np.float64).max() >= 2.0**63:
             raise ValueError("counts must hold fewer than 2^63 pairs in each step")
         totals = counts.sum(axis=(1, 2))
         if (totals != totals[0]).any():
             h = int(np.argmax(totals != totals[0]))
             raise ValueError(
-                f"counts must hold as many pairs in each step; step 0 has {totals[0]}, step {h} {totals[h]}"
+                f"counts must hold the same number of pairs in each step; step 0 has {totals[0]}, step {h} {totals[h]}"
             )
         if totals[0] == 0:
             raise ValueError("counts must hold at least one trajectory; all are 0")

@@ -1,7 +1,13 @@
 """Coverage of a demonstrator by a policy.
 
-A policy covers the demonstrator with parameter gamma if pi_hat_h(a|s) >= gamma * pi_beta_h(a|s) for all h, s, a.
-How likely a cloned policy does so is in `tabular.exact_coverage`.
+A policy pi_hat covers the demonstrator pi_beta with parameter gamma if
+
+    pi_hat_h(a|s) >= gamma * pi_beta_h(a|s)   for all h, s, a,
+
+so its coverage is the smallest ratio pi_hat/pi_beta over the actions that the demonstrator plays, and at most 1. The
+ratios are compared exactly: an absolute tolerance would give a policy that never plays an action positive coverage.
+The probability that a cloned policy covers is in `tabular.exact_coverage`.
+
 Source: the paper's definition of demonstrator action coverage.
 """
 
@@ -10,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from tabular.dp import reachable
 from tabular.kernels import policy_tables
-from tabular.mdp import FiniteHorizonMDP, checked_policy
+from tabular.mdp import FiniteHorizonMDP, checked_mask, checked_policy
 from theory.base import validate
 
 
@@ -32,22 +38,15 @@ def coverage(
     -------
     float
         In [0, 1]; 0 if some action of the demonstrator has probability 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a policy has the wrong shape or a bad row, if `over` is neither word, or if `mdp` is missing for "reachable".
     """
-    shape = validate.rectangular("demonstrator", demonstrator).shape
-    if len(shape) != 3:
-        raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
+    pi_beta = checked_policy("demonstrator", demonstrator)
     if validate.choice("over", over, ("all", "reachable")) == "all":
-        included = np.ones(shape[:2], np.bool_)
+        included = validate.frozen(np.ones(pi_beta.shape[:2], np.bool_))
     elif mdp is None:
         raise ValueError("mdp must be given where over='reachable'")
     else:
         included = reachable(mdp, checked_policy("demonstrator", demonstrator, mdp.policy_shape))
-    return coverage_where(policy, demonstrator, included)
+    return float(policy_tables.coverage(checked_policy("policy", policy, pi_beta.shape), pi_beta, included))
 
 
 def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLike) -> float:
@@ -57,20 +56,7 @@ def coverage_where(policy: ArrayLike, demonstrator: ArrayLike, included: ArrayLi
     ----------
     policy, demonstrator : array_like, (H, S, A)
     included : array_like of bool, (H, S)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a shape or a row is wrong, or the mask is not boolean.
     """
-    shape = validate.rectangular("demonstrator", demonstrator).shape
-    if len(shape) != 3:
-        raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
-    pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
-    pi = checked_policy("policy", policy, (shape[0], shape[1], shape[2]))
-    mask = np.ascontiguousarray(validate.rectangular("included", included))
-    if mask.dtype != np.bool_ or mask.shape != shape[:2]:
-        raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
-    mask = mask.view()
-    mask.setflags(write=False)
-    return float(policy_tables.coverage(pi, pi_beta, mask))
+    pi_beta = checked_policy("demonstrator", demonstrator)
+    pi = checked_policy("policy", policy, pi_beta.shape)
+    return float(policy_tables.coverage(pi, pi_beta, checked_mask("included", included, pi_beta.shape[:2])))

@@ -1,4 +1,9 @@
-"""Drawing demonstrations, or only their counts; reading and writing them."""
+"""Sampling demonstrations, or only their counts; reading and writing them.
+
+Counts are sampled without rolling out trajectories: given T_h(s), the actions T_h(s, .) are multinomial with pi_beta,
+and given T_h(s,a), the next states are multinomial with P_h(.|s,a). Both have the law of the counts of T independent
+trajectories, and the cost does not grow with T.
+"""
 
 import csv
 import os
@@ -17,7 +22,7 @@ from theory.base.files import npz_arrays, whole_file
 
 CSV_COLUMNS = ("episode", "step", "state", "action")
 MAX_DEMOS = 10**12
-"""Beyond this, numpy's binomials are no longer tested."""
+"""numpy's binomial sampler is tested up to this number of trials."""
 
 _MAX_SIZE = 2**31 - 1
 _INTEGER = re.compile(r"\s*[+-]?0*[0-9]{1,18}\s*", re.ASCII)  # int() takes 1_0 for 10, too
@@ -35,11 +40,6 @@ def sample_demonstrations(
     n_demos : int
         T, at least 1.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
@@ -51,7 +51,7 @@ def sample_demonstrations(
 
 
 def sample_counts(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, rng: np.random.Generator) -> Counts:
-    """Draw the counts T_h(s, a) of T trajectories without rolling them out; the same law as of `sample_demonstrations`.
+    """Draw the counts T_h(s, a) of T trajectories without rolling them out; the same law as `sample_demonstrations`.
 
     The cost grows with the number of states that hold a trajectory, not with T.
 
@@ -62,11 +62,6 @@ def sample_counts(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, n_demos: int, 
     n_demos : int
         T, from 1 to 1e12.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
@@ -89,10 +84,8 @@ def write_demonstrations(path: str | os.PathLike[str], demonstrations: Demonstra
 
     Raises
     ------
-    TypeError
-        If `demonstrations` is something else.
     ValueError
-        If the path ends otherwise.
+        If the path ends in neither .npz nor .csv.
     FileNotFoundError
         If there is no such folder.
     """
@@ -134,8 +127,6 @@ def read_demonstrations(
     ------
     FileNotFoundError
         If there is no such file.
-    TypeError
-        If `n_states` or `n_actions` is not an integer.
     ValueError
         If the file is empty, truncated or of another form; a csv's message names the line.
     """
@@ -174,7 +165,7 @@ def _read_npz(path: Path, n_states: int | None, n_actions: int | None) -> Demons
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
     """Line number and (episode, step, state, action) of each row of data."""
-    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a mark in front
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark first
         try:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
@@ -183,8 +174,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
                     f"{path.name}, line 1: no column {missing[0]!r}; found {', '.join(header) or 'nothing'}"
                 )
             if doubled := [name for name in CSV_COLUMNS if header.count(name) > 1]:
-                raise ValueError(f"{path.name}, line 1: column {doubled[0]!r} stands twice")
-            places = [header.index(name) for name in CSV_COLUMNS]
+                raise ValueError(f"{path.name}, line 1: column {doubled[0]!r} appears twice")
+            columns = [header.index(name) for name in CSV_COLUMNS]
             for row in reader:
                 if not row:
                     continue
@@ -192,9 +183,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[int]]]:
                     raise ValueError(
                         f"{path.name}, line {reader.line_num}: {len(header)} fields expected, {len(row)} found"
                     )
-                if not all(_INTEGER.fullmatch(row[place]) for place in places):
+                if not all(_INTEGER.fullmatch(row[column]) for column in columns):
                     raise ValueError(f"{path.name}, line {reader.line_num}: {row} are not all integers")
-                values = [int(row[place]) for place in places]
+                values = [int(row[column]) for column in columns]
                 if min(values) < 0:
                     raise ValueError(f"{path.name}, line {reader.line_num}: {row} has a negative number")
                 yield reader.line_num, values
@@ -224,7 +215,7 @@ def _read_csv(path: Path, n_states: int | None, n_actions: int | None) -> Demons
             if (episode, step) not in pairs:
                 raise ValueError(
                     f"{path.name}: episode {episode} has no step {step}; all episodes need {horizon} steps "
-                    "(let one that ends early stay in a state of its own)"
+                    "(an episode that ends early may stay in an extra state)"
                 )
     table = np.array([[pairs[e, h] for h in range(horizon)] for e in episodes], dtype=np.int64)
     states, actions = table[..., 0], table[..., 1]

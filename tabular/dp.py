@@ -1,7 +1,17 @@
 """Exact dynamic programming: optimal values, policy values, occupancies.
 
+Backwards, for values:
+
     Q_h(s,a) = r_h(s,a) + sum_s' P_h(s'|s,a) V_{h+1}(s'),   V_{H+1} = 0
     V_h(s)   = max_a Q_h(s,a)  (optimal)   or   sum_a pi_h(a|s) Q_h(s,a)  (of a policy)
+    J        = sum_s P_0(s) V_1(s)
+
+Forwards, for the occupancy w of a policy:
+
+    w_1(s,a)     = P_0(s) pi_1(a|s)
+    w_{h+1}(s,a) = pi_{h+1}(a|s) sum_{s',a'} w_h(s',a') P_h(s|s',a')
+
+Arrays start at h = 0: value[0] is V_1, value[H] is V_{H+1} = 0.
 
 Source: Puterman, Markov Decision Processes (1994), chapter 4.
 """
@@ -12,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular.kernels import dynamic_programming
-from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_policy
+from tabular.mdp import FiniteHorizonMDP, FloatArray, IntArray, checked_mask, checked_policy
 from theory.base import validate
 
 
@@ -50,13 +60,7 @@ class Solution(Evaluation):
 
 
 def backward_induction(mdp: FiniteHorizonMDP) -> Solution:
-    """Optimal value, action value and a greedy policy.
-
-    Raises
-    ------
-    TypeError
-        If `mdp` is not a `FiniteHorizonMDP`.
-    """
+    """Optimal value, action value and a greedy policy."""
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
     greedy = np.empty((mdp.horizon, mdp.n_states), np.int64)
@@ -72,22 +76,21 @@ def evaluate_policy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> Evaluation:
     mdp : FiniteHorizonMDP
     policy : array_like, (H, S, A)
         Rows are distributions.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
-    pi = checked_policy("policy", policy, mdp.policy_shape)
+    return _evaluate(mdp, checked_policy("policy", policy, mdp.policy_shape), mdp.reward)
+
+
+def _evaluate(mdp: FiniteHorizonMDP, pi: FloatArray, reward: FloatArray) -> Evaluation:
+    """Values of a checked policy; a row of `pi` may also sum to less than 1, and the rest is worth 0."""
     value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
-    dynamic_programming.evaluate_policy(*mdp.table, mdp.reward, pi, value, action_value)
+    dynamic_programming.evaluate_policy(*mdp.table, reward, pi, value, action_value)
     return Evaluation(value, action_value)
 
 
 def expected_return(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
-    """J(pi), the expected sum of the H rewards. Arguments and errors as `evaluate_policy`."""
-    value = evaluate_policy(mdp, policy).value[0]
+    """J(pi), the expected sum of the H rewards. Arguments as `evaluate_policy`."""
+    value = evaluate_policy(mdp, policy).value[0]  # first, because it checks `mdp`
     return float(mdp.initial @ value)
 
 
@@ -110,11 +113,6 @@ def occupancy(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
     -------
     ndarray, (H, S, A)
         Every step sums to 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
@@ -130,24 +128,21 @@ def suboptimality(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayL
     ----------
     mdp : FiniteHorizonMDP
     demonstrator, policy : array_like, (H, S, A)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them has another shape or a row is not a distribution.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
-    return expected_return(mdp, pi_beta) - expected_return(mdp, policy)
+    pi = checked_policy("policy", policy, mdp.policy_shape)
+    first, second = (mdp.initial @ _evaluate(mdp, checked, mdp.reward).value[0] for checked in (pi_beta, pi))
+    return float(first) - float(second)
 
 
 def reachable(mdp: FiniteHorizonMDP, policy: ArrayLike) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Which (h, s) the policy visits with positive probability, (H, S). Errors as `occupancy`."""
+    """Which (h, s) the policy visits with positive probability, (H, S)."""
     visited: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = occupancy(mdp, policy).sum(axis=2) > 0
     return validate.frozen(visited)
 
 
-def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayLike) -> float:
+def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, cells: ArrayLike) -> float:
     """Probability that a trajectory of the policy is in at least one of the given (h, s).
 
     Parameters
@@ -155,26 +150,20 @@ def meeting_probability(mdp: FiniteHorizonMDP, policy: ArrayLike, places: ArrayL
     mdp : FiniteHorizonMDP
     policy : array_like, (H, S, A)
         Rows are distributions.
-    places : array_like of bool, (H, S)
+    cells : array_like of bool, (H, S)
 
     Returns
     -------
     float
-        In [0, 1]; one minus the probability of never being there, so small values carry an absolute error of 1e-15 H.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution, or if the places are not boolean.
+        In [0, 1]; computed as 1 minus the probability of meeting none, so its absolute error is about 1e-15 H.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)
-    mask = validate.rectangular("places", places)
-    if mask.dtype != np.bool_ or mask.shape != pi.shape[:2]:
-        raise ValueError(f"places must be boolean of shape {pi.shape[:2]}; got {mask.dtype} of shape {mask.shape}")
-    passing = validate.frozen(np.where(mask[..., None], 0.0, pi))  # a trajectory that comes there is lost
+    mask = checked_mask("cells", cells, pi.shape[:2])
+    # A trajectory that meets the mask stops, and one that never does earns 1 in the last step: J is the probability
+    # of never meeting it.
+    passing = validate.frozen(np.where(mask[..., None], 0.0, pi))
     reward = np.zeros(mdp.policy_shape)
     reward[-1] = 1.0
-    value, action_value = np.empty((mdp.horizon + 1, mdp.n_states)), np.empty(mdp.policy_shape)
-    dynamic_programming.evaluate_policy(*mdp.table, validate.frozen(reward), passing, value, action_value)
+    value = _evaluate(mdp, passing, validate.frozen(reward)).value
     return min(1.0, max(0.0, 1.0 - float(mdp.initial @ value[0])))

@@ -1,7 +1,12 @@
-"""Many policies of the family on one data set: returns in one backward pass, coverages in one pass.
+"""Many members of the family on one data set: all returns in one backward pass, all coverages in one pass.
 
-Choosing (alpha, lambda) means to try many of them on the same counts. All members mix the same two policies, BC and the
-uniform one, so nearly all the work is shared.
+Choosing (alpha, lambda) means trying many of them on the same counts. All members mix the same two policies, BC and the
+uniform one, with weights that depend on the visits n = T_h(s) alone:
+
+    V_h(s) = (1 - a_n) sum_a T_h(s,a)/n Q_h(s,a) + a_n/A sum_a Q_h(s,a),   a_n = alpha/(1 + n/lambda),
+
+so each step costs two sums for every member, and no policy is formed. Letters: alpha, lambda = prior_mass; the kernels
+take 1/lambda, which is 0 for uniform noise.
 """
 
 from collections.abc import Sequence
@@ -11,12 +16,12 @@ from numpy.typing import ArrayLike
 
 from tabular.counts import Counts
 from tabular.kernels import policy_family
-from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_policy
-from tabular.policies import Estimator
+from tabular.mdp import FiniteHorizonMDP, FloatArray, checked_mask, checked_policy
+from tabular.policies import MixtureEstimator
 from theory.base import validate
 
 
-def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[Estimator]) -> FloatArray:
+def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[MixtureEstimator]) -> FloatArray:
     """Expected returns J of the policies that several estimators clone from the same counts, exactly.
 
     Parameters
@@ -24,18 +29,13 @@ def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[E
     mdp : FiniteHorizonMDP
     counts : Counts
         Of the shape (H, S, A) of the process.
-    estimators : sequence of Estimator
+    estimators : sequence of MixtureEstimator
         L of them, at least one.
 
     Returns
     -------
     ndarray, (L,)
         In units of reward, within rounding of `dp.expected_return` of each policy.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, or the counts another shape.
     """
     alpha, inverse_mass = _parameters(estimators)
     _check_counts(counts, mdp.policy_shape)
@@ -45,7 +45,7 @@ def family_returns(mdp: FiniteHorizonMDP, counts: Counts, estimators: Sequence[E
 
 
 def family_coverages(
-    counts: Counts, demonstrator: ArrayLike, included: ArrayLike, estimators: Sequence[Estimator]
+    counts: Counts, demonstrator: ArrayLike, included: ArrayLike, estimators: Sequence[MixtureEstimator]
 ) -> FloatArray:
     """Coverages of the policies that several estimators clone from the same counts.
 
@@ -56,37 +56,25 @@ def family_coverages(
     demonstrator : array_like, (H, S, A)
     included : array_like of bool, (H, S)
         Where the demonstrator must be covered.
-    estimators : sequence of Estimator
+    estimators : sequence of MixtureEstimator
         L of them, at least one.
 
     Returns
     -------
     ndarray, (L,)
         In [0, 1], within rounding of `coverage_where` of each policy; 0 exactly where that is 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type or shape.
     """
     alpha, inverse_mass = _parameters(estimators)
-    shape = validate.rectangular("demonstrator", demonstrator).shape
-    if len(shape) != 3:
-        raise ValueError(f"demonstrator must have shape (H, S, A); got {shape}")
-    pi_beta = checked_policy("demonstrator", demonstrator, (shape[0], shape[1], shape[2]))
-    _check_counts(counts, shape)
-    mask = np.array(validate.rectangular("included", included))
-    if mask.dtype != np.bool_ or mask.shape != shape[:2]:
-        raise ValueError(f"included must be boolean of shape {shape[:2]}; got {mask.dtype} of shape {mask.shape}")
+    pi_beta = checked_policy("demonstrator", demonstrator)
+    _check_counts(counts, pi_beta.shape)
+    mask = checked_mask("included", included, pi_beta.shape[:2])
     out = np.empty(alpha.size)
-    policy_family.family_coverages(
-        counts.counts, counts.visits, pi_beta, validate.frozen(mask), alpha, inverse_mass, out
-    )
+    policy_family.family_coverages(counts.counts, counts.visits, pi_beta, mask, alpha, inverse_mass, out)
     return out
 
 
 def matched_alpha(alphas: ArrayLike, losses: ArrayLike, budget: float) -> float:
-    """Largest alpha up to which the loss stays within a budget, linear between the points measured.
+    """Largest alpha up to which the loss stays within a budget, linear between the measured points.
 
     Parameters
     ----------
@@ -103,14 +91,15 @@ def matched_alpha(alphas: ArrayLike, losses: ArrayLike, budget: float) -> float:
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is outside its range, or the budget is not kept at alpha = 0.
+    ValueError
+        If the budget is not kept at alpha = 0.
     """
     weights = validate.array("alphas", alphas, shape=(None,))
     if weights.size == 0 or weights[0] != 0.0 or weights[-1] > 1.0 or (np.diff(weights) <= 0).any():
         raise ValueError(f"alphas must increase from 0 to at most 1; got {weights.tolist()}")
     loss = validate.array("losses", losses, shape=weights.shape)
     limit = validate.real("budget", budget, at_least=float(loss[0]))
+    # The first excess decides: a loss that comes back under the budget later may do so by chance.
     over = np.flatnonzero(loss > limit)
     if over.size == 0:
         return float(weights[-1])
@@ -119,15 +108,18 @@ def matched_alpha(alphas: ArrayLike, losses: ArrayLike, budget: float) -> float:
     return float(weights[i - 1] + share * (weights[i] - weights[i - 1]))
 
 
-def _parameters(estimators: Sequence[Estimator]) -> tuple[FloatArray, FloatArray]:
+def _parameters(estimators: Sequence[MixtureEstimator]) -> tuple[FloatArray, FloatArray]:
     members = list(estimators)
     if not members:
         raise ValueError("estimators must hold at least one; got none")
     for i, member in enumerate(members):
-        if not isinstance(member, Estimator):
-            raise TypeError(f"estimators must hold Estimators; entry {i} is a {type(member).__name__}")
+        if not isinstance(member, MixtureEstimator):
+            raise TypeError(
+                f"estimators must hold MixtureEstimators, because only that family has a closed form; "
+                f"entry {i} is a {type(member).__name__}"
+            )
     alpha = np.array([member.alpha for member in members])
-    with np.errstate(over="ignore"):  # a prior without weight: a_n = 0
+    with np.errstate(over="ignore"):  # the smallest masses have an infinite inverse: a_n = 0, as it should be
         inverse_mass = 1.0 / np.array([member.prior_mass for member in members])
     return validate.frozen(alpha), validate.frozen(inverse_mass)
 

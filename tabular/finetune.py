@@ -1,10 +1,19 @@
 """Finetuning a pretrained policy by reinforcement learning, with the exact return at every checkpoint.
 
-A learner is fed by its own episodes alone. The softmax learners start from the logarithm of the pretrained policy: an
-action of probability zero has the logit minus infinity, so its probability stays exactly zero. The other two play
-no action outside the pretrained policy's support either. `support_optimum` is what none of them can exceed.
+A learner sees only its own episodes. Softmax learners keep logits l with pi_h(a|s) proportional to exp(l_h(s,a)),
+start from l = log pi_hat, and after a batch of episodes move by a step along
 
-Cost is counted in episodes, H steps each, of whatever policy plays them.
+    policy gradient    grad J   = w_h(s,a) (Q_h(s,a) - V_h(s))        (estimated by sum_h grad log pi_h (G_h - V_h))
+    natural gradient   F^-1 grad J, which is the advantage Q_h(s,a) - V_h(s)
+    PPO                several steps on the clipped objective of one batch
+
+where G_h is the return from step h on, V a critic, w the occupancy and F the Fisher information. Best-of-N and
+optimistic planning choose among actions of the pretrained policy instead.
+
+No learner plays an action outside the pretrained policy's support: the logit of an action with probability 0 is minus
+infinity, so its probability stays exactly 0. So `support_optimum` is an upper bound on the return of all of them.
+
+Cost is counted in episodes of H steps.
 """
 
 from dataclasses import dataclass
@@ -31,12 +40,7 @@ class PolicyGradient:
     critic_rate : float, optional
         V_h(s) moves by this share towards each return G_h seen there, in [0, 1].
     exact_critic : bool, optional
-        Start V at the exact values of the pretrained policy, that is, with knowledge from outside; else at 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
+        Start V at the exact values of the pretrained policy, which a learner could not know; otherwise at 0.
 
     References
     ----------
@@ -60,7 +64,7 @@ class PolicyGradient:
 class NaturalPolicyGradient(PolicyGradient):
     """Softmax natural gradient: the logit of each action that was played moves by step * its mean advantage.
 
-    Parameters and errors as `PolicyGradient`.
+    Parameters as `PolicyGradient`.
 
     References
     ----------
@@ -70,14 +74,14 @@ class NaturalPolicyGradient(PolicyGradient):
 
 @dataclass(frozen=True)
 class PPO(PolicyGradient):
-    """Proximal policy optimisation: several steps on the clipped objective of the same episodes.
+    """Proximal policy optimisation (PPO): several steps on the clipped objective of the same episodes.
 
     Parameters
     ----------
     epochs : int, optional
         Steps on one batch, at least 1.
     clip : float, optional
-        Largest change of a probability that is rewarded, relative to the one at the time of playing, in (0, 1).
+        Relative change of an action's probability beyond which the objective gains nothing, in (0, 1).
 
     References
     ----------
@@ -94,11 +98,11 @@ class PPO(PolicyGradient):
 
 
 @dataclass(frozen=True)
-class BestOfN:
-    """Of N actions drawn from the pretrained policy, the one with the best mean return.
+class BestOfNLearner:
+    """Draw N actions from the pretrained policy and play the one with the best mean return.
 
-    Every episode is played by the pretrained policy; its returns are the estimate of Q. An action with fewer than K
-    returns is not judged: it is played only where no candidate is judged.
+    The pretrained policy plays every episode, and the mean returns estimate Q. An action with fewer than K returns has
+    no estimate: it is played only if no candidate has one.
 
     Parameters
     ----------
@@ -106,11 +110,6 @@ class BestOfN:
         N, at least 1.
     n_rollouts : int
         K, at least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
     """
 
     n_candidates: int
@@ -123,10 +122,10 @@ class BestOfN:
 
 @dataclass(frozen=True)
 class OptimisticValueIteration:
-    """Plan greedily in the recorded process with a bonus, over the pretrained policy's support alone.
+    """Plan greedily in the estimated process with an exploration bonus, within the pretrained policy's support.
 
-    The bonus after n visits is bonus * (H - h + 1)/sqrt(n); an action never played is worth all that rewards of
-    at most 1 can still pay.
+    The bonus after n visits is bonus * (H - h + 1)/sqrt(n). An action that was never played has the largest value that
+    rewards of at most 1 allow.
 
     Parameters
     ----------
@@ -134,11 +133,6 @@ class OptimisticValueIteration:
         At least 0.
     batch : int, optional
         Episodes between two plans.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
 
     References
     ----------
@@ -153,12 +147,12 @@ class OptimisticValueIteration:
         object.__setattr__(self, "batch", validate.integer("batch", self.batch, at_least=1))
 
 
-Learner = PolicyGradient | BestOfN | OptimisticValueIteration
+Learner = PolicyGradient | BestOfNLearner | OptimisticValueIteration
 
 
 @dataclass(frozen=True, eq=False)
 class Finetuning:
-    """What a learner achieved.
+    """Result of finetuning.
 
     Attributes
     ----------
@@ -178,32 +172,27 @@ class Finetuning:
 def finetune(
     mdp: FiniteHorizonMDP, policy: ArrayLike, learner: Learner, checkpoints: ArrayLike, rng: np.random.Generator
 ) -> Finetuning:
-    """Improve a pretrained policy by the learner's own episodes.
+    """Improve a pretrained policy from the learner's own episodes.
 
     Parameters
     ----------
     mdp : FiniteHorizonMDP
     policy : array_like, (H, S, A)
         The pretrained policy; an action of probability zero is never played.
-    learner : PolicyGradient, NaturalPolicyGradient, PPO, BestOfN or OptimisticValueIteration
+    learner : PolicyGradient, NaturalPolicyGradient, PPO, BestOfNLearner, OptimisticValueIteration
     checkpoints : array_like of int, (N,)
-        Numbers of episodes, increasing. A batch that is not complete there has changed nothing yet.
+        Numbers of episodes, increasing. A batch that is incomplete at a checkpoint has changed nothing yet.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     start = checked_policy("policy", policy, mdp.policy_shape)
-    if not isinstance(learner, PolicyGradient | BestOfN | OptimisticValueIteration):
+    if not isinstance(learner, PolicyGradient | BestOfNLearner | OptimisticValueIteration):
         raise TypeError(f"learner must be one of the learners of this module; got {type(learner).__name__}")
     times = validate.frozen(_checked_times(checkpoints))
     rng = validate.generator("rng", rng)
     process = (*mdp.table, mdp.reward, mdp.initial)
     out, visits = np.empty(times.size), np.zeros(mdp.policy_shape, np.int64)
-    if isinstance(learner, BestOfN):
+    if isinstance(learner, BestOfNLearner):
         current = np.empty(mdp.policy_shape)
         finetuning.improve_best_of_n(
             *process, start, learner.n_candidates, learner.n_rollouts, times, rng, current, visits, out
@@ -213,7 +202,7 @@ def finetune(
         finetuning.improve_optimistic(*process, start, learner.bonus, learner.batch, times, rng, current, visits, out)
     else:
         current = start.copy()
-        with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, as it should be
+        with np.errstate(divide="ignore"):  # log 0 = minus infinity keeps a missing action missing
             logits = np.log(start)
         critic = _critic(mdp, start, learner)
         finetuning.improve_softmax(
@@ -223,7 +212,7 @@ def finetune(
 
 
 def support_optimum(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
-    """Largest J over all policies that play only what the given one plays: the plateau of every learner here.
+    """Largest J over all policies within the support of the given one: no learner here exceeds it.
 
     Parameters
     ----------
@@ -233,12 +222,7 @@ def support_optimum(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
     Returns
     -------
     float
-        Between J of the policy and J*, which it is for a policy that may play everything.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the policy has another shape or a row is not a distribution.
+        Between J of the policy and J*; equal to J* for a policy with full support.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     start = checked_policy("policy", policy, mdp.policy_shape)
@@ -253,7 +237,7 @@ def support_optimum(mdp: FiniteHorizonMDP, policy: ArrayLike) -> float:
 def policy_gradient(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
     """Gradient of J in the logits of a softmax policy, w_h(s, a) (Q_h(s, a) - V_h(s)), (H, S, A).
 
-    Arguments and errors as `support_optimum`.
+    Arguments as `support_optimum`.
 
     References
     ----------
@@ -265,9 +249,9 @@ def policy_gradient(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
 
 
 def natural_gradient(mdp: FiniteHorizonMDP, policy: ArrayLike) -> FloatArray:
-    """Natural gradient of J in the logits, Q_h(s, a) - V_h(s) (any constant of (h, s) may be added), (H, S, A).
+    """Natural gradient of J in the logits, Q_h(s, a) - V_h(s) (up to a constant for each (h, s)), (H, S, A).
 
-    Arguments and errors as `support_optimum`.
+    Arguments as `support_optimum`.
     """
     values = dp.evaluate_policy(mdp, policy)
     advantage: FloatArray = values.action_value - values.value[:-1, :, None]
@@ -281,11 +265,6 @@ def softmax_step(policy: ArrayLike, direction: ArrayLike, step: float) -> FloatA
     ----------
     policy, direction : array_like, (H, S, A)
     step : float
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a row of the policy is not a distribution, or an argument has another shape or is not finite.
     """
     pi = validate.distribution("policy", policy, shape=(None, None, None))
     towards = validate.array("direction", direction, shape=pi.shape)
@@ -311,11 +290,6 @@ def sampled_gradient(
     n_episodes : int
         At least 1.
     rng : numpy.random.Generator
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("mdp", mdp, FiniteHorizonMDP)
     pi = checked_policy("policy", policy, mdp.policy_shape)

@@ -1,10 +1,17 @@
 """The best coverage at a given suboptimality on the lower-bound family (B.4), by linear programs over types of data.
 
-One bandit with A arms, arm 1 pays. Demonstrator 1 plays arm 1; demonstrator i > 1 plays arm i with probability alpha
-and arm 1 otherwise. A type of data says which rare arm was seen, if any, and how often. Data that show arm 1 only may
-come from every demonstrator; all other types name theirs.
+One bandit with A arms; arm 1 pays 1. Demonstrator 1 always plays arm 1; demonstrator i > 1 plays the rare arm i with
+probability alpha and arm 1 otherwise. The type of a data set is the rare arm that it shows, if any, and how often.
+Data that show only arm 1 may come from every demonstrator; every other type identifies its demonstrator.
 
-`theory.bounds.lower_bound` has the closed forms (R4). Here they are found again by a solver that knows none of them.
+The question is the smallest xi for which some estimator
+
+    loses at most xi under every demonstrator, and
+    covers every demonstrator with parameter gamma and probability 1 - delta.
+
+`theory.bounds.lower_bound` has the closed forms (R4). Here a solver that knows none of them finds them again.
+
+Letters: A = n_actions, alpha = rare_probability, T = n_demos, gamma = coverage, xi = suboptimality.
 """
 
 import math
@@ -14,8 +21,9 @@ import numpy as np
 from scipy import optimize, stats
 
 from tabular.mdp import FloatArray
-from tabular.policies import Estimator
+from tabular.policies import MixtureEstimator, checked_member
 from theory.base import validate
+from theory.bounds.family import noise_weight
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,6 @@ class LowerBoundFamily:
         T, at least 1.
     delta : float
         In [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
 
     n_actions: int
@@ -59,12 +62,12 @@ class LowerBoundFamily:
 
 
 def least_suboptimality(family: LowerBoundFamily, coverage: float, *, randomised: bool = True) -> float:
-    """Smallest largest loss over the family of any estimator that covers with the stated parameter; a linear program.
+    """Smallest worst-case loss xi over the family of any estimator that covers with parameter gamma; a linear program.
 
-    By symmetry the rare arms may be shuffled, and only policies that give a set of s rare arms gamma alpha each and
-    arm 1 the rest need be mixed on data that show arm 1 only. On the types that name demonstrator i the estimator
-    mixes that demonstrator with "arm 1 only". A deterministic map of the data takes one set, for each type one
-    policy: the same program over whole numbers, one a rare arm.
+    On data that show only arm 1, symmetry among the rare arms leaves only policies that give each of s rare arms
+    gamma alpha and arm 1 the rest; the estimator mixes them over s. On types that identify demonstrator i it mixes
+    that demonstrator with "arm 1 only". An estimator that may not draw lots uses one set of rare arms: the same
+    program with an integer variable for each rare arm.
 
     Parameters
     ----------
@@ -77,24 +80,19 @@ def least_suboptimality(family: LowerBoundFamily, coverage: float, *, randomised
     Returns
     -------
     float
-        xi; infinite if no estimator covers so much.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the coverage is outside its range.
+        xi; infinite if no estimator has this coverage.
     """
     gamma = validate.real("coverage", coverage, above=0.0, at_most=1.0)
     return _mixture_program(family, gamma) if randomised else _set_program(family, gamma)
 
 
 def _mixture_program(family: LowerBoundFamily, gamma: float) -> float:
-    """Variables: chance of each set size (A), chance to play demonstrator i on each type that names it (T), and xi."""
+    """Variables: probability of each set size s (A), of playing demonstrator i on each of its types (T), and xi."""
     A, alpha, T, types = family.n_actions, family.rare_probability, family.n_demos, family.types
     cost = gamma * alpha
     sizes = np.arange(A)
     arm_1 = 1.0 - sizes * cost
-    slack = 1e-12  # of rounding, where arm 1 keeps exactly what it needs
+    slack = 1e-12  # without it, rounding refuses a policy that leaves arm 1 exactly what it needs
     keeps_1 = arm_1 >= gamma - slack
     keeps_i = arm_1 >= gamma * (1 - alpha) - slack
     possible = arm_1 >= -slack
@@ -113,7 +111,7 @@ def _mixture_program(family: LowerBoundFamily, gamma: float) -> float:
     total = np.array([[*np.ones(A), *none, 0.0]])
     objective = np.zeros(A + T + 1)
     objective[-1] = 1.0
-    found = optimize.linprog(
+    solution = optimize.linprog(
         objective,
         upper,
         limit,
@@ -123,16 +121,16 @@ def _mixture_program(family: LowerBoundFamily, gamma: float) -> float:
         method="highs",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
-    return math.inf if found.fun is None else float(found.fun)
+    return math.inf if solution.fun is None else float(solution.fun)
 
 
 def _set_program(family: LowerBoundFamily, gamma: float) -> float:
-    """Variables: whether each rare arm is covered on data that show arm 1 only (A - 1), and xi."""
+    """Variables: whether each rare arm is covered on data that show only arm 1 (A - 1 integers), and xi."""
     m, alpha, quiet = family.n_actions - 1, family.rare_probability, float(family.types[0])
     cost = gamma * alpha
     upper = np.vstack(
         [
-            np.column_stack([-quiet * np.eye(m), np.zeros(m)]),  # covered for demonstrator i, with the types naming it
+            np.column_stack([-quiet * np.eye(m), np.zeros(m)]),  # coverage of demonstrator i, with its types
             [*np.full(m, cost), 0.0],  # arm 1 keeps gamma
             [*np.full(m, cost), -1.0],  # the loss
         ]
@@ -141,10 +139,11 @@ def _set_program(family: LowerBoundFamily, gamma: float) -> float:
     objective = np.array([*np.zeros(m), 1.0])
     whole = np.array([1] * m + [0])
     bounds = [*[(0, 1)] * m, (0, None)]
-    found = optimize.linprog(objective, upper, limit, bounds=bounds, method="highs", integrality=whole)
-    if found.x is None:
+    solution = optimize.linprog(objective, upper, limit, bounds=bounds, method="highs", integrality=whole)
+    if solution.x is None:
         return math.inf
-    chosen = np.round(found.x[:m])  # whole numbers up to the solver's tolerance, so the limits are checked again
+    # The solver's integers are integers only up to its tolerance, so the constraints are checked again on rounded ones.
+    chosen = np.round(solution.x[:m])
     kept = chosen.sum() * cost <= 1.0 - gamma + 1e-12 and (quiet * chosen >= quiet - family.delta).all()
     return float(chosen.sum() * cost) if kept else math.inf
 
@@ -152,7 +151,7 @@ def _set_program(family: LowerBoundFamily, gamma: float) -> float:
 def best_coverage(
     family: LowerBoundFamily, suboptimality: float, *, randomised: bool = True, tolerance: float = 1e-8
 ) -> float:
-    """Largest coverage of any estimator that loses at most xi on every member, by bisection over linear programs.
+    """Largest coverage of any estimator that loses at most xi under every demonstrator; bisection over linear programs.
 
     Parameters
     ----------
@@ -169,12 +168,7 @@ def best_coverage(
     float
         In [0, 1].
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
-
-    Source: R4, whose closed forms it must equal.
+    Source: R4, whose closed forms it equals.
     """
     xi = validate.real("suboptimality", suboptimality, above=0.0)
     tolerance = validate.real("tolerance", tolerance, above=0.0)
@@ -190,13 +184,13 @@ def best_coverage(
     return low
 
 
-def standing(family: LowerBoundFamily, estimator: Estimator) -> tuple[float, float]:
-    """Largest loss over the family of a member of the noise schedules, and the coverage that it keeps; both exact.
+def worst_loss_and_coverage(family: LowerBoundFamily, estimator: MixtureEstimator) -> tuple[float, float]:
+    """Worst-case loss of an estimator over the demonstrators, and the coverage that it reaches; both exact.
 
     Parameters
     ----------
     family : LowerBoundFamily
-    estimator : Estimator
+    estimator : MixtureEstimator
 
     Returns
     -------
@@ -204,15 +198,10 @@ def standing(family: LowerBoundFamily, estimator: Estimator) -> tuple[float, flo
         Largest expected loss over the demonstrators.
     coverage : float
         Largest gamma that is covered with probability 1 - delta under every demonstrator.
-
-    Raises
-    ------
-    TypeError
-        If the estimator is none.
     """
-    validate.instance("estimator", estimator, Estimator)
+    member = checked_member(estimator)
     A, alpha, T = family.n_actions, family.rare_probability, family.n_demos
-    noise = float(estimator.noise_weight(T))
+    noise = float(noise_weight(T, member.alpha, member.prior_mass))
     k = np.arange(T + 1)
     arm_1 = (1 - noise) * (T - k) / T + noise / A
     arm_i = (1 - noise) * k / T + noise / A

@@ -1,4 +1,8 @@
-"""Transition tables of Gymnasium environments, as arrays."""
+"""Transition tables of Gymnasium environments, as arrays.
+
+`env.unwrapped.P[s][a]` is a list of (probability, next state, reward, ended). The end of an episode becomes a move to
+an extra last state, which pays 0 and is never left; so the process has a fixed horizon.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +14,7 @@ from theory.base import validate
 
 
 class TabularEnv(Protocol):
-    """What is needed of an environment: a table `P[s][a]` and `initial_state_distrib` on its unwrapped form."""
+    """An environment whose unwrapped form has a table `P[s][a]` and `initial_state_distrib`."""
 
     @property
     def unwrapped(self) -> Any:
@@ -19,7 +23,7 @@ class TabularEnv(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table with one more state than the environment, the last, which keeps the process after the end of an episode.
+    """A table with one more state than the environment: the last, where a process stays after the end of an episode.
 
     Attributes
     ----------
@@ -40,7 +44,7 @@ class Table:
 
 
 def read_table(env: TabularEnv) -> Table:
-    """Read the table of an environment; next states that are named twice are merged.
+    """Read the table of an environment; entries with the same next state are merged.
 
     Parameters
     ----------
@@ -107,6 +111,7 @@ def _checked(env: TabularEnv) -> tuple[Any, NDArray[np.float64]]:
     for s in range(start.size):
         if len(table[s]) != len(table[0]):
             raise ValueError(
-                f"P must have as many actions in each state; state 0 has {len(table[0])}, {s} {len(table[s])}"
+                "P must have the same number of actions in each state; "
+                f"state 0 has {len(table[0])}, {s} {len(table[s])}"
             )
     return table, start

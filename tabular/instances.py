@@ -1,7 +1,7 @@
-"""Processes to try things on, each with a stochastic demonstrator: the paper's constructions and harder everyday ones.
+"""Everyday processes for experiments, each with a stochastic demonstrator; the paper's own are in `constructions`.
 
-Every function returns an `Instance`, or a tuple of them where the construction needs several processes. Values in
-closed form are in the docstrings and are tested; the others are computed by dynamic programming.
+Every function returns an `Instance`. Where J*, the optimal return, and J(pi_beta), the demonstrator's, have a closed
+form, the docstring gives it and a test checks it; otherwise dynamic programming computes them.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 from tabular import dp
 from tabular.mdp import FiniteHorizonMDP, FloatArray, FrozenArrays, checked_policy
 from theory.base import validate
-from theory.bounds.uniform_fails import initial_distribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +25,6 @@ class Instance(FrozenArrays):
     name : str
     mdp : FiniteHorizonMDP
     demonstrator : array_like, (H, S, A)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the demonstrator is no policy of the process.
     """
 
     name: str
@@ -65,105 +59,8 @@ class Instance(FrozenArrays):
         return dp.expected_return(self.mdp, self.demonstrator)
 
 
-# --- the paper's constructions ----------------------------------------------------------------------------------------
-
-
-def two_bandits(epsilon: float) -> tuple[Instance, Instance]:
-    """The two bandits on which BC fails (prop-bc-fails, B1.1).
-
-    M1 pays 1 on the second arm, M2 on the third; the demonstrator plays (1 - 4 eps, 2 eps, 2 eps) on both.
-    J* = 1 and J(pi_beta) = 2 eps.
-
-    Parameters
-    ----------
-    epsilon : float
-        In (0, 1/8].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If epsilon is outside its range.
-    """
-    eps = validate.real("epsilon", epsilon, above=0.0, at_most=1 / 8)
-    pi_beta = np.array([1 - 4 * eps, 2 * eps, 2 * eps])
-    first, second = (_bandit(f"M{arm}", np.eye(3)[arm], pi_beta) for arm in (1, 2))
-    return first, second
-
-
-def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instance:
-    """The process on which uniform noise fails (prop-uniform-fails, B2.1-B2.4), with P_0 normalised.
-
-    States 0..k-1 (s~_1..s~_k) and k+1 (s_2) keep the process for ever; state k (s_1) keeps it under the first
-    action and falls to s_2 under the second. P_0(s_1) = 1/2, P_0(s~_i) = 2^-(i+1) for i >= 2, and s~_1 takes the rest,
-    2^-2 + 2^-(k+1) (printed: 2^-2 + 2^-k, which sums to more than 1). The first step pays 1 or 1 - 4 eps on s~_i, the
-    last step pays 1 on (s_1, first action). The demonstrator mixes evenly on s~_i and plays the first action on s_1.
-    J* = 1 and J(pi_beta) = 1 - eps.
-
-    Parameters
-    ----------
-    epsilon : float
-        In (0, 1/4): the reward 1 - 4 eps must not be negative.
-    horizon : int
-        At least 2.
-    n_branches : int
-        k, from 1 to 60; `theory.bounds.uniform_fails.min_rare_states(T)` is enough for T demonstrations.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
-    """
-    eps = validate.real("epsilon", epsilon, above=0.0, below=1 / 4)
-    H = validate.integer("horizon", horizon, at_least=2)
-    k = validate.integer("n_branches", n_branches, at_least=1, at_most=60)
-    safe, fallen = k, k + 1
-    successors = np.broadcast_to(np.arange(k + 2)[None, :, None, None], (1, k + 2, 2, 1)).copy()
-    successors[0, safe, 1, 0] = fallen
-    reward = np.zeros((H, k + 2, 2))
-    reward[0, :k] = 1.0, 1.0 - 4 * eps
-    reward[H - 1, safe, 0] = 1.0
-    pi_beta = np.full((H, k + 2, 2), 0.5)
-    pi_beta[:, safe] = 1.0, 0.0
-    mdp = FiniteHorizonMDP(successors, np.ones(successors.shape), reward, initial_distribution(k), H)
-    return Instance("uniform-noise trap", mdp, pi_beta)
-
-
-def lower_bound_family(n_actions: int, alpha: float) -> tuple[Instance, ...]:
-    """The demonstrators of the lower bound (thm-lower-bound) on one bandit that pays 1 on the first arm.
-
-    Demonstrator 1 plays the first arm; demonstrator i > 1 plays it with probability 1 - alpha, and arm i otherwise.
-    J* = 1; J(pi^1) = 1 and J(pi^i) = 1 - alpha.
-
-    Parameters
-    ----------
-    n_actions : int
-        A, at least 2.
-    alpha : float
-        In (0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
-    """
-    A = validate.integer("n_actions", n_actions, at_least=2)
-    share = validate.real("alpha", alpha, above=0.0, below=1.0)
-    paid = np.eye(A)[0]
-    rows = [paid, *((1 - share) * paid + share * np.eye(A)[i] for i in range(1, A))]
-    return tuple(_bandit(f"M{i + 1}", paid, row) for i, row in enumerate(rows))
-
-
-def _bandit(name: str, reward: FloatArray, pi_beta: FloatArray) -> Instance:
-    A = reward.size
-    mdp = FiniteHorizonMDP(np.zeros((1, 1, A, 1), np.int64), np.ones((1, 1, A, 1)), reward[None, None], np.ones(1), 1)
-    return Instance(name, mdp, pi_beta[None, None])
-
-
-# --- other processes --------------------------------------------------------------------------------------------------
-
-
 def chain_lock(horizon: int, n_actions: int, skill: float, slip: float = 0.0) -> Instance:
-    """A combination lock: only the first action, in every step, keeps the lock alive; it pays 1 at the end.
+    """A combination lock: only the first action in every step keeps the lock alive, which pays 1 at the end.
 
     State 0 is alive, 1 dead. The right action fails with probability `slip` (except in the last step, where it is
     paid at once). The demonstrator plays it with probability `skill`, and the others evenly.
@@ -179,11 +76,6 @@ def chain_lock(horizon: int, n_actions: int, skill: float, slip: float = 0.0) ->
         In [0, 1].
     slip : float, optional
         In [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     H = validate.integer("horizon", horizon, at_least=1)
     A = validate.integer("n_actions", n_actions, at_least=2)
@@ -203,7 +95,7 @@ def deep_sea(size: int, skill: float, slip: float = 0.0) -> Instance:
     """DeepSea: N columns and N steps; only N steps to the right reach the treasure.
 
     The state is the column, the step is the depth. Action 0 moves left, action 1 right (with probability 1 - slip,
-    else left). Moving left pays 0.01/N, where the usual form charges as much for moving right; the last step to the
+    else left). Moving left pays 0.01/N, instead of moving right costing it as usual; the last step to the
     right from the last column pays 1. The demonstrator moves right with probability `skill`.
     Without slip, J* = 1 and J(pi_beta) = skill^N + 0.01 (1 - skill).
 
@@ -215,11 +107,6 @@ def deep_sea(size: int, skill: float, slip: float = 0.0) -> Instance:
         In [0, 1].
     slip : float, optional
         In [0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
 
     References
     ----------
@@ -241,10 +128,10 @@ def deep_sea(size: int, skill: float, slip: float = 0.0) -> Instance:
 
 
 def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -> Instance:
-    """A square grid: walk from one corner to the other, on a floor that sometimes moves you elsewhere.
+    """A square grid: walk from one corner to the opposite one, on a floor that sometimes moves you at random.
 
     Actions are up, down, left, right; with probability `slip` a random one of the four happens instead; a wall keeps
-    you in place. Arriving at the goal pays 1 once, after which nothing happens. The demonstrator is `softmax` of the
+    you in place. Arriving at the goal pays 1 once; after that nothing happens. The demonstrator is `softmax` of the
     optimal action values at the temperature.
 
     Parameters
@@ -257,11 +144,6 @@ def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -
         In [0, 1].
     temperature : float, optional
         In units of reward, above 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     side = validate.integer("side", side, at_least=2)
     slip = validate.real("slip", slip, at_least=0.0, at_most=1.0)
@@ -273,9 +155,10 @@ def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -
     ]
     transitions = np.zeros((done + 1, 4, done + 1))
     for action in range(4):
-        for happening in range(4):
-            weight = slip / 4 + (1 - slip) * (action == happening)
-            transitions[np.arange(done), action, moved[happening]] += weight  # no square twice
+        for move in range(4):
+            weight = slip / 4 + (1 - slip) * (action == move)
+            transitions[np.arange(done), action, moved[move]] += weight  # every index once, so += loses nothing
+    # The reward of a step is the probability of arriving at the goal; from the goal on nothing happens.
     arrival = transitions[:, :, goal].copy()
     transitions[goal], transitions[done], arrival[goal:] = np.eye(done + 1)[done], np.eye(done + 1)[done], 0.0
     mdp = FiniteHorizonMDP.from_dense(transitions, arrival, np.eye(done + 1)[0], horizon)
@@ -306,11 +189,6 @@ def funnel(horizon: int, n_branches: int, n_actions: int, detour: float = 0.2, s
         Probability of being thrown into a branch, in [0, 1].
     skill : float, optional
         In [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     H = validate.integer("horizon", horizon, at_least=2)
     B = validate.integer("n_branches", n_branches, at_least=1)
@@ -335,7 +213,7 @@ def funnel(horizon: int, n_branches: int, n_actions: int, detour: float = 0.2, s
 
 
 def reset_bandits(visit_probability: ArrayLike, horizon: int, n_actions: int, n_safe: int = 1) -> Instance:
-    """Every step draws a fresh state and asks for a safe action; one other action ends everything: R1 is nearly tight.
+    """Every step draws a new state and needs a safe action; any other action ends all reward. R1 is nearly tight here.
 
     States 0..I-1 are drawn independently in each step, with the given probabilities; state I is dead. The first
     `n_safe` actions pay 1 and go on, every other one pays 0 and leads to the dead state, which pays 0 for ever. The
@@ -355,11 +233,6 @@ def reset_bandits(visit_probability: ArrayLike, horizon: int, n_actions: int, n_
         A, at least 2.
     n_safe : int, optional
         From 1 to A - 1; above 1 the demonstrator is stochastic.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     w = validate.distribution("visit_probability", visit_probability, shape=(None,))
     H = validate.integer("horizon", horizon, at_least=1)
@@ -384,7 +257,7 @@ def garnet(
     rng: np.random.Generator,
     temperature: float = 0.5,
 ) -> Instance:
-    """A random process: each pair leads to a random set of states with uniformly broken probabilities.
+    """A random process: each pair leads to a random set of states, with probabilities from uniform cuts of [0, 1].
 
     Rewards are uniform in [0, 1]; the process starts in state 0. The demonstrator is `softmax` of the optimal action
     values at the temperature.
@@ -394,14 +267,9 @@ def garnet(
     n_states, n_actions, n_successors, horizon : int
         At least 1; n_successors at most n_states.
     rng : numpy.random.Generator
-        Builds the process; keep it apart from the one that draws demonstrations.
+        Builds the process; use another generator to draw demonstrations, so that one does not change the other.
     temperature : float, optional
         In units of reward, above 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type or range.
 
     References
     ----------
@@ -432,8 +300,8 @@ def from_gymnasium(env_id: str, horizon: int, temperature: float = 0.05) -> Inst
 
     Raises
     ------
-    TypeError, ValueError
-        If the environment has no transition table, or an argument is outside its range.
+    TypeError
+        If the environment has no transition table.
     """
     env = gymnasium.make(env_id)
     try:
@@ -444,13 +312,7 @@ def from_gymnasium(env_id: str, horizon: int, temperature: float = 0.05) -> Inst
 
 
 def softmax(mdp: FiniteHorizonMDP, temperature: float) -> FloatArray:
-    """Demonstrator that plays a with probability proportional to exp(Q*_h(s, a)/temperature), (H, S, A).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the temperature (in units of reward) is not a positive number.
-    """
+    """Demonstrator that plays a with probability proportional to exp(Q*_h(s, a)/temperature), (H, S, A)."""
     temperature = validate.real("temperature", temperature, above=0.0)
     q = dp.backward_induction(mdp).action_value
     with np.errstate(over="ignore"):  # exp(-inf) is 0, as it should be

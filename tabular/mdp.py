@@ -1,11 +1,22 @@
 """Finite-horizon Markov decision processes.
 
-A process has H steps, S states and A actions. It starts in a state drawn from P_0; in step h, action a in state s
-leads to a next state drawn from P_h(. | s, a) and pays r_h(s, a). Symbols as in the paper, section "Setting".
+A process has H steps, S states and A actions. It starts in s_1 ~ P_0; in step h = 1..H it plays a_h ~ pi_h(.|s_h),
+is paid r_h(s_h, a_h) and moves to s_{h+1} ~ P_h(.|s_h, a_h). The return of a policy is
+
+    J(pi) = E[sum_h r_h(s_h, a_h)].
+
+Letters and arrays (steps start at 0 in the code, so P_1 is at index 0):
+
+    P_h(.|s,a)   successors, probabilities   (K, S, A, D): D next states at most; K = H, or K = 1 if stationary
+    r_h(s,a)     reward                      (H, S, A) or (1, S, A), in [0, 1]
+    P_0          initial                     (S,)
+    pi_h(a|s)    a policy                    (H, S, A), rows are distributions
+
+Lists of next states keep a process like Taxi (S = 500, H = 200) small. A table in which most states follow most pairs
+is kept dense. Symbols as in the paper, section "Setting".
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,9 +30,9 @@ IntArray = NDArray[np.int64]
 
 
 class FrozenArrays:
-    """Arrays of a pickled object come back writable; freeze them again, so that kernels see one kind of array."""
+    """Freeze arrays again after unpickling, which returns them writable: a kernel would compile once more for those."""
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         for name, value in state.items():
             if isinstance(value, np.ndarray):
                 validate.frozen(value)
@@ -51,7 +62,7 @@ class FiniteHorizonMDP(FrozenArrays):
     Parameters
     ----------
     successors : array_like of int, (K, S, A, D)
-        Next states. K = H, or K = 1 when the dynamics do not change with the step. Unused places carry probability 0.
+        Next states. K = H, or K = 1 when the dynamics do not change with the step. Unused entries have probability 0.
     probabilities : array_like, (K, S, A, D)
         Their probabilities; each (K, S, A) row sums to 1.
     reward : array_like, (H, S, A) or (1, S, A)
@@ -66,8 +77,7 @@ class FiniteHorizonMDP(FrozenArrays):
     Raises
     ------
     TypeError, ValueError
-        For wrong types or shapes, entries that are negative or not finite, rows that do not sum to 1, successors
-        that are no states, rewards outside [0, 1].
+        In particular if a row does not sum to 1, a successor is not a state, or a reward is outside [0, 1].
 
     Notes
     -----
@@ -148,11 +158,6 @@ class FiniteHorizonMDP(FrozenArrays):
         reward : array_like, (H, S, A), (1, S, A) or (S, A)
         initial, horizon, reward_map
             As for the class.
-
-        Raises
-        ------
-        TypeError, ValueError
-            As for the class.
         """
         table = validate.rectangular("transitions", transitions)
         rewards = validate.rectangular("reward", reward)
@@ -165,7 +170,7 @@ class FiniteHorizonMDP(FrozenArrays):
         n_states = p.shape[-1]
         widest = int((p > 0).sum(axis=-1).max(initial=0)) if p.size else 0
         mdp = cls.__new__(cls)
-        if 3 * widest >= 2 * n_states:  # an index of 4 bytes beside 8 would not pay
+        if 3 * widest >= 2 * n_states:  # lists of 4 + 8 bytes an entry would take more memory than the dense table
             mdp._set(p, np.empty((0, 0, 0, 0), np.int32), rewards, initial, horizon, reward_map)
         else:
             order = np.argsort(p == 0, axis=-1, kind="stable")[..., :widest]
@@ -178,8 +183,8 @@ class FiniteHorizonMDP(FrozenArrays):
         """Read the transition table of a Gymnasium environment (FrozenLake, CliffWalking, Taxi, ...).
 
         An episode that ends goes to an extra last state that keeps the process with reward 0 (in the original units).
-        All rewards, that 0 included, then go through one affine map into [0, 1], kept as `reward_map`; without
-        negative or large rewards the map is the identity. Time limits of wrappers are not part of the table.
+        One affine map then brings all rewards, including that 0, into [0, 1]; it is kept as `reward_map`, and is the
+        identity if no reward is negative or above 1. Time limits of wrappers are not part of the table.
 
         Parameters
         ----------
@@ -198,7 +203,7 @@ class FiniteHorizonMDP(FrozenArrays):
         table = read_table(env)
         low, high = table.reward_range
         scale = RewardMap() if low >= 0.0 and high <= 1.0 else RewardMap(low, high - low)
-        scaled = np.clip((table.reward - scale.offset) / scale.slope, 0.0, 1.0)  # the clip undoes rounding alone
+        scaled = np.clip((table.reward - scale.offset) / scale.slope, 0.0, 1.0)  # the clip only undoes rounding
         return cls(table.successors, table.probabilities, scaled, table.initial, horizon, scale)
 
     @property
@@ -218,7 +223,7 @@ class FiniteHorizonMDP(FrozenArrays):
 
     @property
     def is_dense(self) -> bool:
-        """Whether the table is kept without an index."""
+        """Whether the table holds a probability for every next state, without a list of successors."""
         return self._successors.size == 0
 
     @property
@@ -253,15 +258,22 @@ class FiniteHorizonMDP(FrozenArrays):
         return f"FiniteHorizonMDP({sizes}, {kind}, {change} dynamics{note})"
 
 
-def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) -> FloatArray:
-    """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only where the layout demands one.
+def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, ...] | None = None) -> FloatArray:
+    """Read-only view (H, S, A) of a policy whose rows are distributions; a copy only if the layout requires it.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If the type or shape is wrong, or a row is not a distribution; the message names the row and its sum.
+    Parameters
+    ----------
+    name : str
+        The argument's name, for messages.
+    policy : array_like, (H, S, A)
+    shape : tuple of int, optional
+        Required shape; any (H, S, A) if not given.
     """
     raw = validate.rectangular(name, policy)
+    if shape is None:
+        if raw.ndim != 3:
+            raise ValueError(f"{name} must have shape (H, S, A); got {raw.shape}")
+        shape = raw.shape
     if raw.dtype != np.float64 or raw.shape != shape:
         return validate.frozen(validate.distribution(name, raw, shape=shape))
     ordered = np.ascontiguousarray(raw).view()
@@ -271,13 +283,32 @@ def checked_policy(name: str, policy: ArrayLike, shape: tuple[int, int, int]) ->
     return ordered
 
 
-def _check_steps(name: str, found: int, horizon: int) -> None:
-    if found not in (1, horizon):
-        raise ValueError(f"{name} must have 1 or horizon = {horizon} steps on its first axis; got {found}")
+def checked_mask(name: str, mask: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Read-only view of a boolean array (H, S); a copy only if the layout requires it.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for messages.
+    mask : array_like of bool
+    shape : tuple of int
+        Required shape.
+    """
+    raw = validate.rectangular(name, mask)
+    if raw.dtype != np.bool_ or raw.shape != shape:
+        raise ValueError(f"{name} must be boolean of shape {shape}; got {raw.dtype} of shape {raw.shape}")
+    read_only = np.ascontiguousarray(raw).view()  # the caller's array stays writable
+    read_only.setflags(write=False)
+    return read_only
+
+
+def _check_steps(name: str, n_steps: int, horizon: int) -> None:
+    if n_steps not in (1, horizon):
+        raise ValueError(f"{name} must have 1 or horizon = {horizon} steps on its first axis; got {n_steps}")
 
 
 def _drop_unused(p: FloatArray, successors: NDArray[np.int32]) -> tuple[FloatArray, NDArray[np.int32]]:
-    """Push places of probability 0 to the end of each row and cut the columns that nobody uses."""
+    """Move entries of probability 0 to the end of each row and drop the columns that no row uses."""
     widest = int((p > 0).sum(axis=-1).max(initial=0)) if p.size else 0
     if widest == p.shape[-1]:
         return p, successors

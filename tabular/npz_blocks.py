@@ -1,4 +1,4 @@
-"""Reading the columns of an npz a block of rows at a time, so that memory does not grow with the file. Never pickle."""
+"""Reading the columns of an npz in blocks of rows, so that memory does not grow with the file. Nothing is unpickled."""
 
 import math
 import zipfile
@@ -19,7 +19,7 @@ _BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError,
 
 
 class Column:
-    """One array of an npz, read from its beginning on: its `dtype`, its `shape`, and whether it is stored `in_order`.
+    """One array of an npz, read from its beginning: its `dtype` and `shape`, and whether it is in C order (`in_order`).
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Column:
         Raises
         ------
         EOFError
-            If the file ends before the array does, or goes on behind it.
+            If the file is shorter or longer than the array.
         """
         n = min(n, self._left)
         wanted = n * self.dtype.itemsize
@@ -59,7 +59,7 @@ class Column:
             parts.append(part)
             got += len(part)
         self._left -= n
-        if got < wanted or (self._left == 0 and self._stream.read(1)):  # reading to the end checks the sum, too
+        if got < wanted or (self._left == 0 and self._stream.read(1)):  # zip checks its checksum only at the end
             raise EOFError("an array is longer or shorter than its header says")
         return np.frombuffer(b"".join(parts), self.dtype, n)
 

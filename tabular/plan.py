@@ -1,10 +1,16 @@
-"""How many more demonstrations until an action is covered, with a stated confidence: exact.
+"""How many more demonstrations to record until an action is covered, with a stated confidence: exact.
 
-A state of occupancy w was visited n_0 times so far, and an action of the demonstrator's probability p was recorded k_0
-times there. After T more demonstrations n = n_0 + Bin(T, w), and the action was recorded k_0 + Bin(n - n_0, p) times.
-It is covered at level gamma if the cloned policy gives it at least gamma p.
+A state with occupancy w was visited n_0 times so far, and an action that the demonstrator plays there with probability
+p was recorded k_0 times. After T more demonstrations the state was visited n_0 + n times and the action recorded
+k_0 + k times, where n ~ Bin(T, w) and, given n, k ~ Bin(n, p). The action is covered at level gamma if the cloned
+policy plays it with probability at least gamma p. With the probability of missing it given n new visits
 
-Source: the companion's exact probabilities. Letters: w = occupancy, p = probability, T = more.
+    g(n) = P[k_0 + k < m(n_0 + n)],   m(.) = smallest count that covers (`one_cell.required_counts`),
+
+P[covered after T more] = 1 - E g(Bin(T, w)).
+
+Letters: w = occupancy, p = probability, gamma = level, n_0 = visits, k_0 = recorded, T = more.
+Source: the companion's exact probabilities.
 """
 
 import math
@@ -14,51 +20,47 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from tabular.exact_coverage import required_counts, visit_law
+from tabular import one_cell
 from tabular.mdp import FloatArray, IntArray
-from tabular.policies import Estimator
+from tabular.policies import MixtureEstimator, checked_member
 from theory.base import validate
+from theory.bounds.family import noise_weight
 
-ANY = 1e-300
+ANY_POSITIVE = 1e-300
 """A level so low that every positive probability counts as covered."""
 
 MAX_VISITS = 2_000_000
-"""More visits of one state than this are not planned for."""
+"""Most visits of one state that a plan looks at."""
 
 _CHUNK = 1024
 
 _UNLIKELY = 1e-17
-"""More than the probability of all numbers of visits that are left out."""
+"""Above the probability of all the numbers of visits that `one_cell.visit_law` leaves out."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One action of one state and step, and the policy that is to cover it.
+class RecordingPlan:
+    """One action in one state and step, and the estimator whose policy is to cover it.
 
     Parameters
     ----------
     occupancy : float
         w, the demonstrator's probability of being in the state at its step, in (0, 1].
     probability : float
-        p, of the action there, in (0, 1].
+        p, with which the demonstrator plays the action there, in (0, 1].
     n_actions : int
         A, at least 2.
-    estimator : Estimator
+    estimator : MixtureEstimator
     level : float
-        gamma, in (0, 1]; `ANY` asks for any probability above 0.
+        gamma, in (0, 1]; `ANY_POSITIVE` asks only for a probability above 0.
     visits, recorded : int, optional
         n_0 and k_0 so far, 0 <= k_0 <= n_0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
 
     occupancy: float
     probability: float
     n_actions: int
-    estimator: Estimator
+    estimator: MixtureEstimator
     level: float
     visits: int = 0
     recorded: int = 0
@@ -70,7 +72,7 @@ class Plan:
         validate.real("level", self.level, above=0.0, at_most=1.0)
         validate.integer("visits", self.visits, at_least=0)
         validate.integer("recorded", self.recorded, at_least=0, at_most=self.visits)
-        validate.instance("estimator", self.estimator, Estimator)
+        checked_member(self.estimator)
 
     def coverage_probability(self, more: int) -> float:
         """P[the action is covered after T more demonstrations], exactly.
@@ -79,20 +81,15 @@ class Plan:
         ----------
         more : int
             T, at least 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `more` is not an integer of at least 0.
         """
         new, mass = _visits(validate.integer("more", more, at_least=0), self.occupancy)
         return min(1.0, max(0.0, 1.0 - float(mass @ self._misses(new))))
 
     def demonstrations_needed(self, delta: float) -> int | None:
-        """Smallest number of further demonstrations from which on the action is covered with probability 1 - delta.
+        """Smallest number of further demonstrations from which the action stays covered with probability 1 - delta.
 
-        "From which on" matters: in a state that no one has visited every policy is uniform, and covers; a few visits
-        may then be worse than none.
+        "Stays" matters: in a state that was never visited every policy is uniform and covers, and a few visits may be
+        worse than none. The first number that covers would then be 0, a wrong answer.
 
         Parameters
         ----------
@@ -104,18 +101,13 @@ class Plan:
         int or None
             None where the policy never covers with this confidence, or needs more than `MAX_VISITS` visits.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If `delta` is outside its range.
-
         Notes
         -----
-        Let g(n) be the probability of missing the action given n new visits. Replacing g by the largest of its later
-        values bounds the probability of missing it from above by a function that falls with T, so that a number from
-        which on all is well is found by bisection. From there down, the probability changes by at most
-        w max_n (g(n) - g(n+1)) from T to T - 1, with n among the visits that matter. This tells how far one may step
-        without passing a failure; down to T/2 at most, so that fewer visits do not matter.
+        P[missed after T more] = E g(Bin(T, w)) need not fall with T. Replacing g(n) by the largest of its later values
+        gives an upper bound that does, so bisection finds a T beyond which the bound is at most delta. The search then
+        goes down from there: from T to T - 1 the probability changes by at most w max_n (g(n) - g(n+1)), with n among
+        the visits that matter, so it can skip as many T as this slope allows without passing one that fails. It goes
+        down to T/2 at most in one step, so that the visits that matter do not change.
         """
         delta = validate.real("delta", delta, above=0.0, below=1.0)
         later = self._later_misses(delta)
@@ -142,11 +134,11 @@ class Plan:
 
     def _misses(self, new: IntArray) -> FloatArray:
         """g(n): probability that the action is not covered given n new visits."""
-        needed = required_counts(self.visits + new, self._row, self.estimator, self.level)[:, 0] - self.recorded
-        return np.asarray(stats.binom.cdf(needed - 1, new, self.probability), np.float64)
+        needed = one_cell.required_counts(self.visits + new, self._row, self.estimator, self.level)[:, 0]
+        return np.asarray(stats.binom.cdf(needed - self.recorded - 1, new, self.probability), np.float64)
 
     def _later_misses(self, delta: float) -> tuple[FloatArray, FloatArray, float] | None:
-        """g(0..N), the largest of its later values, and a bound on everything after N that is far below delta."""
+        """g(0..N), the largest of its later values, and a bound on g beyond N far below delta; None for too large N."""
         size = _CHUNK
         while size <= MAX_VISITS:
             tail = self._tail(size)
@@ -157,10 +149,15 @@ class Plan:
         return None
 
     def _tail(self, new: int) -> float:
-        """Chernoff's bound on g(m) for every m >= n."""
+        """Chernoff's bound on g(m) for every m >= n.
+
+        The share of recordings that a cover needs is (gamma p - a/A)/(1 - a); as a falls with m, it lies between its
+        values at a_n and at the limit of a_m, and the larger one of the two is the harder.
+        """
         A, p = self.n_actions, self.probability
         share = 0.0
-        for weight in (float(self.estimator.noise_weight(self.visits + new)), self._last_weight):
+        weight_after = noise_weight(self.visits + new, self.estimator.alpha, self.estimator.prior_mass)
+        for weight in (float(weight_after), self._last_weight):
             missing = self.level * p - weight / A
             if missing > 0.0:
                 share = max(share, missing / (1.0 - weight) if weight < 1.0 else math.inf)
@@ -182,7 +179,7 @@ class Plan:
 
 
 def _visits(more: int, occupancy: float) -> tuple[IntArray, FloatArray]:
-    return visit_law(more, occupancy) if more > 0 else (np.zeros(1, np.int64), np.ones(1))
+    return one_cell.visit_law(more, occupancy) if more > 0 else (np.zeros(1, np.int64), np.ones(1))
 
 
 def _expected(values: FloatArray, tail: float, occupancy: float, more: int) -> float:

@@ -9,11 +9,17 @@ With n = T_h(s) visits, a policy of the family mixes the empirical actions with 
     posterior      alpha = 1                  (posterior mean under a symmetric Dirichlet prior of mass lambda)
     PostBC         alpha and lambda free
 
-Source: the paper's table of policies; the common form is ours (R1).
+`MixtureEstimator` is a member of this family. What needs only a cloned policy (sampled coverage, returns, profiles,
+finetuning) takes any `PolicyEstimator`; what needs a_n in closed form (exact coverage, bounds) takes members alone.
+
+Letters: alpha = weight of the posterior, lambda = prior_mass, a_n = noise weight (`theory.bounds.family`).
+
+Source: the paper's table of policies; the companion for the common form (R1).
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,26 +29,34 @@ from tabular.kernels import policy_tables
 from tabular.mdp import FloatArray
 from theory.base import validate
 from theory.bounds.coverage import best_prior_mass
+from theory.bounds.family import noise_weight
 from theory.bounds.suboptimality import paper_parameters
 
 
+@runtime_checkable
+class PolicyEstimator(Protocol):
+    """A rule that clones demonstrations into a policy; write a class with these two and it goes into any comparison."""
+
+    @property
+    def name(self) -> str:
+        """For legends and tables."""
+
+    def policy(self, counts: Counts) -> FloatArray:
+        """Policy (H, S, A) cloned from the counts; rows are distributions."""
+
+
 @dataclass(frozen=True)
-class Estimator:
-    """A member of the family: demonstrations in, policy out.
+class MixtureEstimator:
+    """A member of the family: BC mixed with the uniform distribution, with weight a_n after n visits.
 
     Parameters
     ----------
     alpha : float
-        Share of the posterior (or of the uniform distribution) in the mixture, in [0, 1].
+        Weight of the posterior (or of the uniform distribution) in the mixture, in [0, 1].
     prior_mass : float
         Total mass lambda of the Dirichlet prior, above 0; infinity is uniform noise.
     name : str, optional
         For legends and tables.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a parameter is outside its range.
     """
 
     alpha: float
@@ -67,15 +81,8 @@ class Estimator:
         -------
         ndarray, same shape
             In [0, 1]; 1 where n = 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the visits are not non-negative integers.
         """
-        n = validate.integers("visits", visits)
-        share = 1.0 if math.isinf(self.prior_mass) else self.prior_mass / (n + self.prior_mass)
-        return np.where(n > 0, self.alpha * share, 1.0)
+        return noise_weight(validate.integers("visits", visits), self.alpha, self.prior_mass)
 
     def policy(self, counts: Counts) -> FloatArray:
         """Clone the demonstrations.
@@ -88,51 +95,63 @@ class Estimator:
         -------
         ndarray, (H, S, A)
             Rows are distributions; uniform where nothing was recorded.
-
-        Raises
-        ------
-        TypeError
-            If `counts` is not a `Counts`.
         """
         validate.instance("counts", counts, Counts)
         out = np.empty(counts.counts.shape)
-        weight = validate.frozen(self.noise_weight(counts.visits))
+        weight = validate.frozen(noise_weight(counts.visits, self.alpha, self.prior_mass))
         policy_tables.mixture_policy(counts.counts, counts.visits, weight, out)
         return out
 
 
-BC = Estimator(0.0, 1.0, "BC")
+def checked_estimator(estimator: Any) -> PolicyEstimator:
+    """Return the estimator if it can clone a policy, else raise TypeError."""
+    if not isinstance(estimator, PolicyEstimator):
+        raise TypeError(f"estimator must have a name and a method policy(counts); got {type(estimator).__name__}")
+    return estimator
+
+
+def checked_member(estimator: Any) -> MixtureEstimator:
+    """Return the estimator if it is a member of the family, whose noise weight is known, else raise TypeError."""
+    if not isinstance(estimator, MixtureEstimator):
+        raise TypeError(
+            "estimator must be a MixtureEstimator, because only that family has a closed form; "
+            f"got {type(estimator).__name__}"
+        )
+    return estimator
+
+
+BC = MixtureEstimator(0.0, 1.0, "BC")
 """Behavioral cloning: the empirical actions. The prior's mass plays no role."""
 
 
-def uniform_noise(alpha: float) -> Estimator:
+def uniform_noise(alpha: float) -> MixtureEstimator:
     """BC mixed with the uniform distribution: a_n = alpha, in [0, 1]."""
-    return Estimator(alpha, math.inf, "uniform noise")
+    return MixtureEstimator(alpha, math.inf, "uniform noise")
 
 
-def posterior(prior_mass: float) -> Estimator:
+def posterior(prior_mass: float) -> MixtureEstimator:
     """Posterior mean under a symmetric Dirichlet prior of total mass lambda > 0 (lambda = A is the uniform prior)."""
-    return Estimator(1.0, prior_mass, "posterior")
+    return MixtureEstimator(1.0, prior_mass, "posterior")
 
 
-def postbc(alpha: float, prior_mass: float) -> Estimator:
+def postbc(alpha: float, prior_mass: float) -> MixtureEstimator:
     """PostBC: (1 - alpha) BC + alpha posterior, alpha in [0, 1], lambda > 0."""
-    return Estimator(alpha, prior_mass, "PostBC")
+    return MixtureEstimator(alpha, prior_mass, "PostBC")
 
 
-def paper_choice(n_actions: int, horizon: int, n_demos: int) -> Estimator:
+def paper_choice(n_actions: int, horizon: int, n_demos: int) -> MixtureEstimator:
     """PostBC with the paper's alpha = 1/max{A, H, log(HT)} and lambda = max{A, 4 log(HT)} (thm-main).
 
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is not an integer of at least 1.
+    Parameters
+    ----------
+    n_actions, horizon, n_demos : int
+        A, H and T, at least 1.
     """
     alpha, prior_mass = paper_parameters(n_actions, horizon, n_demos)
-    return Estimator(alpha, prior_mass, "PostBC")
+    return MixtureEstimator(alpha, prior_mass, "PostBC")
 
 
-def log_choice(n_states: int, n_actions: int, horizon: int, delta: float, alpha: float = 1.0) -> Estimator:
+def log_choice(n_states: int, n_actions: int, horizon: int, delta: float, alpha: float = 1.0) -> MixtureEstimator:
     """PostBC with our lambda = L'/2, L' = log(2SAH/delta), and alpha free (R3).
 
     Parameters
@@ -143,10 +162,5 @@ def log_choice(n_states: int, n_actions: int, horizon: int, delta: float, alpha:
         Allowed probability of not covering, in (0, 1).
     alpha : float, optional
         In [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
-    return Estimator(alpha, best_prior_mass(n_states, n_actions, horizon, delta), "PostBC, lambda = L'/2")
+    return MixtureEstimator(alpha, best_prior_mass(n_states, n_actions, horizon, delta), "PostBC, lambda = L'/2")

@@ -1,11 +1,20 @@
-"""Coverage profile: how likely, under the demonstrator, the demonstrator's probability is M times the policy's.
+"""Coverage profile: how often, under the demonstrator, its probability is at least M times the policy's.
 
-With a trajectory's ratio P_beta/P_hat in place of a step's, it bounds how often the policy does what the
-demonstrator does: for every event G and M >= 1, P_hat(G) >= (P_beta(G) - P_beta[P_beta/P_hat >= M])/M.
+    step         C(M) = 1/H sum_h P_beta[pi_beta_h(a|s)/pi_hat_h(a|s) >= M]
+    trajectory   C(M) = P_beta[P_beta(tau)/P_hat(tau) >= M]
 
-Exact for a step; for a trajectory exact where the log-ratio takes few values, and otherwise sampled, with intervals.
+The dynamics cancel in a trajectory's ratio, so log(P_beta/P_hat) is the sum of the steps' log-ratios. The profile of
+trajectories bounds from below how often the policy does what the demonstrator does: for every event G and M >= 1,
 
-Source: Chen et al., The Coverage Principle (2025), for the profile; the rest is ours, beside R6.4.
+    P_hat(G) >= (P_beta(G) - C(M))/M,
+
+because outside {P_beta/P_hat >= M} the policy gives G at least 1/M of the demonstrator's probability.
+
+The profile of steps is exact. That of trajectories is exact where the log-ratio takes few values, and otherwise
+sampled, with intervals. Both take any policy.
+
+Letters: M = thresholds, pi_beta = demonstrator, pi_hat = policy, tau = a trajectory.
+Source: Chen et al., The Coverage Principle (2025), for the profile; the companion for the rest, beside R6.4.
 """
 
 import math
@@ -22,7 +31,8 @@ from theory.base import validate
 from theory.statistics.probability import clopper_pearson
 
 MERGED = 1e-12
-"""Log-ratios closer than about this count as one; a ratio this near to M counts as M."""
+"""Log-ratios closer than about this count as equal, and so does a log-ratio this close to log M. Without
+it rounding would decide whether a ratio equal to M reaches M."""
 
 
 def _log_ratios(pi_beta: FloatArray, pi: FloatArray) -> FloatArray:
@@ -32,19 +42,24 @@ def _log_ratios(pi_beta: FloatArray, pi: FloatArray) -> FloatArray:
     return ratios
 
 
-def _limits(thresholds: ArrayLike) -> FloatArray:
+def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:
     M = validate.array("thresholds", thresholds, shape=(None,))
     if (M < 1).any():
         where = validate.first_index(M < 1)
         raise ValueError(f"thresholds must be at least 1; entry {where} is {M[where].item()}")
-    limits: FloatArray = np.log(M) - 10 * MERGED
+    return M
+
+
+def _limits(thresholds: ArrayLike) -> FloatArray:
+    """Smallest log-ratio that counts as reaching each threshold."""
+    limits: FloatArray = np.log(_checked_thresholds(thresholds)) - 10 * MERGED
     return limits
 
 
 def step_profile(
     mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayLike, thresholds: ArrayLike
 ) -> FloatArray:
-    """Probability that pi_beta/pi_hat >= M in a step of the demonstrator drawn evenly from the H, exactly.
+    """Probability that pi_beta/pi_hat >= M in a step of the demonstrator chosen uniformly from the H steps, exactly.
 
     Parameters
     ----------
@@ -56,11 +71,6 @@ def step_profile(
     Returns
     -------
     ndarray, (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     ratios = _log_ratios(pi_beta, checked_policy("policy", policy, mdp.policy_shape))
@@ -79,7 +89,7 @@ def trajectory_profile(
 ) -> FloatArray:
     """Probability that P_beta/P_hat >= M for a trajectory of the demonstrator, exactly.
 
-    The dynamics cancel, so the log-ratio is a sum over steps; its law is carried along beside the state.
+    The joint law of the state and the log-ratio so far is carried from step to step.
 
     Parameters
     ----------
@@ -88,7 +98,7 @@ def trajectory_profile(
     thresholds : array_like, (N,)
         M, at least 1.
     max_values : int, optional
-        Most pairs of a state and a value of the log-ratio that are kept, at least 1.
+        Largest number of pairs of a state and a log-ratio that is kept, at least 1.
 
     Returns
     -------
@@ -96,31 +106,41 @@ def trajectory_profile(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range, or the log-ratio takes more values than that.
+    ValueError
+        If the log-ratio takes more values than `max_values`.
     """
     pi_beta = checked_policy("demonstrator", demonstrator, mdp.policy_shape)
     ratios = _log_ratios(pi_beta, checked_policy("policy", policy, mdp.policy_shape))
-    limits = _limits(thresholds) - mdp.horizon * MERGED  # each step rounds, perhaps all of them the same way
+    # Each step rounds its log-ratio, perhaps all in the same direction, so the tolerance grows with the horizon.
+    limits = _limits(thresholds) - mdp.horizon * MERGED
     max_values = validate.integer("max_values", max_values, at_least=1)
     dense = mdp.to_dense()
-    here = {(int(s), 0.0): float(mdp.initial[s]) for s in np.flatnonzero(mdp.initial)}
+    law: _JointLaw = {(int(s), 0.0): float(mdp.initial[s]) for s in np.flatnonzero(mdp.initial)}
     for h in range(mdp.horizon):
-        following: dict[tuple[int, float], float] = {}
-        for (s, value), mass in here.items():
-            for a in np.flatnonzero(pi_beta[h, s]):
-                longer = round(value + float(ratios[h, s, a]), 12)
-                law = dense[min(h, len(dense) - 1), s, a] if h + 1 < mdp.horizon else np.ones(1)
-                for t in np.flatnonzero(law):
-                    key = int(t), longer
-                    following[key] = following.get(key, 0.0) + mass * float(pi_beta[h, s, a] * law[t])
-        if len(following) > max_values:
+        moves = dense[min(h, len(dense) - 1)] if h + 1 < mdp.horizon else np.ones((mdp.n_states, mdp.n_actions, 1))
+        law = _one_step_on(law, pi_beta[h], ratios[h], moves)
+        if len(law) > max_values:
             raise ValueError(
-                f"max_values must hold every pair of state and log-ratio; step {h} has {len(following)}, "
+                f"max_values must hold every pair of state and log-ratio; step {h} has {len(law)}, "
                 f"more than {max_values}"
             )
-        here = following
-    return _mass_above(np.array([v for _, v in here]), np.array(list(here.values())), limits)
+    return _mass_above(np.array([v for _, v in law]), np.array(list(law.values())), limits)
+
+
+_JointLaw = dict[tuple[int, float], float]
+"""Probability of each pair of a state and a log-ratio so far."""
+
+
+def _one_step_on(law: _JointLaw, pi_beta: FloatArray, ratios: FloatArray, moves: FloatArray) -> _JointLaw:
+    """Joint law after one step with the demonstrator's actions, their log-ratios (S, A) and next states (S, A, S)."""
+    following: _JointLaw = {}
+    for (s, value), mass in law.items():
+        for a in np.flatnonzero(pi_beta[s]):
+            longer = round(value + float(ratios[s, a]), 12)
+            for t in np.flatnonzero(moves[s, a]):
+                key = int(t), longer
+                following[key] = following.get(key, 0.0) + mass * float(pi_beta[s, a] * moves[s, a, t])
+    return following
 
 
 def _mass_above(values: FloatArray, masses: FloatArray, limits: FloatArray) -> FloatArray:
@@ -158,15 +178,11 @@ def sampled_trajectory_profile(
     Returns
     -------
     low, high : ndarray, (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
-    _limits(thresholds)
+    limits = _limits(thresholds)
+    confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
     drawn = sample_demonstrations(mdp, demonstrator, n_trajectories, rng)
-    return profile_interval(log_ratios(demonstrator, policy, drawn), thresholds, confidence)
+    return _profile_interval(np.sort(log_ratios(demonstrator, policy, drawn)), limits, confidence)
 
 
 def profile_interval(log_ratios: ArrayLike, thresholds: ArrayLike, confidence: float) -> tuple[FloatArray, FloatArray]:
@@ -184,37 +200,31 @@ def profile_interval(log_ratios: ArrayLike, thresholds: ArrayLike, confidence: f
     Returns
     -------
     low, high : ndarray, (N,)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     values = np.sort(np.asarray(validate.rectangular("log_ratios", log_ratios), np.float64))
     if values.ndim != 1 or np.isnan(values).any():
         raise ValueError(f"log_ratios must be numbers of shape (T,); got shape {values.shape} or a nan")
     confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
-    above = values.size - np.searchsorted(values, _limits(thresholds))
-    found = [_interval(k, values.size, confidence) for k in above.tolist()]
-    return np.array([i.low for i in found]), np.array([i.high for i in found])
+    return _profile_interval(values, _limits(thresholds), confidence)
+
+
+def _profile_interval(ordered: FloatArray, limits: FloatArray, confidence: float) -> tuple[FloatArray, FloatArray]:
+    above = ordered.size - np.searchsorted(ordered, limits)
+    intervals = [_interval(k, ordered.size, confidence) for k in above.tolist()]
+    return np.array([i.low for i in intervals]), np.array([i.high for i in intervals])
 
 
 _interval = cache(clopper_pearson)
 
 
 def log_ratios(demonstrator: ArrayLike, policy: ArrayLike, trajectories: Demonstrations) -> FloatArray:
-    """log(P_beta/P_hat) of each trajectory, (T,); infinite where the policy never plays what was done.
+    """log(P_beta/P_hat) of each trajectory, (T,); infinite where the policy never plays a recorded action.
 
     Parameters
     ----------
     demonstrator, policy : array_like, (H, S, A)
     trajectories : Demonstrations
         Actions that the demonstrator plays with positive probability; T trajectories of H steps.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     """
     validate.instance("trajectories", trajectories, Demonstrations)
     shape = (trajectories.states.shape[1], trajectories.n_states, trajectories.n_actions)
@@ -236,11 +246,6 @@ def trajectory_kl(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayL
     float
         At least 0; infinite where the policy never plays an action of the demonstrator.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
-
     Notes
     -----
     Source: R6.1.
@@ -252,7 +257,7 @@ def trajectory_kl(mdp: FiniteHorizonMDP, demonstrator: ArrayLike, policy: ArrayL
 
 
 def rollouts_needed(success: float, delta: float) -> float:
-    """How many rollouts contain a success with probability 1 - delta: log(delta)/log(1 - q), not rounded.
+    """Rollouts needed for at least one success with probability 1 - delta: log(delta)/log(1 - q), not rounded.
 
     Parameters
     ----------
@@ -265,11 +270,6 @@ def rollouts_needed(success: float, delta: float) -> float:
     -------
     float
         At least 0; infinite where q = 0, and 0 where q = 1, when every rollout succeeds.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     q = validate.real("success", success, at_least=0.0, at_most=1.0)
     delta = validate.real("delta", delta, above=0.0, below=1.0)
@@ -279,7 +279,7 @@ def rollouts_needed(success: float, delta: float) -> float:
 
 
 def rollouts_from_profile(thresholds: ArrayLike, profile: ArrayLike, success: float, delta: float) -> float:
-    """Rollouts that contain a success with probability 1 - delta, from the profile of trajectories.
+    """Rollouts that are enough for a success with probability 1 - delta, from the profile of trajectories.
 
     log(1/delta) min_M M/(p - profile(M)): the policy succeeds with probability at least (p - profile(M))/M.
 
@@ -297,15 +297,9 @@ def rollouts_from_profile(thresholds: ArrayLike, profile: ArrayLike, success: fl
     Returns
     -------
     float
-        Not rounded; infinite if no M leaves anything.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
+        Not rounded; infinite if the bound on the success probability is 0 for every M.
     """
-    M = validate.array("thresholds", thresholds, shape=(None,))
-    _limits(M)
+    M = _checked_thresholds(thresholds)
     missed = validate.array("profile", profile, shape=M.shape)
     p = validate.real("success", success, above=0.0, at_most=1.0)
     delta = validate.real("delta", delta, above=0.0, below=1.0)

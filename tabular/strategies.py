@@ -1,4 +1,4 @@
-"""Hypothesis strategies for processes, policies, demonstrations and estimators, to test bounds on (yours, too).
+"""Hypothesis strategies for processes, policies, demonstrations and estimators, for tests of bounds, also your own.
 
 Probabilities and rewards are multiples of 1/8 by default: rows then sum to exactly 1 in floating point, and
 `fractions.Fraction` of every entry is the number itself, so that an oracle can be exact. Everything shrinks towards one
@@ -12,13 +12,13 @@ from hypothesis.extra import numpy as hnp
 from tabular.counts import Counts, Demonstrations
 from tabular.instances import Instance
 from tabular.mdp import FiniteHorizonMDP, FloatArray
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 
 GRAIN = 8
 """Probabilities are multiples of 1/GRAIN; a power of two keeps them exact."""
 
 _CHOICES = 12
-"""A multiple of 1, 2, 3 and 4, so that a choice among so few is even."""
+"""A multiple of 1, 2, 3 and 4, so that a choice among up to four is uniform."""
 
 
 def distributions(shape: tuple[int, ...], size: int, *, grain: int = GRAIN) -> st.SearchStrategy[FloatArray]:
@@ -125,7 +125,7 @@ def instances(
 def demonstrations(
     draw: st.DrawFn, mdp: FiniteHorizonMDP, demonstrator: FloatArray, *, max_demos: int = 6
 ) -> Demonstrations:
-    """Demonstrations that have positive probability. They are chosen, not sampled: their law means nothing.
+    """Demonstrations that have positive probability. They are chosen, not sampled from the demonstrator's law.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def counts(mdp: FiniteHorizonMDP, demonstrator: FloatArray, *, max_demos: int = 
     return demonstrations(mdp, demonstrator, max_demos=max_demos).map(Demonstrations.counts)
 
 
-def estimators(*, max_prior_mass: int = 8) -> st.SearchStrategy[Estimator]:
+def estimators(*, max_prior_mass: int = 8) -> st.SearchStrategy[MixtureEstimator]:
     """All four kinds of the family, with parameters that are exact in floating point.
 
     Parameters
@@ -185,7 +185,7 @@ def estimators(*, max_prior_mass: int = 8) -> st.SearchStrategy[Estimator]:
 
     Returns
     -------
-    SearchStrategy of Estimator
+    SearchStrategy of MixtureEstimator
     """
     alphas = st.integers(0, 8).map(lambda n: n / 8)
     masses = st.integers(1, 4 * max_prior_mass).map(lambda n: n / 4)

@@ -1,4 +1,8 @@
-"""Counting demonstrations by step, state and action, and by fold of episodes, a row at a time."""
+"""Counting demonstrations by step, state and action, and by fold of episodes, a row at a time.
+
+The memory grows with the number of different (step, state, action), not with the number of rows. States and actions
+are numbered in the order of their first appearance; cells are sorted, so the order of the episodes does not matter.
+"""
 
 import array
 import re
@@ -35,7 +39,7 @@ class Tally:
         Number of actions of each state that was seen.
     n_episodes : int
     actions_stated : bool
-        Whether the numbers of actions were stated, or are those of distinct actions found.
+        Whether the numbers of actions were stated; otherwise they are the numbers of different actions in the data.
     """
 
     counts: IntArray
@@ -57,9 +61,9 @@ class Tally:
     def without_steps(self) -> "Tally":
         """Counts by state and action alone, for a stationary demonstrator: one cell a state, all at step 0."""
         state = self.cell_state[self.pair_cell]
-        pairs, place = np.unique(np.stack([state, self.pair_action], axis=1), axis=0, return_inverse=True)
+        pairs, pair_index = np.unique(np.stack([state, self.pair_action], axis=1), axis=0, return_inverse=True)
         counts = np.zeros((len(pairs), self.counts.shape[1]), np.int64)
-        np.add.at(counts, place.reshape(-1), self.counts)
+        np.add.at(counts, pair_index.reshape(-1), self.counts)
         states = np.arange(self.state_actions.size)
         return replace(
             self,
@@ -73,36 +77,38 @@ class Tally:
 
 @dataclass
 class _Names:
-    """Numbers for names, and the rule that a column holds integers only or names only."""
+    """Numbers for the names in a column, which holds only integers or only names."""
 
-    what: str
+    column: str
     number: dict[str, int] = field(default_factory=dict)
     of_text: dict[str, int] = field(default_factory=dict)
     integers: bool | None = None
 
     def add(self, text: str) -> int:
-        """Number of a text that is met for the first time in this spelling."""
+        """Number of a text in a spelling that was not met before."""
         name = text.strip()
         is_integer = INTEGER.fullmatch(name) is not None
         if not name:
-            raise ValueError(f"{self.what} is empty")
+            raise ValueError(f"{self.column} is empty")
         if not is_integer and _is_number(name):
-            raise ValueError(f"{self.what} must be an integer or a name; got {short(name)}")
+            raise ValueError(f"{self.column} must be an integer or a name; got {short(name)}")
         if self.integers is None:
             self.integers = is_integer
         if self.integers != is_integer:
             kinds = ("integers", "names") if self.integers else ("names", "integers")
-            raise ValueError(f"{self.what} {short(name)} among {kinds[0]}: a column holds integers or names, not both")
+            raise ValueError(
+                f"{self.column} {short(name)} among {kinds[0]}: a column holds integers or names, not both"
+            )
         if is_integer:
             if int(name) < 0:
-                raise ValueError(f"{self.what} must not be negative; got {name}")
+                raise ValueError(f"{self.column} must not be negative; got {name}")
             name = str(int(name))
         self.of_text[text] = self.number.setdefault(name, len(self.number))
         return self.of_text[text]
 
 
 class Reader:
-    """Takes rows, one after the other, and counts."""
+    """Counts rows one after the other; `tally` gives the result."""
 
     def __init__(
         self, n_actions: int | None, sizes: dict[str, int] | None, n_folds: int, rng: np.random.Generator
@@ -111,7 +117,7 @@ class Reader:
         self.states, self.actions = _Names("state"), _Names("action")
         self.pairs: dict[tuple[int, int, int], int] = {}
         self.counts = array.array("q")
-        self.found: dict[int, set[int]] = {}
+        self.actions_of_state: dict[int, set[int]] = {}
         self.size: dict[int, int] = {}
         self.episodes: set[str] = set()
         self.episode: str | None = None
@@ -120,7 +126,7 @@ class Reader:
         self.fold = 0
 
     def row(self, episode: str, step: str, state: str, action: str, size: str | None) -> None:
-        """Count a row, or raise ValueError with the reason and without the place."""
+        """Count a row, or raise ValueError with the reason; the caller adds file and line."""
         if episode != self.episode:
             self._new_episode(episode)
         if INTEGER.fullmatch(step) is None:
@@ -152,7 +158,7 @@ class Reader:
         if not name or name.lower() == "nan":
             raise ValueError(f"episode must have a name or number; got {short(episode)}")
         if name in self.episodes:
-            raise ValueError(f"episode {short(name)} again, after others: the rows of an episode must stand together")
+            raise ValueError(f"episode {short(name)} again, after others: the rows of an episode must be consecutive")
         self.episodes.add(name)
         self.episode = episode
         self.steps.clear()
@@ -178,12 +184,12 @@ class Reader:
 
     def _new_pair(self, key: tuple[int, int, int], action: str) -> int:
         _, s, a = key
-        known, limit = self.found.setdefault(s, set()), self.size[s]
+        known, limit = self.actions_of_state.setdefault(s, set()), self.size[s]
         if a not in known:
             if limit and self.sizes is None and self.actions.integers and self.n_actions and int(action) >= limit:
                 raise ValueError(f"action must be below {limit}; got {int(action)}")
             if limit and len(known) >= limit:
-                raise ValueError(f"action {short(action)} is one more than the {limit} that its state is said to have")
+                raise ValueError(f"action {short(action)} is one more than the {limit} stated for its state")
             known.add(a)
         pair = self.pairs[key] = len(self.counts)
         self.counts.extend([0] * self.n_folds)

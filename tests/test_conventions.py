@@ -14,7 +14,7 @@ from tabular import dp
 from tabular.counts import Counts
 from tabular.exact_coverage import required_counts
 from tabular.instances import chain_lock, softmax
-from tabular.policies import BC, Estimator
+from tabular.policies import BC, MixtureEstimator
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {
@@ -288,7 +288,7 @@ def documented_shape(thing, title, head):
         (dp.Evaluation, "Attributes", "value", lambda i: dp.evaluate_policy(i.mdp, i.demonstrator).value),
         (dp.Evaluation, "Attributes", "action_value", lambda i: dp.evaluate_policy(i.mdp, i.demonstrator).action_value),
         (dp.Solution, "Attributes", "greedy", lambda i: dp.backward_induction(i.mdp).greedy),
-        (Estimator.policy, "Returns", "ndarray", lambda i: BC.policy(Counts(np.ones(i.mdp.policy_shape, int)))),
+        (MixtureEstimator.policy, "Returns", "ndarray", lambda i: BC.policy(Counts(np.ones(i.mdp.policy_shape, int)))),
         (required_counts, "Returns", "ndarray", lambda _: required_counts([1, 2, 3, 4, 5, 6], np.ones(4) / 4, BC, 0.5)),
     ],
 )

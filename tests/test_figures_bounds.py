@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from figures.exact import cloning_experiment, fig_errata, fig_frontier, fig_looseness
 from figures.exact.fig_trajectory_kl import expected_kl_by_estimator, posterior_kl
 from figures.running.sweep import Sweep
+from tabular.constructions import uniform_noise_trap
 from tabular.demonstrations import sample_counts
-from tabular.exact_coverage import unmixed_coverage_probability
 from tabular.frontier import LowerBoundFamily
 from tabular.gamma_star import largest_coverage
-from tabular.instances import uniform_noise_trap
 from tabular.policies import BC, postbc, posterior, uniform_noise
+from tabular.unmixed_coverage import unmixed_coverage_probability
 from theory.bounds import trajectory, uniform_fails
 from theory.proofs.b3_coverage import all_arms_seen
 from theory.results import all_results

@@ -14,9 +14,9 @@ from figures.exact.fig_bc_fails import minimax_by_lp
 from figures.exact.fig_coverage_vs_T import bc_coverage_chance
 from figures.exact.fig_suboptimality import slope
 from figures.exact.fig_uniform_fails import EPSILON, FAMILIES, expected_loss, family_member
-from tabular import dp, instances
+from tabular import constructions, dp
 from tabular.demonstrations import sample_counts
-from tabular.policies import BC, Estimator
+from tabular.policies import BC, MixtureEstimator
 from theory.bounds.uniform_fails import value_loss
 
 
@@ -30,7 +30,7 @@ def test_the_linear_program_gives_the_closed_form_of_the_minimax_loss(share, n):
 def test_the_expected_loss_on_the_trap_is_that_of_sampled_demonstrations(family):
     """False alarm 1e-6 for each family (normal approximation); a loss off by 5 % is found with probability above 0.99."""
     T, H, replicates, rng = 12, 4, 4000, np.random.default_rng(8)
-    trap = instances.uniform_noise_trap(EPSILON, H, 3)
+    trap = constructions.uniform_noise_trap(EPSILON, H, 3)
     estimator = family_member(family, 0.4, trap.mdp.n_states, H, T)
     sampled = [
         dp.suboptimality(
@@ -44,7 +44,7 @@ def test_the_expected_loss_on_the_trap_is_that_of_sampled_demonstrations(family)
 
 @given(st.floats(0, 1), st.integers(1, 40), st.integers(2, 30))
 def test_uniform_noise_loses_at_least_what_the_best_policy_with_its_noise_loses(alpha, n_demos, horizon):
-    loss = expected_loss(Estimator(alpha, math.inf), n_demos, horizon)
+    loss = expected_loss(MixtureEstimator(alpha, math.inf), n_demos, horizon)
     assert loss >= value_loss(alpha, EPSILON, horizon) - 1e-12
 
 

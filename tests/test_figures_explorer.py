@@ -13,11 +13,12 @@ from figures.look.style import contrast, legible
 from figures.pages import explorer
 from figures.pages.explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
 from tabular import dp
+from tabular.constructions import two_bandits
 from tabular.counts import Counts
 from tabular.exact_coverage import action_coverage_probability, required_counts, visit_law
-from tabular.instances import chain_lock, two_bandits
-from tabular.plan import ANY, Plan
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.instances import chain_lock
+from tabular.plan import ANY_POSITIVE, RecordingPlan
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from theory.bounds.coverage import best_prior_mass
 from theory.bounds.suboptimality import expected_noise, paper_parameters, r1_bound
 
@@ -170,9 +171,9 @@ def cases(number):
 
 def expected(c):
     """The same numbers by the Python functions."""
-    estimator = Estimator(c["alpha"], float(c["mass"]))
+    estimator = MixtureEstimator(c["alpha"], float(c["mass"]))
     arguments = (c["w"], c["p"], c["A"], estimator, c["gamma"])
-    plan = Plan(*arguments, c["visits"], c["recorded"])
+    plan = RecordingPlan(*arguments, c["visits"], c["recorded"])
     row = np.full(c["A"], (1 - c["p"]) / (c["A"] - 1))
     row[0] = c["p"]
     chain = chain_lock(c["H"], c["A"], 1.0)
@@ -250,7 +251,7 @@ def test_the_noise_alone_suffices_up_to_the_number_of_visits_that_is_said(browse
       { p: c.p, A: c.A, level: c.gamma, policy: { alpha: c.alpha, priorMass: Number(c.mass) } }))"""
     settings = list(cases(200))
     for c, n in zip(settings, browser.execute_script(script, settings), strict=True):
-        estimator = Estimator(c["alpha"], float(c["mass"]))
+        estimator = MixtureEstimator(c["alpha"], float(c["mass"]))
         row = [c["p"], *[(1 - c["p"]) / (c["A"] - 1)] * (c["A"] - 1)]
         around = [10**6] if n is None else [max(1, n), n + 1]
         needed = required_counts(around, row, estimator, c["gamma"])[:, 0]
@@ -274,11 +275,11 @@ def check_shown(browser, settings):
     data = np.zeros(chain.mdp.policy_shape, np.int64)
     data[:, 0, 0] = T
     arguments = (settings["w"], settings["p"], A)
-    ever = Plan(*arguments, BC, ANY).demonstrations_needed(settings["delta"])
+    ever = RecordingPlan(*arguments, BC, ANY_POSITIVE).demonstrations_needed(settings["delta"])
     shown = read(browser)
     assert shown["plan", "BC, above 0"] == ever
     for name, estimator in family(settings).items():
-        plan = Plan(*arguments, estimator, settings["gamma"])
+        plan = RecordingPlan(*arguments, estimator, settings["gamma"])
         loss = dp.suboptimality(chain.mdp, chain.demonstrator, estimator.policy(Counts(data)))
         assert shown["coverage", name] == pytest.approx(plan.coverage_probability(T), abs=1e-9)
         assert shown["loss", name] == pytest.approx(loss, abs=1e-9)

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular import __main__ as command
-from tabular.advice import Question, plan_row, recommendation
+from tabular.advice import Question, UnrecordedAction, needed_with_any, recommendation
 from tabular.audit import audit, good_turing, held_out_likelihood, probabilities, visit_shares, zero_estimates
 from tabular.audit_data import read_tally
 from tabular.audit_page import audit_text
+from tabular.audit_records import as_json
 from tabular.policies import BC, posterior
 from theory.bounds.coverage import best_prior_mass, r3_coverage
 from theory.bounds.suboptimality import r1_bound, r1_simple_bound
@@ -39,22 +40,22 @@ def tally_of(tmp_path, episodes, n_actions=3, n_folds=10):
 FOUR = [[(0, 0), (1, 1)], [(0, 0), (1, 2)], [(0, 1), (2, 0)], [(0, 2), (1, 1)]]
 
 
-def test_shares_of_visits_by_hand(tmp_path):
+def test_visit_shares_equal_a_count_by_hand(tmp_path):
     tally = tally_of(tmp_path, FOUR)
     shares = visit_shares(tally, tally)
-    assert shares["classes"] == ["1", "2-4", "5-19", "20+"]
-    assert shares["by_step"] == [[0, 1, 0, 0], [0.25, 0.75, 0, 0]]
-    assert shares["all"] == [0.125, 0.875, 0, 0]
-    assert shares["rows"] == [4, 4]
+    assert shares.classes == ["1", "2-4", "5-19", "20+"]
+    assert shares.by_step == [[0, 1, 0, 0], [0.25, 0.75, 0, 0]]
+    assert shares.overall == [0.125, 0.875, 0, 0]
+    assert shares.rows == [4, 4]
     pooled = visit_shares(tally_of(tmp_path, [[(0, 0)] * 5, [(1, 0), (0, 0)]]), tally.without_steps())
-    assert pooled["steps"] == [0, 1, 2, 3, 4]
+    assert pooled.steps == [0, 1, 2, 3, 4]
 
 
-def test_with_pooled_steps_a_row_sits_in_its_state(tmp_path):
+def test_with_pooled_steps_a_row_counts_the_visits_of_its_state_over_all_steps(tmp_path):
     tally = tally_of(tmp_path, [[(0, 0)] * 4, [(1, 0), (0, 0)]])
     shares = visit_shares(tally, tally.without_steps())  # state 0: 5 visits; state 1: 1
-    assert shares["by_step"][0] == [0.5, 0, 0.5, 0]
-    assert shares["all"] == pytest.approx([1 / 6, 0, 5 / 6, 0])
+    assert shares.by_step[0] == [0.5, 0, 0.5, 0]
+    assert shares.overall == pytest.approx([1 / 6, 0, 5 / 6, 0])
 
 
 def by_brute_force(episodes, n_actions, alpha, mass):
@@ -86,18 +87,18 @@ def test_leaving_one_episode_out_is_what_good_and_turing_estimate(tmp_path_facto
     tally = tally_of(tmp_path_factory.mktemp("data"), episodes, n_folds=len(episodes))
     zero, unseen, logs = by_brute_force(episodes, 3, *policy)
     estimates, turing = zero_estimates(tally), good_turing(tally)
-    assert estimates["zero"]["mean"] == pytest.approx(zero) == pytest.approx(turing["actions"])
-    assert estimates["unseen"]["mean"] == pytest.approx(unseen) == pytest.approx(turing["cells"])
+    assert estimates.zero.mean == pytest.approx(zero) == pytest.approx(turing.actions)
+    assert estimates.unseen.mean == pytest.approx(unseen) == pytest.approx(turing.cells)
     entry = held_out_likelihood(tally, "one", *policy)
     finite = [x for x in logs if x > -math.inf]
-    assert entry["minus_infinity"] == (len(finite) < len(logs))
-    assert entry["impossible"] == pytest.approx(1 - len(finite) / len(logs))
-    if entry["minus_infinity"]:
-        assert entry["mean"] is None
+    assert entry.minus_infinity == (len(finite) < len(logs))
+    assert entry.impossible == pytest.approx(1 - len(finite) / len(logs))
+    if entry.minus_infinity:
+        assert entry.mean is None
     else:
-        assert entry["mean"] == pytest.approx(sum(logs) / len(logs))
+        assert entry.mean == pytest.approx(sum(logs) / len(logs))
     if finite:
-        assert entry["mean_of_possible"] == pytest.approx(sum(finite) / len(finite))
+        assert entry.mean_of_possible == pytest.approx(sum(finite) / len(finite))
 
 
 def test_the_interval_is_students_over_folds_of_equal_size(tmp_path):
@@ -110,17 +111,41 @@ def test_the_interval_is_students_over_folds_of_equal_size(tmp_path):
             for h, (s, a) in enumerate(FOUR[held])
         ]
         shares.append(sum(missed) / 2)
-    low, high = zero_estimates(tally)["zero"]["interval"]
+    low, high = zero_estimates(tally).zero.interval
     wanted = mean_interval(shares)
     assert (low, high) == pytest.approx((max(0.0, wanted.low), min(1.0, wanted.high)))
 
 
-def test_one_episode_holds_nothing_out(tmp_path):
+def test_with_one_episode_nothing_is_estimated_by_holding_out(tmp_path):
     tally = tally_of(tmp_path, FOUR[:1])
     assert zero_estimates(tally) is None
-    assert held_out_likelihood(tally, "BC", 0.0, 1.0)["mean"] is None
+    assert held_out_likelihood(tally, "BC", 0.0, 1.0).mean is None
     report = audit(tally, Question())
-    json.dumps(report, allow_nan=False)
+    json.dumps(as_json(report), allow_nan=False)
+
+
+KEYS = {
+    "data": "episodes rows horizon states_found states_stated largest_number_of_actions actions_stated stationary cells "
+    "folds",
+    "visits": "classes all steps rows by_step",
+    "zero": "zero unseen steps zero_by_step",
+    "good_turing": "cells actions",
+    "recommendation": "delta tolerated_loss lambda any_process estimate upper",
+    "plan": "unit delta level alpha_shown alpha_tolerated rows curve",
+}
+
+
+def test_the_json_of_an_audit_has_the_keys_that_others_read(tmp_path):
+    written = as_json(audit(tally_of(tmp_path, FOUR), Question()))
+    assert list(written) == ["schema", "data", "visits", "zero", "good_turing", "likelihood", "recommendation", "plan"]
+    for part, keys in KEYS.items():
+        assert list(written[part]) == keys.split()
+    likelihood = "policy alpha lambda mean interval minus_infinity impossible mean_of_possible"
+    assert {tuple(entry) for entry in written["likelihood"]} == {tuple(likelihood.split())}
+    assert list(written["plan"]["rows"][0]) == ["cell", "visits", "occupancy", "probability", "needed"]
+    assert list(written["plan"]["curve"]) == ["occupancy", "probability", "visits", "more", "covered"]
+    assert list(written["recommendation"]["upper"]) == ["loss_of_bc", "alpha", "loss", "gamma"]
+    assert list(written["zero"]["zero"]) == ["mean", "interval"]
 
 
 def test_numbers_of_actions_by_state_count(tmp_path):
@@ -143,9 +168,9 @@ def test_the_estimate_of_the_loss_is_r1s_bound_at_one_demonstration_less_on_aver
     for starts in itertools.product((0, 1), repeat=T):
         chance = math.prod((0.25, 0.75)[s] for s in starts)
         found = recommendation(tally_of(tmp_path, [[(s, 0), (s, 0)] for s in starts], A), 2, question)
-        averages["bc"] += chance * found["estimate"]["loss_of_bc"]
-        assert found["estimate"]["alpha"] == 1.0
-        averages["posterior"] += chance * found["estimate"]["loss"]
+        averages["bc"] += chance * found.estimate.loss_of_bc
+        assert found.estimate.alpha == 1.0
+        averages["posterior"] += chance * found.estimate.loss
     w = [[0.25, 0.75], [0.25, 0.75]]
     assert averages["bc"] == pytest.approx(r1_bound(w, A, T - 1, 0.0, mass))
     assert averages["posterior"] == pytest.approx(r1_bound(w, A, T - 1, 1.0, mass))
@@ -155,31 +180,32 @@ def test_the_recommended_alpha_is_the_largest_whose_bound_is_tolerated(tmp_path)
     episodes = [[(0, i % 3)] for i in range(2000)]
     for loss in (0.004, 1e-9, 1.0):
         found = recommendation(tally_of(tmp_path, episodes), 4, Question(delta=0.1, loss=loss))
-        mass = found["lambda"]
+        mass = found.prior_mass
         assert mass == best_prior_mass(4, 3, 1, 0.1)
-        way = found["any_process"]
-        assert way["loss_of_bc"] == pytest.approx(r1_simple_bound(4, 3, 1, 2000, 0.0, mass))
-        if way["alpha"] is None:
-            assert way["loss_of_bc"] > loss
+        way = found.any_process
+        assert way.loss_of_bc == pytest.approx(r1_simple_bound(4, 3, 1, 2000, 0.0, mass))
+        if way.alpha is None:
+            assert way.loss_of_bc > loss
             continue
-        assert way["loss"] == pytest.approx(r1_simple_bound(4, 3, 1, 2000, way["alpha"], mass))
-        assert way["gamma"] == r3_coverage(4, 3, 1, 0.1, way["alpha"], mass)
-        assert way["loss"] <= loss * (1 + 1e-12)
-        if way["alpha"] < 1:
-            assert way["loss"] == pytest.approx(loss)
+        assert way.loss == pytest.approx(r1_simple_bound(4, 3, 1, 2000, way.alpha, mass))
+        assert way.gamma == r3_coverage(4, 3, 1, 0.1, way.alpha, mass)
+        assert way.loss <= loss * (1 + 1e-12)
+        if way.alpha < 1:
+            assert way.loss == pytest.approx(loss)
     margin = 2 / 3 * math.sqrt(2 * math.log(2 / 0.1) / 2000)
-    assert found["upper"]["loss_of_bc"] == pytest.approx(found["estimate"]["loss_of_bc"] + margin)
+    assert found.upper.loss_of_bc == pytest.approx(found.estimate.loss_of_bc + margin)
 
 
 def test_pooled_steps_have_no_guarantee(tmp_path):
     report = audit(tally_of(tmp_path, FOUR), Question(stationary=True))
-    assert report["recommendation"] is None
-    assert report["plan"]["unit"].startswith("recorded steps")
-    assert report["data"]["cells"] == 3
+    assert report.recommendation is None
+    assert report.plan.unit.startswith("recorded steps")
+    assert report.data.cells == 3
 
 
-def test_a_row_of_a_plan_asks_bc_for_anything_at_all_too():
-    row = plan_row(0.1, 0.2, 4, {"BC": BC, "posterior": posterior(4)}, 0.3, 0.1, visits=2)
+def test_a_row_of_a_plan_also_shows_when_bc_gives_the_action_any_probability():
+    action = UnrecordedAction(occupancy=0.1, probability=0.2, n_actions=4, visits=2)
+    row = needed_with_any(action, {"BC": BC, "posterior": posterior(4)}, 0.3, 0.1)
     assert list(row) == ["BC, above 0", "BC", "posterior"]
     assert row["BC, above 0"] == math.ceil(math.log(0.1) / math.log1p(-0.02))
 
@@ -198,11 +224,11 @@ def test_a_question_outside_its_range_is_refused(arguments, message):
         Question(**arguments)
 
 
-def test_an_audit_that_makes_no_sense_is_refused(tmp_path):
+def test_an_audit_with_too_few_states_or_one_action_is_refused(tmp_path):
     tally = tally_of(tmp_path, FOUR)
-    with pytest.raises(ValueError, match="n_states must be at least 3, as many as were found; got 2"):
+    with pytest.raises(ValueError, match="n_states must be at least 3, the number found in the data; got 2"):
         audit(tally, Question(n_states=2))
-    with pytest.raises(ValueError, match="one action only"):
+    with pytest.raises(ValueError, match="only one action"):
         audit(read_tally(csv_of(tmp_path, [[(0, 0)]]), np.random.default_rng(0)), Question())
     with pytest.raises(TypeError, match="a Tally and a Question"):
         audit(tally, None)
@@ -211,7 +237,7 @@ def test_an_audit_that_makes_no_sense_is_refused(tmp_path):
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def test_two_audits_write_the_same_bytes(tmp_path, capsys):
+def test_two_audits_of_the_same_data_write_the_same_bytes(tmp_path, capsys):
     data = csv_of(tmp_path, FOUR * 10)
     for out in ("a", "b"):
         assert command.main(["audit", str(data), "--actions", "3", "--out", str(tmp_path / out)]) == 0
@@ -245,7 +271,7 @@ def test_shares_are_printed_for_all_rows_and_for_blocks_of_steps(tmp_path):
     ]
 
 
-def test_minus_infinity_is_said(tmp_path, capsys):
+def test_the_text_says_where_a_likelihood_is_minus_infinity(tmp_path, capsys):
     assert command.main(["audit", str(csv_of(tmp_path, FOUR)), "--actions", "3", "--out", str(tmp_path / "o")]) == 0
     assert "BC                                        minus infinity" in capsys.readouterr().out
 

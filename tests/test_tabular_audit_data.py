@@ -40,7 +40,7 @@ def test_rows_are_counted_by_step_state_and_action(tmp_path):
     assert pooled.counts.sum(axis=1).tolist() == [2, 1, 1, 1]
 
 
-def test_columns_may_stand_in_any_order_with_others_and_marks_of_spreadsheets(tmp_path):
+def test_columns_may_be_in_any_order_with_extra_columns_and_a_byte_order_mark(tmp_path):
     text = '\ufeffaction, step ,note,state,episode\r\n07,0,"a, b",s,0\r\n7,0,,s,1\r\n\r\n'
     tally = read(written(tmp_path, text), n_actions=8)
     assert tally.counts.sum(axis=1).tolist() == [2]
@@ -110,7 +110,7 @@ def test_bad_data_are_refused_with_the_line_and_the_reason(tmp_path, text, messa
         read(written(tmp_path, text), n_actions=2)
 
 
-def test_a_line_without_end_is_not_read_to_its_end(tmp_path):
+def test_a_line_that_is_too_long_is_not_read_to_its_end(tmp_path):
     path = tmp_path / "data.csv"
     with path.open("wb") as file:
         file.write(HEAD.encode() + b"0,0,1,")
@@ -123,7 +123,7 @@ def test_a_line_without_end_is_not_read_to_its_end(tmp_path):
     ("text", "message"),
     [
         ("state,n_actions\na,0\n", "sizes.csv, line 2: n_actions must be an integer of at least 1; got '0'"),
-        ("state,n_actions\na,2\na,3\n", "sizes.csv, line 3: state 'a' stands twice"),
+        ("state,n_actions\na,2\na,3\n", "sizes.csv, line 3: state 'a' appears twice"),
         ("state,n_actions\nb,2\n", "data.csv, line 2: state 'a' is not in the file"),
         ("state,size\na,2\n", "sizes.csv, line 1: no column 'n_actions'"),
     ],
@@ -139,7 +139,7 @@ def test_a_bad_npz_is_refused(tmp_path):
     for change, message in (
         ({"action": np.array([{}], object)}, "not a complete npz file"),  # would need pickle
         ({"action": [0.5]}, "action must hold integers or text; its dtype is float64"),
-        ({"action": [0, 1]}, "action must have one entry a row"),
+        ({"action": [0, 1]}, "action must have one entry for each row"),
         ({"step": [-1]}, "row 0: step must be from 0"),
     ):
         np.savez(path, **{**row, **change})
@@ -156,8 +156,8 @@ def test_a_bad_npz_is_refused(tmp_path):
 def test_a_bad_npz_of_trajectories_is_refused(tmp_path):
     table, path = np.zeros((3, 2), int), tmp_path / "data.npz"
     for states, message in (
-        (table[0], "must be of one shape"),
-        (table[:2], "must be of one shape"),
+        (table[0], "must have one shape"),
+        (table[:2], "must have one shape"),
         (table.astype(float), "states must hold integers or text; its dtype is float64"),
         (np.asfortranarray(table), "must be stored in C order"),
     ):

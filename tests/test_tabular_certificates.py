@@ -10,17 +10,17 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from tabular.certificates import CellLaws, certified_coverage_probability
+from tabular.constructions import two_bandits
 from tabular.exact_coverage import (
-    LOG_NEGLIGIBLE,
-    TIE,
     cell_coverage_probability,
     covered_given_visits,
     required_counts,
     seen_probability,
     visit_law,
 )
-from tabular.instances import chain_lock, two_bandits
+from tabular.instances import chain_lock
 from tabular.kernels import laws_of_counts
+from tabular.one_cell import LOG_NEGLIGIBLE, TIE
 from tabular.policies import BC, postbc
 from tabular.strategies import distributions, estimators, instances
 from theory.base import validate
@@ -74,7 +74,7 @@ def test_a_million_demonstrations_agree_with_the_closed_form():
 
 
 @given(st.integers(1, 30), GAMMAS, estimators())
-def test_bounded_cells_lose_nothing(n_demos, gamma, rule):
+def test_bounding_instead_of_computing_small_failures_changes_a_certificate_by_at_most_1e_12(n_demos, gamma, rule):
     lock = chain_lock(4, 3, 0.75, slip=0.125)
     pairs = zip(lock.occupancy.sum(axis=2)[lock.reachable], lock.demonstrator[lock.reachable], strict=True)
     exact = sum(1 - cell_coverage_probability(n_demos, min(1.0, float(w)), p, rule, gamma) for w, p in pairs)
@@ -111,7 +111,7 @@ def test_bounds_enclose_the_failure_of_a_cell(n_demos, w, p, rule, gamma):
 
 
 @given(GAMMAS, GAMMAS, estimators())
-def test_more_coverage_fails_no_less(one, other, rule):
+def test_the_failure_bound_does_not_fall_with_the_coverage_asked_for(one, other, rule):
     laws = CellLaws.of(chain_lock(3, 3, 0.75).mdp, chain_lock(3, 3, 0.75).demonstrator, 12)
     assert laws.failure_bound(rule, min(one, other)) <= laws.failure_bound(rule, max(one, other)) + 1e-12
 
@@ -122,7 +122,7 @@ REFUSED = [
     (lambda: CellLaws.of(MDP, PI, 0), ValueError, "n_demos must be at least 1; got 0"),
     (lambda: CellLaws.of(MDP, PI[0], 1), ValueError, "demonstrator must have shape (1, 1, 3); got (1, 3)"),
     (lambda: CellLaws.of(MDP, PI, 1).failure_bound(RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
-    (lambda: CellLaws.of(MDP, PI, 1).failure_bound(0.5, 0.5), TypeError, "estimator must be of type Estimator; got float"),
+    (lambda: CellLaws.of(MDP, PI, 1).failure_bound(0.5, 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got float"),
     (lambda: certified_coverage_probability(MDP, PI, 1, RULE, 2), ValueError, "gamma must be at most 1.0; got 2.0"),
     (lambda: covered_given_visits([-1], [1.0], RULE, 0.5), ValueError, "visits must be at least 0; entry (0,) is -1"),
     (lambda: visit_law(0, 0.5), ValueError, "n_demos must be at least 1; got 0"),

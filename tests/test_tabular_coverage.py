@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
+from tabular.constructions import two_bandits, uniform_noise_trap
 from tabular.counts import Counts
 from tabular.coverage import coverage, coverage_where
 from tabular.exact_coverage import (
     action_coverage_probability,
     cell_coverage_probability,
-    never_mixes,
     required_counts,
     seen_probability,
-    unmixed_coverage_probability,
 )
-from tabular.instances import chain_lock, two_bandits, uniform_noise_trap
+from tabular.instances import chain_lock
 from tabular.mdp import FiniteHorizonMDP
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances, mdps, policies
+from tabular.unmixed_coverage import never_mixes, unmixed_coverage_probability
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 GAMMAS = st.integers(1, 64).map(lambda n: n / 64)
@@ -104,7 +104,7 @@ def test_an_empty_mask_is_covered_entirely(drawn):
 
 
 @given(with_policies(2), st.randoms(use_true_random=False))
-def test_coverage_does_not_know_the_order_of_states_and_actions(drawn, random):
+def test_coverage_does_not_depend_on_the_order_of_states_and_actions(drawn, random):
     _, pi, pi_beta = drawn
     s, a = list(range(pi.shape[1])), list(range(pi.shape[2]))
     random.shuffle(s)
@@ -156,7 +156,7 @@ def test_required_counts_separate_the_policies_that_cover(alpha, mass, gamma, n,
 @given(st.integers(1, 200), st.integers(0, 200))
 @example(100, 7)  # 100 * 0.07 is above 7 in floating point
 @example(10, 10)
-def test_a_share_that_is_met_exactly_is_met_whatever_the_rounding(n, k):
+def test_a_count_that_reaches_the_threshold_exactly_covers_whatever_the_rounding(n, k):
     k = min(k, n)
     assert required_counts([n], [k / n, 1 - k / n], BC, 1.0)[0, 0] == k
 
@@ -236,14 +236,14 @@ def test_a_cell_is_covered_no_more_often_than_each_action_and_no_less_than_their
 @example(1000, 1e-306, np.array([0.5, 0.5]), BC, 0.25, 0.5)
 @example(1000, 1.0, np.array([1e-306, 1.0]), BC, 0.25, 0.5)
 @example(1000, 1.0, np.array([1.0, 2.3e-308]), BC, 0.25, 0.5)
-def test_asking_for_more_coverage_never_makes_it_likelier(n_demos, w, row, rule, one, other):
+def test_cell_coverage_probability_does_not_grow_with_gamma(n_demos, w, row, rule, one, other):
     small, large = sorted([one, other])
     easy, hard = (cell_coverage_probability(n_demos, w, row, rule, gamma) for gamma in (small, large))
     assert 0 <= hard <= easy + 1e-12 <= 1 + 1e-12
 
 
 @given(st.integers(1, 30), st.floats(0, 1), rows(), st.randoms(use_true_random=False))
-def test_probabilities_do_not_know_the_order_of_the_actions(n_demos, w, row, random):
+def test_cell_coverage_does_not_depend_on_the_order_of_the_actions(n_demos, w, row, random):
     shuffled = row.tolist()
     random.shuffle(shuffled)
     rule = posterior(1.5)
@@ -258,7 +258,7 @@ def test_probabilities_do_not_know_the_order_of_the_actions(n_demos, w, row, ran
 @pytest.mark.parametrize(
     ("n_demos", "w"), [(10**12, 1e-12), (10**12, 3e-13), (10**15, 1e-15), (10**6, 1e-4), (50, 0.3)]
 )
-def test_rare_cells_and_many_demonstrations_keep_their_digits(n_demos, w):
+def test_cell_coverage_is_accurate_for_rare_cells_and_many_demonstrations(n_demos, w):
     unvisited, one_missed = oracles.power_of_complement(w, n_demos), oracles.power_of_complement(w / 2, n_demos)
     truth = unvisited + 1 - 2 * one_missed + unvisited
     assert_allclose(seen_probability(n_demos, w, [0.5, 0.5]), truth, rtol=1e-12)
@@ -319,7 +319,7 @@ def test_coverage_of_the_papers_constructions_is_that_of_all_their_data_sets(rul
 
 
 @given(st.integers(1, 12), rows(), estimators(), GAMMAS)
-def test_a_process_of_one_cell_is_that_cell(n_demos, row, rule, gamma):
+def test_a_process_of_one_cell_is_covered_as_that_cell_is(n_demos, row, rule, gamma):
     A = row.size
     mdp = FiniteHorizonMDP(np.zeros((1, 1, A, 1), int), np.ones((1, 1, A, 1)), np.zeros((1, 1, A)), [1.0], 1)
     found = unmixed_coverage_probability(mdp, row[None, None], n_demos, rule, gamma)
@@ -365,7 +365,7 @@ COVERAGE_REFUSED = [
     (coverage_where, (half(3, 2, 2), half(3, 2, 2), [[True], [True, False]]), {}, ValueError, "included must be a rectangular array"),
 ]  # fmt: skip
 PAIR = [0.5, 0.5]
-RULE = Estimator(0.5, 2.0)
+RULE = MixtureEstimator(0.5, 2.0)
 PROBABILITY_REFUSED = [
     (required_counts, ([1.0], PAIR, RULE, 0.5), TypeError, "visits must hold integers; its dtype is float64"),
     (required_counts, ([-1], PAIR, RULE, 0.5), ValueError, "visits must be at least 0; entry (0,) is -1"),
@@ -375,7 +375,7 @@ PROBABILITY_REFUSED = [
     (required_counts, ([1], PAIR, RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
     (required_counts, ([1], PAIR, RULE, 1.5), ValueError, "gamma must be at most 1.0; got 1.5"),
     (required_counts, ([1], PAIR, RULE, math.nan), ValueError, "gamma must be finite; got nan"),
-    (required_counts, ([1], PAIR, 0.5, 0.5), TypeError, "estimator must be of type Estimator; got float"),
+    (required_counts, ([1], PAIR, 0.5, 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got float"),
     (action_coverage_probability, (0, 0.5, 0.5, 2, RULE, 0.5), ValueError, "n_demos must be at least 1; got 0"),
     (action_coverage_probability, (True, 0.5, 0.5, 2, RULE, 0.5), TypeError, "n_demos must be an integer; got True"),
     (action_coverage_probability, (5, 1.5, 0.5, 2, RULE, 0.5), ValueError, "visit_probability must be at most 1.0; got 1.5"),
@@ -385,7 +385,7 @@ PROBABILITY_REFUSED = [
     (action_coverage_probability, (5, 0.5, "p", 2, RULE, 0.5), TypeError, "action_probability must be a number; got 'p'"),
     (action_coverage_probability, (5, 0.5, 0.5, 1, RULE, 0.5), ValueError, "n_actions must be at least 2; got 1"),
     (action_coverage_probability, (5, 0.5, 0.5, 2, RULE, -1), ValueError, "gamma must be above 0.0; got -1.0"),
-    (action_coverage_probability, (5, 0.5, 0.5, 2, None, 0.5), TypeError, "estimator must be of type Estimator; got NoneType"),
+    (action_coverage_probability, (5, 0.5, 0.5, 2, None, 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got NoneType"),
     (cell_coverage_probability, (0, 0.5, PAIR, RULE, 0.5), ValueError, "n_demos must be at least 1; got 0"),
     (cell_coverage_probability, (5, 2, PAIR, RULE, 0.5), ValueError, "visit_probability must be at most 1.0; got 2.0"),
     (cell_coverage_probability, (5, 0.5, [1.5, -0.5], RULE, 0.5), ValueError, "action_probabilities must be non-negative; entry (1,) is -0.5"),
@@ -394,7 +394,7 @@ PROBABILITY_REFUSED = [
     (unmixed_coverage_probability, (SMALL, half(3, 2, 2), 0, RULE, 0.5), ValueError, "n_demos must be at least 1; got 0"),
     (unmixed_coverage_probability, (SMALL, half(2, 2, 2), 1, RULE, 0.5), ValueError, "demonstrator must have shape (3, 2, 2); got (2, 2, 2)"),
     (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, RULE, 0.0), ValueError, "gamma must be above 0.0; got 0.0"),
-    (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, "BC", 0.5), TypeError, "estimator must be of type Estimator; got str"),
+    (unmixed_coverage_probability, (two_bandits(0.1)[0].mdp, np.ones((1, 1, 3)) / 3, 2, "BC", 0.5), TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got str"),
     (seen_probability, (0, 0.5, PAIR), ValueError, "n_demos must be at least 1; got 0"),
     (seen_probability, (2.0, 0.5, PAIR), TypeError, "n_demos must be an integer; got 2.0"),
     (seen_probability, (5, 1.5, PAIR), ValueError, "visit_probability must be at most 1.0; got 1.5"),

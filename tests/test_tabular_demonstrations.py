@@ -262,7 +262,7 @@ CSV_REFUSED = [
     ("\n", {}, "a.csv, line 1: no column 'episode'; found nothing"),
     ("episode,step,state\n0,0,0\n", {}, "a.csv, line 1: no column 'action'; found episode, step, state"),
     ("0,0,0,1\n", {}, "a.csv, line 1: no column 'episode'; found 0, 0, 0, 1"),
-    ("episode,step,state,action,state\n0,0,0,1,2\n", {}, "a.csv, line 1: column 'state' stands twice"),
+    ("episode,step,state,action,state\n0,0,0,1,2\n", {}, "a.csv, line 1: column 'state' appears twice"),
     (HEAD + "0,0,0,1\n0,1,1\n", {}, "a.csv, line 3: 4 fields expected, 3 found"),
     (HEAD + "0,0,0,1,5\n", {}, "a.csv, line 2: 4 fields expected, 5 found"),
     (HEAD + "0,0,0,1\n0,1,1,", {}, "a.csv, line 3: ['0', '1', '1', ''] are not all integers"),

@@ -59,11 +59,11 @@ def test_occupancy_is_the_frequency_over_all_trajectories(drawn):
 def test_the_probability_of_meeting_is_the_share_of_trajectories_that_do(drawn, data):
     mdp, policy = drawn
     horizon, n_states, _ = mdp.policy_shape
-    places = np.array(data.draw(st.lists(st.booleans(), min_size=horizon * n_states, max_size=horizon * n_states)))
-    places = places.reshape(horizon, n_states)
+    cells = np.array(data.draw(st.lists(st.booleans(), min_size=horizon * n_states, max_size=horizon * n_states)))
+    cells = cells.reshape(horizon, n_states)
     trajectories = oracles.trajectories(oracles.process_of(mdp), oracles.exact(policy.tolist()))
-    truth = sum(p for p, path in trajectories if any(places[h, s] for h, (s, _) in enumerate(path)))
-    assert_allclose(dp.meeting_probability(mdp, policy, places), float(truth), **EXACT)
+    truth = sum(p for p, path in trajectories if any(cells[h, s] for h, (s, _) in enumerate(path)))
+    assert_allclose(dp.meeting_probability(mdp, policy, cells), float(truth), **EXACT)
 
 
 @given(mdps(max_horizon=2, max_states=2, max_actions=2))
@@ -287,10 +287,10 @@ class TestPolicyIsRefused:
             call(two_states(), [[[1.0], [1.0, 0.0]]])
 
 
-@pytest.mark.parametrize("places", [np.zeros((3, 2)), np.zeros((2, 2), bool)])
-def test_places_to_meet_are_refused_unless_they_are_boolean_for_every_step_and_state(places):
-    with pytest.raises(ValueError, match=r"places must be boolean of shape \(3, 2\)"):
-        dp.meeting_probability(two_states(), np.full((3, 2, 2), 0.5), places)
+@pytest.mark.parametrize("cells", [np.zeros((3, 2)), np.zeros((2, 2), bool)])
+def test_cells_to_meet_are_refused_unless_they_are_boolean_for_every_step_and_state(cells):
+    with pytest.raises(ValueError, match=r"cells must be boolean of shape \(3, 2\)"):
+        dp.meeting_probability(two_states(), np.full((3, 2, 2), 0.5), cells)
 
 
 def test_suboptimality_names_the_demonstrator():

@@ -11,7 +11,7 @@ from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages, family_returns, matched_alpha
 from tabular.instances import Instance, chain_lock, deep_sea, funnel, garnet, softmax
 from tabular.mdp import FiniteHorizonMDP
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from tabular.strategies import counts, estimators, instances
 
 MEMBERS = [
@@ -36,7 +36,7 @@ def agree(instance, data, members):
 
 
 @given(st.data())
-def test_members_together_are_the_members_one_by_one(data):
+def test_members_computed_together_equal_members_computed_one_by_one(data):
     instance = data.draw(instances())
     recorded = data.draw(counts(instance.mdp, instance.demonstrator))
     agree(instance, recorded, data.draw(st.lists(estimators(), min_size=1, max_size=6)))
@@ -46,12 +46,12 @@ def test_members_together_are_the_members_one_by_one(data):
 @pytest.mark.parametrize(
     "build", [lambda: chain_lock(6, 3, 0.9, 0.1), lambda: deep_sea(6, 0.9, 0.1), lambda: funnel(8, 3, 4)]
 )
-def test_they_agree_on_the_processes_of_the_figures(build, n_demos, rng):
+def test_members_computed_together_agree_on_the_processes_of_the_figures(build, n_demos, rng):
     instance = build()
     agree(instance, sample_counts(instance.mdp, instance.demonstrator, n_demos, rng), MEMBERS)
 
 
-def test_they_agree_on_dense_and_step_dependent_tables(rng):
+def test_members_computed_together_agree_on_dense_and_step_dependent_tables(rng):
     p = rng.dirichlet(np.ones(7), size=(4, 7, 3))
     dense = FiniteHorizonMDP.from_dense(p, rng.random((4, 7, 3)), np.eye(7)[0], 4)
     for instance in (Instance("dense", dense, softmax(dense, 0.1)), garnet(12, 3, 5, 6, rng)):
@@ -66,13 +66,13 @@ def test_bc_covers_nothing_where_an_action_is_missing(rng):
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=1, max_size=5), st.floats(0, 3))
-def test_a_matched_alpha_costs_what_is_allowed(steps, budget):
+def test_a_matched_alpha_costs_exactly_the_budget(steps, budget):
     alphas, losses = np.linspace(0, 1, len(steps) + 1), np.concatenate([[0], np.cumsum(steps)])
     alpha = matched_alpha(alphas, losses, budget)
     assert np.interp(alpha, alphas, losses) == pytest.approx(min(budget, losses[-1]), abs=1e-12)
 
 
-def test_a_loss_that_falls_again_is_not_trusted():
+def test_a_matched_alpha_lies_before_the_first_excess_of_the_budget():
     assert matched_alpha([0.0, 0.5, 1.0], [0.0, 2.0, 0.0], 1.0) == pytest.approx(0.25)
 
 
@@ -83,7 +83,11 @@ PI, SEEN = ONE.demonstrator, ONE.reachable
 
 REFUSALS = [
     (lambda: family_returns(ONE.mdp, DATA, []), ValueError, "estimators must hold at least one"),
-    (lambda: family_returns(ONE.mdp, DATA, [0.5]), TypeError, "estimators must hold Estimators; entry 0 is a float"),
+    (
+        lambda: family_returns(ONE.mdp, DATA, [0.5]),
+        TypeError,
+        "estimators must hold MixtureEstimators, because only that family has a closed form; entry 0 is a float",
+    ),
     (lambda: family_returns(ONE.mdp, DATA.counts, [BC]), TypeError, "counts must be Counts"),
     (lambda: family_returns(ONE.mdp, OTHER, [BC]), ValueError, "counts must have shape"),
     (lambda: family_coverages(DATA, PI[0], SEEN, [BC]), ValueError, r"demonstrator must have shape \(H, S, A\)"),
@@ -105,5 +109,5 @@ def test_refusals(call, error, message):
 
 def test_a_prior_without_weight_is_bc(rng):
     funnel_counts = sample_counts(ONE.mdp, PI, 5, rng)
-    both = family_returns(ONE.mdp, funnel_counts, [Estimator(1.0, 5e-324), BC])
+    both = family_returns(ONE.mdp, funnel_counts, [MixtureEstimator(1.0, 5e-324), BC])
     assert both[0] == both[1]

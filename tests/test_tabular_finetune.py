@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
+from tabular.constructions import two_bandits
 from tabular.finetune import (
     PPO,
-    BestOfN,
+    BestOfNLearner,
     NaturalPolicyGradient,
     OptimisticValueIteration,
     PolicyGradient,
@@ -24,7 +25,7 @@ from tabular.finetune import (
     softmax_step,
     support_optimum,
 )
-from tabular.instances import chain_lock, garnet, two_bandits
+from tabular.instances import chain_lock, garnet
 from tabular.kernels import finetuning
 from tabular.mdp import FiniteHorizonMDP
 from tabular.strategies import mdps, policies
@@ -34,7 +35,7 @@ LEARNERS = [
     PolicyGradient(0.5, batch=2, exact_critic=True),
     NaturalPolicyGradient(0.5, batch=2),
     PPO(0.5, batch=2, epochs=3),
-    BestOfN(3, 1),
+    BestOfNLearner(3, 1),
     OptimisticValueIteration(0.1, batch=2),
 ]
 SOFTMAX = LEARNERS[:4]
@@ -64,7 +65,7 @@ def uniform(mdp):
 
 @settings(deadline=None)
 @given(with_policy())
-def test_the_plateau_lies_between_the_policy_and_the_optimum(drawn):
+def test_the_support_optimum_lies_between_the_policy_and_the_optimum(drawn):
     mdp, policy = drawn
     plateau = support_optimum(mdp, policy)
     assert dp.expected_return(mdp, policy) <= plateau + 1e-12
@@ -76,7 +77,7 @@ def test_the_plateau_lies_between_the_policy_and_the_optimum(drawn):
     assert support_optimum(mdp, greedy) <= plateau + 1e-12
 
 
-def test_the_plateau_is_where_the_natural_gradient_ends():
+def test_the_natural_gradient_converges_to_the_support_optimum():
     mdp = lock().mdp
     rng = np.random.default_rng(5)
     for _ in range(20):
@@ -177,7 +178,7 @@ def _gradient_of_one_episode(mdp, policy):
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda one: type(one).__name__)
 @settings(deadline=None, max_examples=25)
 @given(drawn=with_policy(), seed=st.integers(0, 2**32))
-def test_a_learner_plays_what_the_pretrained_policy_plays_and_stays_below_its_plateau(learner, drawn, seed):
+def test_a_learner_stays_within_the_support_and_below_the_support_optimum(learner, drawn, seed):
     mdp, policy = drawn
     policy = without_rare(policy, 0.2)
     result = finetune(mdp, policy, learner, [0, 3, 8], np.random.default_rng(seed))
@@ -196,7 +197,7 @@ def test_a_learner_plays_what_the_pretrained_policy_plays_and_stays_below_its_pl
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda one: type(one).__name__)
 @settings(deadline=None, max_examples=25)
 @given(drawn=with_policy(), seed=st.integers(0, 2**32))
-def test_what_the_process_would_do_outside_the_support_changes_nothing(learner, drawn, seed):
+def test_changing_the_process_outside_the_support_changes_no_learner(learner, drawn, seed):
     """Bitwise: a learner never evaluates an action outside its own data, and neither does the reported return."""
     mdp, policy = drawn
     policy = without_rare(policy, 0.3)
@@ -238,12 +239,14 @@ def test_behavioral_cloning_that_missed_the_best_action_never_finds_it():
 
 def test_best_of_three_opens_a_lock_where_each_of_three_draws_holds_the_key():
     mdp = lock().mdp
-    found = finetune(mdp, uniform(mdp), BestOfN(3, 1), [1500], np.random.default_rng(2)).returns[-1]
+    found = finetune(mdp, uniform(mdp), BestOfNLearner(3, 1), [1500], np.random.default_rng(2)).returns[-1]
     assert found == pytest.approx((7 / 8) ** 3, abs=1e-12)  # of two actions, three draws hold the right one
 
 
-@pytest.mark.parametrize("learner", [*LEARNERS[2:4], BestOfN(16, 1), LEARNERS[5]], ids=lambda one: type(one).__name__)
-def test_a_lock_of_three_steps_is_opened(learner):
+@pytest.mark.parametrize(
+    "learner", [*LEARNERS[2:4], BestOfNLearner(16, 1), LEARNERS[5]], ids=lambda one: type(one).__name__
+)
+def test_each_learner_opens_a_lock_of_three_steps(learner):
     mdp = lock().mdp
     assert finetune(mdp, uniform(mdp), learner, [1500], np.random.default_rng(2)).returns[-1] >= 0.8
 
@@ -289,7 +292,7 @@ def test_a_clipped_batch_moves_along_the_gradient_of_the_clipped_objective():
     assert_allclose(found[0, 0], by_hand, atol=1e-12)
 
 
-def test_an_exact_critic_changes_the_path_alone():
+def test_an_exact_critic_changes_the_path_and_not_the_start():
     mdp = lock().mdp
     with_critic, without = (
         finetune(mdp, uniform(mdp), PolicyGradient(0.5, exact_critic=exact), [0, 50], np.random.default_rng(5)).returns
@@ -347,8 +350,8 @@ def test_a_draw_never_falls_beyond_a_row():
         (lambda: PolicyGradient(1.0, exact_critic=2), "exact_critic"),
         (lambda: PPO(1.0, epochs=0), "epochs"),
         (lambda: PPO(1.0, clip=1.0), "clip"),
-        (lambda: BestOfN(0, 1), "n_candidates"),
-        (lambda: BestOfN(1, 0), "n_rollouts"),
+        (lambda: BestOfNLearner(0, 1), "n_candidates"),
+        (lambda: BestOfNLearner(1, 0), "n_rollouts"),
         (lambda: OptimisticValueIteration(-1.0), "bonus"),
     ],
 )
@@ -364,7 +367,7 @@ def test_checkpoints_must_increase_from_zero(checkpoints):
         finetune(mdp, uniform(mdp), LEARNERS[0], checkpoints, np.random.default_rng(0))
 
 
-def test_other_arguments_are_checked_as_everywhere():
+def test_bad_policies_learners_and_generators_are_refused():
     mdp = lock().mdp
     with pytest.raises(ValueError, match="policy"):
         finetune(mdp, uniform(mdp)[:1], LEARNERS[0], [1], np.random.default_rng(0))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from tabular.exact_coverage import cell_coverage_probability
-from tabular.frontier import LowerBoundFamily, best_coverage, least_suboptimality, standing
+from tabular.frontier import LowerBoundFamily, best_coverage, least_suboptimality, worst_loss_and_coverage
 from tabular.policies import BC, posterior, uniform_noise
 from tabular.strategies import estimators
 from theory.bounds.lower_bound import deterministic_frontier, randomised_frontier
@@ -49,7 +49,7 @@ def least_loss_without_symmetry(n_actions, alpha, n_demos, delta, gamma):
 @pytest.mark.parametrize(
     ("n_actions", "alpha", "n_demos", "delta"), [(3, 0.2, 2, 0.1), (4, 0.3, 1, 0.25), (5, 0.1, 3, 0.05)]
 )
-def test_symmetry_costs_nothing(n_actions, alpha, n_demos, delta, gamma):
+def test_the_symmetric_program_finds_the_optimum_of_the_full_one(n_actions, alpha, n_demos, delta, gamma):
     family = LowerBoundFamily(n_actions, alpha, n_demos, delta)
     whole = least_loss_without_symmetry(n_actions, alpha, n_demos, delta, gamma)
     assert least_suboptimality(family, gamma) == pytest.approx(whole, rel=1e-6, abs=1e-9)
@@ -61,8 +61,8 @@ FAMILIES = st.builds(
 
 
 @given(FAMILIES, estimators())
-def test_where_an_estimator_stands_is_what_its_cells_say(family, estimator):
-    loss, gamma = standing(family, estimator)
+def test_the_coverage_of_an_estimator_on_the_lower_bound_family_is_that_of_its_cells(family, estimator):
+    loss, gamma = worst_loss_and_coverage(family, estimator)
     A, alpha = family.n_actions, family.rare_probability
     first, second = np.eye(A)[0], (1 - alpha) * np.eye(A)[0] + alpha * np.eye(A)[1]
 
@@ -78,30 +78,30 @@ def test_where_an_estimator_stands_is_what_its_cells_say(family, estimator):
 
 
 @given(FAMILIES, estimators())
-def test_nobody_stands_above_the_frontier(family, estimator):
-    loss, gamma = standing(family, estimator)
+def test_no_member_of_the_family_lies_above_the_frontier(family, estimator):
+    loss, gamma = worst_loss_and_coverage(family, estimator)
     if (1 - family.rare_probability) ** family.n_demos > family.delta:
         closed = deterministic_frontier(loss, family.n_actions, family.rare_probability)
         assert gamma <= closed * (1 + 1e-9) + 1e-12
 
 
-def test_bc_stands_at_the_origin():
-    assert standing(LowerBoundFamily(4, 0.05, 5, 0.1), BC) == (0.0, 0.0)
+def test_bc_has_no_loss_and_no_coverage_on_the_lower_bound_family():
+    assert worst_loss_and_coverage(LowerBoundFamily(4, 0.05, 5, 0.1), BC) == (0.0, 0.0)
 
 
-def test_uniform_noise_and_the_posterior_of_one_weight_stand_at_one_point():
+def test_uniform_noise_and_the_posterior_with_equal_noise_weights_have_equal_loss_and_coverage():
     family = LowerBoundFamily(4, 0.05, 12, 0.1)
-    one, other = standing(family, posterior(4.0)), standing(family, uniform_noise(0.25))
+    one, other = worst_loss_and_coverage(family, posterior(4.0)), worst_loss_and_coverage(family, uniform_noise(0.25))
     assert one == pytest.approx(other, rel=1e-12)
 
 
-def test_more_than_can_be_covered_costs_infinitely_much():
+def test_coverage_that_no_estimator_reaches_costs_infinite_loss():
     family = LowerBoundFamily(4, 0.2, 1, 0.0)
     assert least_suboptimality(family, 1.0) == math.inf
     assert least_suboptimality(family, 1.0, randomised=False) == math.inf
 
 
-def test_where_quiet_data_may_fail_coverage_is_free():
+def test_coverage_is_free_where_data_without_a_rare_arm_may_fail():
     assert best_coverage(LowerBoundFamily(3, 0.5, 4, 0.2), 0.01) == 1.0
 
 
@@ -114,7 +114,11 @@ REFUSALS = [
     (lambda: least_suboptimality(ONE, 0.0), ValueError, "coverage must be above 0"),
     (lambda: best_coverage(ONE, 0.0), ValueError, "suboptimality must be above 0"),
     (lambda: best_coverage(ONE, 0.1, tolerance=0.0), ValueError, "tolerance must be above 0"),
-    (lambda: standing(ONE, 0.3), TypeError, "estimator must be of type Estimator; got float"),
+    (
+        lambda: worst_loss_and_coverage(ONE, 0.3),
+        TypeError,
+        "estimator must be a MixtureEstimator, because only that family has a closed form; got float",
+    ),
 ]
 
 

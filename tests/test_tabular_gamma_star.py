@@ -10,13 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tabular.constructions import two_bandits, uniform_noise_trap
 from tabular.demonstrations import sample_counts
-from tabular.exact_coverage import unmixed_coverage_probability
 from tabular.family import family_coverages
 from tabular.gamma_star import GammaStar, cell_gamma_star, gamma_star, largest_coverage, sampled_gamma_star
-from tabular.instances import chain_lock, deep_sea, funnel, garnet, two_bandits, uniform_noise_trap
+from tabular.instances import chain_lock, deep_sea, funnel, garnet
 from tabular.policies import BC, log_choice, paper_choice, postbc, posterior, uniform_noise
 from tabular.strategies import distributions, estimators, instances
+from tabular.unmixed_coverage import unmixed_coverage_probability
 from theory.statistics.probability import quantile_interval
 
 VISIT_PROBABILITIES = st.integers(0, 8).map(lambda n: n / 8)
@@ -32,7 +33,7 @@ def test_the_largest_coverage_is_found_from_below(truth, tolerance, confidence):
 
 
 @pytest.mark.parametrize(("level", "found"), [(1.0, 1.0), (0.9, 1.0), (0.5, 0.0), (math.nan, 0.0)])
-def test_a_constant_probability_promises_all_or_nothing(level, found):
+def test_with_a_constant_probability_the_largest_coverage_is_1_or_0(level, found):
     assert largest_coverage(lambda _: level, 0.9) == found
 
 
@@ -44,7 +45,9 @@ def test_a_constant_probability_promises_all_or_nothing(level, found):
     DELTAS,
 )
 @example(3, 1.0, np.array([0.5, 0.5]), BC, 0.5)
-def test_a_cell_is_covered_so_much_and_hardly_more_over_all_data_sets(n_demos, w, row, rule, delta):
+def test_gamma_star_of_a_cell_is_covered_and_a_slightly_larger_gamma_is_not_over_all_data_sets(
+    n_demos, w, row, rule, delta
+):
     def covered(gamma):
         p = oracles.exact(row.tolist())
         return float(
@@ -64,7 +67,9 @@ def test_a_cell_is_covered_so_much_and_hardly_more_over_all_data_sets(n_demos, w
 
 @settings(max_examples=20)
 @given(instances(max_horizon=2, max_states=3, max_actions=2), st.integers(1, 3), estimators(), DELTAS)
-def test_a_process_is_covered_so_much_and_hardly_more_where_that_is_exact(instance, n_demos, rule, delta):
+def test_gamma_star_of_a_process_is_covered_and_a_slightly_larger_gamma_is_not_where_it_is_exact(
+    instance, n_demos, rule, delta
+):
     def covered(gamma):
         model, pi_beta = oracles.process_of(instance.mdp), oracles.exact(instance.demonstrator.tolist())
         together, failures = oracles.coverage_law(model, pi_beta, n_demos, rule.alpha, rule.prior_mass, Fraction(gamma))
@@ -90,7 +95,7 @@ PROCESSES = {
 @pytest.mark.parametrize("name", PROCESSES)
 @given(st.integers(1, 25), estimators(), st.floats(0.01, 0.98), st.floats(0.01, 0.98))
 @settings(max_examples=15)
-def test_more_may_fail_where_more_is_covered(name, n_demos, rule, one, other):
+def test_gamma_star_does_not_fall_with_delta(name, n_demos, rule, one, other):
     instance = PROCESSES[name]
     few, many = (
         gamma_star(instance.mdp, instance.demonstrator, n_demos, rule, delta) for delta in sorted((one, other))
@@ -176,7 +181,7 @@ REFUSED = [
     (lambda: gamma_star(MDP, PI, 1, RULE, 1e-17), ValueError, "delta must be at least 1e-12; got 1e-17"),
     (lambda: cell_gamma_star(5, 2.0, [0.5, 0.5], RULE, 0.1), ValueError, "visit_probability must be at most 1.0"),
     (lambda: sampled_gamma_star(MDP, PI, 1, RULE, 0.1, **{**SAMPLE, "replicates": 0}), ValueError, "replicates must be at least 1; got 0"),
-    (lambda: sampled_gamma_star(MDP, PI, 1, None, 0.1, **SAMPLE), TypeError, "estimator must be of type Estimator; got NoneType"),
+    (lambda: sampled_gamma_star(MDP, PI, 1, None, 0.1, **SAMPLE), TypeError, "estimator must have a name and a method policy(counts); got NoneType"),
 ]  # fmt: skip
 
 

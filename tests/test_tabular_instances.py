@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tabular import dp
+from tabular.constructions import lower_bound_family, two_bandits, uniform_noise_trap
 from tabular.instances import (
     Instance,
     chain_lock,
@@ -18,11 +19,8 @@ from tabular.instances import (
     funnel,
     garnet,
     grid,
-    lower_bound_family,
     reset_bandits,
     softmax,
-    two_bandits,
-    uniform_noise_trap,
 )
 from tabular.strategies import mdps
 from theory.bounds.uniform_fails import min_rare_states
@@ -182,7 +180,7 @@ def walked_grid(side, horizon, slip, policy):
 
 
 @given(st.integers(2, 3), st.integers(1, 6), SHARE)
-def test_the_grid_is_the_walk_it_is_said_to_be(side, horizon, slip):
+def test_the_grid_moves_as_its_docstring_says(side, horizon, slip):
     drawn = grid(side, horizon, slip, temperature=0.3)
     assert_allclose(drawn.demonstrator_value, walked_grid(side, horizon, slip, drawn.demonstrator), **CLOSE)
     assert drawn.demonstrator_value <= drawn.optimal_value + 1e-14 <= 1 + 1e-13
@@ -315,7 +313,7 @@ class TestInstance:
             assert_allclose(instance.demonstrator_value, float(truth), **CLOSE)
 
 
-def test_an_instance_keeps_no_hold_on_the_given_demonstrator():
+def test_changing_the_given_demonstrator_afterwards_does_not_change_the_instance():
     mdp = chain_lock(2, 2, 0.5).mdp
     policy = np.full(mdp.policy_shape, 0.5)
     instance = Instance("mine", mdp, policy)

@@ -28,7 +28,7 @@ def same_process(one, other):
 
 
 @given(mdps())
-def test_the_full_table_adds_up_the_successor_lists(mdp):
+def test_the_dense_table_is_the_sum_over_the_successor_lists(mdp):
     model = oracles.process_of(mdp)
     dense = mdp.to_dense()
     for h in range(mdp.horizon):
@@ -40,14 +40,14 @@ def test_the_full_table_adds_up_the_successor_lists(mdp):
 
 
 @given(mdps())
-def test_a_full_table_survives_the_way_into_a_process_and_back(mdp):
+def test_a_dense_table_is_the_same_after_conversion_to_a_process_and_back(mdp):
     again = FiniteHorizonMDP.from_dense(mdp.to_dense(), mdp.reward, mdp.initial, mdp.horizon)
     assert np.array_equal(again.to_dense(), mdp.to_dense())
     assert same_process(again, FiniteHorizonMDP.from_dense(again.to_dense(), mdp.reward, mdp.initial, mdp.horizon))
 
 
 @given(mdps())
-def test_the_arguments_of_a_process_can_be_read_off_it(mdp):
+def test_a_process_rebuilt_from_its_own_arrays_is_the_same(mdp):
     again = FiniteHorizonMDP(mdp.successors, mdp.probabilities, mdp.reward, mdp.initial, mdp.horizon)
     assert np.array_equal(again.to_dense(), mdp.to_dense())
     assert np.array_equal(again.reward, mdp.reward)
@@ -56,7 +56,7 @@ def test_the_arguments_of_a_process_can_be_read_off_it(mdp):
 
 
 @given(mdps())
-def test_some_row_uses_all_places_of_the_lists(mdp):
+def test_some_row_uses_every_column_of_the_successor_lists(mdp):
     if not mdp.is_dense:
         assert (mdp.probabilities > 0).sum(axis=-1).max() == mdp.probabilities.shape[-1]
 
@@ -121,7 +121,7 @@ def test_the_arrays_of_a_process_are_frozen_and_in_c_order(mdp):
     assert mdp._successors.flags.c_contiguous
 
 
-def test_a_process_keeps_no_hold_on_its_arguments():
+def test_changing_an_argument_afterwards_does_not_change_the_process():
     given_arrays = np.zeros((1, 2, 1, 1), int), np.ones((1, 2, 1, 1)), np.zeros((1, 2, 1)), np.array([0.5, 0.5])
     mdp = FiniteHorizonMDP(*given_arrays, 2)
     for array, name in zip(given_arrays, ("successors", "probabilities", "reward", "initial"), strict=True):
@@ -145,7 +145,7 @@ def test_copies_and_pickles_are_equal_and_stay_frozen(again, drawn):
                 assert np.array_equal(value, getattr(thing, name))
 
 
-def test_a_frozen_thing_cannot_be_changed():
+def test_attributes_of_frozen_objects_cannot_be_set():
     mdp = FiniteHorizonMDP.from_dense(np.ones((1, 1, 1)), np.zeros((1, 1)), [1.0], 1)
     with pytest.raises(ValueError, match="read-only"):
         mdp.reward[0, 0, 0] = 1.0
@@ -273,7 +273,7 @@ def test_a_good_policy_is_taken_without_a_copy_and_seen_read_only():
 
 
 @given(instances().flatmap(lambda i: demonstrations(i.mdp, i.demonstrator)))
-def test_counts_are_a_tally(recorded):
+def test_counts_equal_a_count_by_loops(recorded):
     tally = np.zeros((recorded.horizon, recorded.n_states, recorded.n_actions), int)
     for states, actions in zip(recorded.states, recorded.actions, strict=True):
         for h in range(recorded.horizon):
@@ -323,7 +323,7 @@ COUNTS_REFUSED = [
     (np.zeros((0, 2, 2), int), ValueError, "counts must have at least one step, state and action; got shape (0, 2, 2)"),
     (np.zeros((1, 2, 0), int), ValueError, "counts must have at least one step, state and action; got shape (1, 2, 0)"),
     (np.zeros((2, 2, 2), int), ValueError, "counts must hold at least one trajectory; all are 0"),
-    ([[[1, 2]], [[2, 2]]], ValueError, "counts must hold as many pairs in each step; step 0 has 3, step 1 4"),
+    ([[[1, 2]], [[2, 2]]], ValueError, "counts must hold the same number of pairs in each step; step 0 has 3, step 1 4"),
     ([[[1, -1]]], ValueError, "counts must be at least 0; entry (0, 0, 1) is -1"),
     ([[[2**62, 2**62]]], ValueError, "counts must hold fewer than 2^63 pairs in each step"),
     ([[[1], [2, 3]]], ValueError, "counts must be a rectangular array"),
@@ -375,7 +375,7 @@ def test_the_reward_map_gives_back_the_original_return_of_any_policy(env_id, hor
 
 
 @pytest.mark.parametrize(("env_id", "horizon", "value"), [("CliffWalking-v1", 50, -13.0), ("Taxi-v4", 200, 7.93)])
-def test_known_optimal_returns_come_out(env_id, horizon, value):
+def test_optimal_returns_of_gymnasium_environments_are_the_known_ones(env_id, horizon, value):
     mdp, _, _ = loaded(env_id, horizon)
     assert_allclose(mdp.reward_map.original_return(dp.optimal_return(mdp), horizon), value, atol=2e-3)
 
@@ -430,7 +430,7 @@ GYMNASIUM_REFUSED = [
     ({"P": first_row((1.0, 0.5, 0.0, False))}, TypeError, "a next state in P[0][0] must be an integer; got 0.5"),
     ({"P": first_row((1.0, 0, np.nan, False))}, ValueError, "must be finite"),
     ({"P": {0: {0: [(1.0, 0, 0.0, False)]}}}, ValueError, "P must have as many states as initial_state_distrib; got 1 and 2"),
-    ({"P": {0: {0: []}, 1: {0: [], 1: []}}}, ValueError, "P must have as many actions in each state; state 0 has 1, 1 2"),
+    ({"P": {0: {0: []}, 1: {0: [], 1: []}}}, ValueError, "P must have the same number of actions in each state; state 0 has 1, 1 2"),
     ({"initial_state_distrib": [0.5, 0.4]}, ValueError, "initial_state_distrib rows must sum to 1; it sums to 0.9"),
     ({"initial_state_distrib": 1.0}, ValueError, "initial_state_distrib must have shape (any,); got ()"),
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from tabular.certificates import certified_coverage_probability
 from tabular.demonstrations import sample_counts
-from tabular.exact_coverage import cell_coverage_probability, unmixed_coverage_probability
+from tabular.exact_coverage import cell_coverage_probability
 from tabular.family import family_coverages
 from tabular.instances import Instance, chain_lock, deep_sea
 from tabular.kernels import laws_of_counts
@@ -20,6 +20,7 @@ from tabular.mdp import FiniteHorizonMDP
 from tabular.narrow_coverage import MAX_DEMOS, MAX_WORK, NarrowProcess, narrow_coverage_probability
 from tabular.policies import BC, posterior, uniform_noise
 from tabular.strategies import estimators, instances
+from tabular.unmixed_coverage import unmixed_coverage_probability
 from theory.statistics.probability import clopper_pearson
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -51,14 +52,14 @@ MIXING = Instance(  # both ways, with three probabilities of state 0 in each sta
 @example(chain_lock(3, 2, 0.75, slip=0.25), 3, posterior(2.0), 0.5)
 @example(MIXING, 3, uniform_noise(0.25), 0.5)
 @example(MIXING, 3, posterior(2.0), 0.25)
-def test_coverage_is_that_of_all_data_sets(instance, n_demos, rule, gamma):
+def test_narrow_coverage_is_that_of_all_data_sets(instance, n_demos, rule, gamma):
     found = narrow_coverage_probability(instance.mdp, instance.demonstrator, n_demos, rule, gamma)
     assert_allclose(found, covered_in_enumeration(instance, n_demos, rule, gamma), **EXACT)
 
 
 @settings(max_examples=15)
 @given(instances(max_horizon=2, max_states=2, max_actions=4), st.integers(1, 2), estimators(), GAMMAS)
-def test_coverage_with_more_groups_of_actions_is_that_of_all_data_sets(instance, n_demos, rule, gamma):
+def test_narrow_coverage_with_more_groups_of_actions_is_that_of_all_data_sets(instance, n_demos, rule, gamma):
     found = narrow_coverage_probability(instance.mdp, instance.demonstrator, n_demos, rule, gamma)
     assert_allclose(found, covered_in_enumeration(instance, n_demos, rule, gamma), **EXACT)
 
@@ -101,7 +102,7 @@ def chain_in_fractions(mdp, pi_beta, n_demos, rule, gamma):
 
 @pytest.mark.parametrize("rule", [BC, uniform_noise(0.25), posterior(2.0)])
 @pytest.mark.parametrize("instance", [chain_lock(4, 3, 0.75, slip=0.125), MIXING], ids=["lock", "mixing"])
-def test_coverage_is_that_of_the_chain_in_fractions(instance, rule):
+def test_narrow_coverage_is_that_of_the_markov_chain_in_fractions(instance, rule):
     for n_demos, gamma in ((7, 0.25), (9, 0.5)):
         found = narrow_coverage_probability(instance.mdp, instance.demonstrator, n_demos, rule, gamma)
         truth = chain_in_fractions(instance.mdp, instance.demonstrator, n_demos, rule, gamma)
@@ -128,7 +129,7 @@ def disguised(draw):
 
 
 @given(disguised(), st.integers(1, 12), estimators(), GAMMAS)
-def test_names_and_states_that_nobody_reaches_play_no_role(drawn, n_demos, rule, gamma):
+def test_narrow_coverage_does_not_depend_on_the_order_of_states_or_on_unreachable_ones(drawn, n_demos, rule, gamma):
     one, other = (narrow_coverage_probability(x.mdp, x.demonstrator, n_demos, rule, gamma) for x in drawn)
     assert_allclose(one, other, **EXACT)
 
@@ -137,7 +138,7 @@ def test_names_and_states_that_nobody_reaches_play_no_role(drawn, n_demos, rule,
     st.one_of(instances(max_states=2, max_actions=4), st.just(chain_lock(4, 3, 0.8, slip=0.1))),
     st.integers(1, 15), estimators(), GAMMAS,
 )  # fmt: skip
-def test_coverage_is_no_less_than_certified_and_no_more_than_that_of_each_cell(instance, n_demos, rule, gamma):
+def test_narrow_coverage_is_at_least_the_certified_and_at_most_that_of_each_cell(instance, n_demos, rule, gamma):
     mdp, pi_beta = instance.mdp, instance.demonstrator
     found = narrow_coverage_probability(mdp, pi_beta, n_demos, rule, gamma)
     cells = [
@@ -149,7 +150,7 @@ def test_coverage_is_no_less_than_certified_and_no_more_than_that_of_each_cell(i
 
 
 @given(st.integers(1, 15), estimators(), GAMMAS, GAMMAS)
-def test_more_coverage_is_no_likelier(n_demos, rule, one, other):
+def test_narrow_coverage_probability_does_not_grow_with_gamma(n_demos, rule, one, other):
     narrow = NarrowProcess.of(MIXING.mdp, MIXING.demonstrator, n_demos)
     easy, hard = (narrow.coverage_probability(rule, gamma) for gamma in sorted((one, other)))
     assert hard <= easy + 1e-12
@@ -160,7 +161,7 @@ ROWS = np.array([[[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], [[0.5, 0.5, 0.0], [0.8, 0.1
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("n_demos", [40, 600, MAX_DEMOS])
-def test_states_that_never_mix_agree_with_their_own_law(n_demos):
+def test_narrow_coverage_equals_unmixed_coverage_where_states_never_mix(n_demos):
     mdp = process(np.eye(2)[:, None].repeat(3, axis=1), [0.3, 0.7], 3)
     for rule, gamma in ((posterior(3.0), 0.5), (uniform_noise(0.1), 0.8)):
         found = narrow_coverage_probability(mdp, ROWS, n_demos, rule, gamma)
@@ -169,7 +170,7 @@ def test_states_that_never_mix_agree_with_their_own_law(n_demos):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("n_demos", [40, 600])
-def test_steps_that_forget_what_was_before_multiply(n_demos):
+def test_coverages_of_steps_that_forget_the_past_multiply(n_demos):
     """Where the next state depends on nothing, the steps are independent, and each is a process that never mixes."""
     starts = np.array([[0.3, 0.7], [0.15, 0.85], [0.98, 0.02]])
     forgetful = np.broadcast_to(np.roll(starts, -1, axis=0)[:, None, None], (3, 2, 3, 2))
@@ -202,7 +203,7 @@ def test_a_lock_is_covered_as_often_as_in_sampled_data(rng):
 @given(st.integers(0, 60), st.floats(0, 1), st.floats(0, 7))
 @example(0, 0.5, np.pi)
 @example(45, 1.0, 1.0)
-def test_powers_are_those_of_python(first, q, angle):
+def test_powers_in_the_kernel_are_those_of_python(first, q, angle):
     base, out = 1 - q + q * np.exp(1j * angle), np.empty((9, 2))
     laws_of_counts._powers(base, first, out)
     assert_allclose(out @ [1, 1j], [complex(base) ** (first + i) for i in range(9)], rtol=0, atol=1e-13)
@@ -217,7 +218,7 @@ BUSY = Instance(
 )
 
 
-def test_a_process_is_narrow_with_two_states_a_step_and_at_a_bearable_cost():
+def test_a_process_is_narrow_with_two_states_a_step_and_a_limited_amount_of_work():
     assert NarrowProcess.of(SEA.mdp, SEA.demonstrator, 5) is None  # four columns
     straight = np.zeros((4, 4, 2))
     straight[..., 1] = 1.0
@@ -237,7 +238,7 @@ REFUSED = [
     (LOCK, 0, RULE, 0.5, ValueError, "n_demos must be at least 1; got 0"),
     (LOCK, 5, RULE, 0.0, ValueError, "gamma must be above 0.0; got 0.0"),
     (LOCK, 5, RULE, 2, ValueError, "gamma must be at most 1.0; got 2.0"),
-    (LOCK, 5, 0.5, 0.5, TypeError, "estimator must be of type Estimator; got float"),
+    (LOCK, 5, 0.5, 0.5, TypeError, "estimator must be a MixtureEstimator, because only that family has a closed form; got float"),
 ]  # fmt: skip
 
 

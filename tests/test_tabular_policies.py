@@ -1,5 +1,8 @@
+"""The family against the paper's table in fractions; its laws; estimators from outside it."""
+
 import math
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,10 +14,34 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose
 
 from tabular import dp, policies
+from tabular.certificates import CellLaws
+from tabular.constructions import two_bandits
 from tabular.counts import Counts
+from tabular.coverage import coverage
+from tabular.demonstrations import sample_counts
+from tabular.exact_coverage import cell_coverage_probability, required_counts
+from tabular.family import family_returns
+from tabular.finetune import NaturalPolicyGradient, finetune, support_optimum
+from tabular.frontier import LowerBoundFamily, worst_loss_and_coverage
+from tabular.gamma_star import gamma_star, sampled_gamma_star
+from tabular.instances import chain_lock
 from tabular.mdp import FiniteHorizonMDP
-from tabular.policies import BC, Estimator, log_choice, paper_choice, postbc, posterior, uniform_noise
+from tabular.narrow_coverage import NarrowProcess
+from tabular.plan import RecordingPlan
+from tabular.policies import (
+    BC,
+    MixtureEstimator,
+    PolicyEstimator,
+    log_choice,
+    paper_choice,
+    postbc,
+    posterior,
+    uniform_noise,
+)
+from tabular.profile import step_profile, trajectory_profile
 from tabular.strategies import counts, demonstrations, distributions, estimators, instances
+from tabular.unmixed_coverage import unmixed_coverage_probability
+from theory.bounds.family import noise_weight
 
 EXACT = {"rtol": 1e-14, "atol": 1e-15}
 ALPHAS = st.integers(0, 8).map(lambda n: n / 8)
@@ -125,7 +152,7 @@ def test_bc_that_knows_the_demonstrator_where_nothing_was_recorded_is_unbiased(i
 
 @settings(max_examples=10)
 @given(instances(max_horizon=2, max_states=2, max_actions=2), st.integers(1, 2))
-def test_the_same_holds_in_fractions(instance, n_demos):
+def test_bc_that_knows_the_demonstrator_elsewhere_is_unbiased_in_exact_fractions(instance, n_demos):
     model, pi_beta = oracles.process_of(instance.mdp), oracles.exact(instance.demonstrator.tolist())
     average = Fraction(0)
     for table, probability in oracles.law_of_counts(model, pi_beta, n_demos).items():
@@ -158,21 +185,21 @@ def test_bc_visits_as_the_demonstrations_did_where_dynamics_and_start_are_fixed(
 
 @given(st.integers(1, 20), st.integers(1, 300), st.integers(1, 10**12))
 @example(1, 1, 1)
-def test_the_papers_choice_is_the_papers(n_actions, horizon, n_demos):
+def test_the_papers_choice_has_the_papers_alpha_and_lambda(n_actions, horizon, n_demos):
     rule = paper_choice(n_actions, horizon, n_demos)
     log = math.log(horizon) + math.log(n_demos)
     assert_allclose(rule.alpha, 1 / max(n_actions, horizon, log), rtol=1e-14)
     assert_allclose(rule.prior_mass, max(n_actions, 4 * log), rtol=1e-14)
 
 
-def test_our_choice_is_half_the_logarithm():
+def test_the_log_choice_has_half_the_logarithm_as_its_prior_mass():
     rule = log_choice(10, 4, 5, 0.1, alpha=0.5)
     assert rule.alpha == 0.5
     assert_allclose(rule.prior_mass, math.log(2 * 10 * 4 * 5 / 0.1) / 2, rtol=1e-15)
     assert log_choice(10, 4, 5, 0.1).alpha == 1.0
 
 
-def test_estimators_name_themselves():
+def test_estimators_of_the_family_have_names():
     assert [rule.name for rule in (BC, uniform_noise(0.1), posterior(2), postbc(0.1, 2))] == [
         "BC",
         "uniform noise",
@@ -181,18 +208,113 @@ def test_estimators_name_themselves():
     ]
 
 
+# --- estimators from outside the family --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AddOneToRecorded:
+    """Add one to the count of each recorded action; the others keep probability 0. Uniform where nothing was recorded."""
+
+    name: str = "add one to recorded actions"
+
+    def policy(self, counts):
+        raised = np.where(counts.counts > 0, counts.counts + 1.0, 0.0)
+        total = raised.sum(axis=2, keepdims=True)
+        return np.where(total > 0, raised / np.maximum(total, 1.0), 1.0 / raised.shape[2])
+
+
+class NeighbourSmoothing:
+    """Pool the counts of a state with those of the states next to it, then add one to every action."""
+
+    name = "neighbours pooled"
+
+    def policy(self, counts):
+        padded = np.pad(counts.counts, ((0, 0), (1, 1), (0, 0)))
+        pooled = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:] + 1.0
+        return pooled / pooled.sum(axis=2, keepdims=True)
+
+
+OUTSIDE = [AddOneToRecorded(), NeighbourSmoothing()]
+FAMILY = [BC, uniform_noise(0.1), posterior(3.0), postbc(0.5, 2.0)]
+
+
+THRESHOLDS = [1.0, 2.0, 10.0]
+
+
+def comparison(registry, instance, n_demos=15):
+    """Sampled coverage, loss, profiles and finetuned return of every estimator on the same data; streams by name."""
+    mdp, pi_beta = instance.mdp, instance.demonstrator
+    data = sample_counts(mdp, pi_beta, n_demos, np.random.default_rng(0))
+    rows = {}
+    for estimator in registry:
+        policy = estimator.policy(data)
+        gamma = sampled_gamma_star(
+            mdp, pi_beta, n_demos, estimator, 0.1, replicates=50, confidence=0.9, rng=np.random.default_rng(1)
+        )
+        tuned = finetune(mdp, policy, NaturalPolicyGradient(0.5), [0, 50], np.random.default_rng(2))
+        rows[estimator.name] = {
+            "coverage": (gamma.low, gamma.high, coverage(policy, pi_beta, over="reachable", mdp=mdp)),
+            "loss": dp.suboptimality(mdp, pi_beta, policy),
+            "step profile": step_profile(mdp, pi_beta, policy, THRESHOLDS).tolist(),
+            "trajectory profile": trajectory_profile(mdp, pi_beta, policy, THRESHOLDS).tolist(),
+            "finetuned": tuned.returns.tolist(),
+            "support": support_optimum(mdp, policy),
+        }
+    return rows
+
+
+def test_an_estimator_from_outside_the_family_is_compared_and_changes_no_other_number():
+    instance = chain_lock(4, 3, 0.8, slip=0.05)
+    alone, together = comparison(FAMILY, instance), comparison([*OUTSIDE, *FAMILY], instance)
+    assert {name: together[name] for name in alone} == alone
+    for estimator in OUTSIDE:
+        assert isinstance(estimator, PolicyEstimator)
+        row = together[estimator.name]
+        assert all(0.0 <= gamma <= 1.0 for gamma in row["coverage"])
+        assert row["finetuned"][0] == pytest.approx(instance.demonstrator_value - row["loss"])
+        assert row["finetuned"][1] <= row["support"] + 1e-12
+        for profile in (row["step profile"], row["trajectory profile"]):
+            assert 1.0 >= profile[0] >= profile[1] >= profile[2] >= 0.0
+    assert together["neighbours pooled"]["coverage"][2] > 0.0  # every action has positive probability
+    assert together["neighbours pooled"]["support"] == pytest.approx(instance.optimal_value)
+
+
+def test_what_needs_the_closed_form_takes_members_of_the_family_alone():
+    bandit, lock, outside = two_bandits(0.1)[0], chain_lock(3, 2, 0.5), AddOneToRecorded()
+    data = sample_counts(lock.mdp, lock.demonstrator, 3, np.random.default_rng(0))
+    narrow, laws = (kind.of(lock.mdp, lock.demonstrator, 3) for kind in (NarrowProcess, CellLaws))
+    for call in (
+        lambda: required_counts([1], [0.5, 0.5], outside, 0.5),
+        lambda: cell_coverage_probability(3, 0.5, [0.5, 0.5], outside, 0.5),
+        lambda: unmixed_coverage_probability(bandit.mdp, bandit.demonstrator, 3, outside, 0.5),
+        lambda: narrow.coverage_probability(outside, 0.5),
+        lambda: laws.failure_bound(outside, 0.5),
+        lambda: gamma_star(lock.mdp, lock.demonstrator, 3, outside, 0.1),
+        lambda: family_returns(lock.mdp, data, [BC, outside]),
+        lambda: worst_loss_and_coverage(LowerBoundFamily(3, 0.1, 4, 0.1), outside),
+        lambda: RecordingPlan(0.5, 0.5, 2, outside, 0.5),
+    ):
+        with pytest.raises(TypeError, match=r"MixtureEstimator.*closed form.*AddOneToRecorded"):
+            call()
+
+
+def test_the_noise_weight_takes_one_prior_mass_or_one_for_each_visit():
+    weights = noise_weight([[0, 1, 4], [0, 1, 4]], 0.5, [[2.0], [math.inf]])
+    assert_allclose(weights, [[1.0, 0.5 * 2 / 3, 0.5 * 2 / 6], [1.0, 0.5, 0.5]], **EXACT)
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 REFUSED = [
-    (Estimator, (-0.1, 1.0), ValueError, "alpha must be at least 0.0; got -0.1"),
-    (Estimator, (1.5, 1.0), ValueError, "alpha must be at most 1.0; got 1.5"),
-    (Estimator, (math.nan, 1.0), ValueError, "alpha must be finite; got nan"),
-    (Estimator, (True, 1.0), TypeError, "alpha must be a number; got True"),
-    (Estimator, ("0.5", 1.0), TypeError, "alpha must be a number; got '0.5'"),
-    (Estimator, (0.5, 0.0), ValueError, "prior_mass must be above 0.0; got 0.0"),
-    (Estimator, (0.5, -math.inf), ValueError, "prior_mass must be above 0.0; got -inf"),
-    (Estimator, (0.5, math.nan), ValueError, "prior_mass must be a number; got nan"),
-    (Estimator, (0.5, None), TypeError, "prior_mass must be a number; got None"),
+    (MixtureEstimator, (-0.1, 1.0), ValueError, "alpha must be at least 0.0; got -0.1"),
+    (MixtureEstimator, (1.5, 1.0), ValueError, "alpha must be at most 1.0; got 1.5"),
+    (MixtureEstimator, (math.nan, 1.0), ValueError, "alpha must be finite; got nan"),
+    (MixtureEstimator, (True, 1.0), TypeError, "alpha must be a number; got True"),
+    (MixtureEstimator, ("0.5", 1.0), TypeError, "alpha must be a number; got '0.5'"),
+    (MixtureEstimator, (0.5, 0.0), ValueError, "prior_mass must be above 0.0; got 0.0"),
+    (MixtureEstimator, (0.5, -math.inf), ValueError, "prior_mass must be above 0.0; got -inf"),
+    (MixtureEstimator, (0.5, math.nan), ValueError, "prior_mass must be a number; got nan"),
+    (MixtureEstimator, (0.5, None), TypeError, "prior_mass must be a number; got None"),
     (uniform_noise, (2.0,), ValueError, "alpha must be at most 1.0; got 2.0"),
     (posterior, (-1.0,), ValueError, "prior_mass must be above 0.0; got -1.0"),
     (postbc, (-1.0, 1.0), ValueError, "alpha must be at least 0.0; got -1.0"),
@@ -222,4 +344,4 @@ def test_a_bad_argument_is_refused_by_name(function, arguments, error, message):
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.int64(1), np.array(0.5), Fraction(1, 2)])
 def test_every_kind_of_real_number_is_taken(value):
-    assert policies.Estimator(value, value).alpha == float(value)
+    assert policies.MixtureEstimator(value, value).alpha == float(value)

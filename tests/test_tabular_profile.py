@@ -82,7 +82,7 @@ def test_a_ratio_that_is_the_threshold_counts_however_many_steps_round(p):
 
 
 @pytest.mark.parametrize("n_trajectories", [100, 20_000])
-def test_sampled_profiles_hold_the_exact_ones(n_trajectories, rng):
+def test_intervals_of_sampled_profiles_contain_the_exact_profile(n_trajectories, rng):
     """False alarm 1e-6 over all intervals; at 20 000 trajectories they are narrower than 0.05."""
     lock = chain_lock(3, 3, 0.6, slip=0.2)
     clone = chain_lock(3, 3, 0.35).demonstrator
@@ -107,7 +107,7 @@ def test_intervals_count_the_ratios_that_reach_a_threshold(values):
 
 
 @given(st.floats(1e-9, 1, exclude_max=True), st.floats(1e-6, 1, exclude_max=True))
-def test_so_many_rollouts_and_no_fewer_contain_a_success(success, delta):
+def test_the_rollouts_needed_contain_a_success_and_fewer_do_not(success, delta):
     needed = rollouts_needed(success, delta)
     assert_allclose(math.exp(needed * math.log1p(-success)), delta, rtol=1e-9)
 
@@ -161,5 +161,5 @@ def test_bad_arguments_are_refused(call, message):
         call()
 
 
-def test_nothing_is_promised_where_every_success_may_be_missed():
+def test_the_bound_on_rollouts_is_infinite_where_every_success_may_be_missed():
     assert rollouts_from_profile([1.0, 2.0], [0.5, 0.5], 0.5, 0.1) == math.inf

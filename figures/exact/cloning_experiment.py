@@ -18,7 +18,7 @@ from tabular import dp, instances
 from tabular.coverage import coverage_where
 from tabular.demonstrations import sample_counts
 from tabular.instances import Instance
-from tabular.policies import BC, Estimator, log_choice, paper_choice, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice, posterior, uniform_noise
 from theory.bounds.suboptimality import expected_noise
 
 DELTA = 0.1
@@ -66,7 +66,7 @@ FULL = Config(tuple(round(10 ** (1 + k / 4)) for k in range(17)), 1000)
 QUICK = Config((10, 32, 100, 316, 1000, 3162, 10000), 400)
 
 
-def estimators(instance: Instance, n_demos: int) -> list[Estimator]:
+def estimators(instance: Instance, n_demos: int) -> list[MixtureEstimator]:
     """The compared policies, in the order of `POLICIES`; all noise has the paper's alpha."""
     H, S, A = instance.mdp.policy_shape
     paper = paper_choice(A, H, n_demos)

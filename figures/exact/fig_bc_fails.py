@@ -14,9 +14,9 @@ from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular import dp
+from tabular.constructions import two_bandits
 from tabular.coverage import coverage
 from tabular.demonstrations import sample_counts
-from tabular.instances import two_bandits
 from tabular.policies import BC, paper_choice, uniform_noise
 from theory.bounds import bc_fails
 from theory.claims import Claim, Interval

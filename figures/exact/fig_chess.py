@@ -14,7 +14,8 @@ from figures.running.artifacts import Arrays
 from figures.running.data import data_path
 from figures.running.sweep import Sweep
 from tabular.audit import ratio
-from tabular.policies import BC, Estimator, log_choice, paper_choice, uniform_noise
+from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice, uniform_noise
+from theory.bounds.family import noise_weight
 from theory.claims import Claim, Interval
 from theory.statistics.probability import clopper_pearson
 
@@ -117,12 +118,13 @@ def log_likelihoods(data: Decisions, train: NDArray[np.bool_], test: NDArray[np.
     A = data.legal[test]
     H, T, largest = int(data.h.max()) + 1, np.unique(data.game[train]).size, int(data.legal.max())
     paper = paper_choice(largest, H, T)
-    members: list[Estimator | None] = [
+    members: list[MixtureEstimator | None] = [
         BC, uniform_noise(paper.alpha), None, paper, log_choice(data.n_states, largest, H, DELTA)
     ]  # fmt: skip
     logs = np.empty((len(members), n.size))
     for i, member in enumerate(members):
-        weight = A / (n + A) if member is None else member.noise_weight(n)  # None: one pseudo-count a legal move
+        # None: one pseudo-count a legal move
+        weight = noise_weight(n, 1.0, A) if member is None else member.noise_weight(n)
         chance = (1 - weight) * recorded / np.maximum(n, 1) + weight / A
         logs[i] = np.log(chance, where=chance > 0, out=np.full(chance.shape, -np.inf))
     return {"logs": logs, "unseen": n == 0}

@@ -16,10 +16,11 @@ from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
 from tabular import dp
+from tabular.constructions import lower_bound_family, two_bandits
 from tabular.counts import Counts
 from tabular.coverage import coverage
 from tabular.exact_coverage import required_counts
-from tabular.instances import Instance, lower_bound_family, reset_bandits, two_bandits
+from tabular.instances import Instance, reset_bandits
 from tabular.policies import BC, paper_choice, posterior
 from theory.bounds import coverage as coverage_theory
 from theory.bounds import lower_bound, suboptimality, visits

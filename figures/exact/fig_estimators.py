@@ -14,7 +14,7 @@ from figures.running.sweep import Cell, Sweep
 from tabular.counts import Counts
 from tabular.coverage import coverage
 from tabular.exact_coverage import action_coverage_probability
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from theory.claims import Claim, Interval
 from theory.statistics.probability import clopper_pearson
 
@@ -31,7 +31,7 @@ DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)
 GAMMA = 0.25
 N_HISTORIES = 99
 """Histories drawn; the one shown is that in which the rarest action comes first at the median time."""
-ESTIMATORS: tuple[Estimator, ...] = (BC, uniform_noise(0.25), posterior(4.0), postbc(0.5, 4.0))
+ESTIMATORS: tuple[MixtureEstimator, ...] = (BC, uniform_noise(0.25), posterior(4.0), postbc(0.5, 4.0))
 _PARAMETERS = [(estimator.alpha, estimator.prior_mass) for estimator in ESTIMATORS]
 FALSE_ALARM = 1e-6
 

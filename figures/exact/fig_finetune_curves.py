@@ -15,9 +15,9 @@ from figures.exact.finetuning_experiment import EPSILON, KEPT, NOISY, STARTS, TA
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
+from tabular.constructions import two_bandits
 from tabular.counts import Counts
 from tabular.finetune import support_optimum
-from tabular.instances import two_bandits
 from tabular.policies import BC
 from theory.claims import Claim, Interval
 from theory.statistics.probability import bootstrap_interval, mean_interval, paired_p_value, quantile_interval

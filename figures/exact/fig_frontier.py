@@ -12,8 +12,8 @@ from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.counts import Counts
-from tabular.frontier import LowerBoundFamily, best_coverage, standing
-from tabular.policies import BC, Estimator, posterior
+from tabular.frontier import LowerBoundFamily, best_coverage, worst_loss_and_coverage
+from tabular.policies import BC, MixtureEstimator, posterior
 from theory.bounds import lower_bound
 from theory.bounds.coverage import best_prior_mass
 from theory.bounds.suboptimality import paper_parameters
@@ -76,7 +76,7 @@ def frontier(cell: Cell, rng: np.random.Generator) -> Arrays:
     losses = kink * np.geomspace(0.02, 5.0, cell["n_losses"])
     members = [schedule(name, a, A, T) for name in SCHEDULES for a in np.geomspace(0.01, 1.0, cell["n_alphas"])]
     alpha, mass = paper_parameters(A, 1, T)
-    named = [BC, posterior(A), Estimator(alpha, mass)]
+    named = [BC, posterior(A), MixtureEstimator(alpha, mass)]
     return {
         "losses": losses,
         "program": np.array(
@@ -88,13 +88,13 @@ def frontier(cell: Cell, rng: np.random.Generator) -> Arrays:
                 [lower_bound.deterministic_frontier(x, A, rare) for x in losses],
             ]
         ),
-        "members": np.array([standing(family, m) for m in members]).reshape(len(SCHEDULES), -1, 2),
-        "named": np.array([standing(family, m) for m in named]),
+        "members": np.array([worst_loss_and_coverage(family, m) for m in members]).reshape(len(SCHEDULES), -1, 2),
+        "named": np.array([worst_loss_and_coverage(family, m) for m in named]),
         "hellinger": np.array([change_of_measure(family, m) for m in named]),
     }
 
 
-def change_of_measure(family: LowerBoundFamily, member: Estimator) -> float:
+def change_of_measure(family: LowerBoundFamily, member: MixtureEstimator) -> float:
     """Largest ratio of P_i[pi_hat(i) >= gamma alpha] to Lemma 5's bound, over gamma in (0, 1]; exact.
 
     Under demonstrator i the data are told by how often arm i was seen; under any other it was never seen.
@@ -113,14 +113,14 @@ def change_of_measure(family: LowerBoundFamily, member: Estimator) -> float:
     return max(ratios)
 
 
-def schedule(name: str, alpha: float, n_actions: int, n_demos: int) -> Estimator:
+def schedule(name: str, alpha: float, n_actions: int, n_demos: int) -> MixtureEstimator:
     """Member of a family of noise schedules."""
     mass = {
         "uniform noise": math.inf,
         "PostBC": paper_parameters(n_actions, 1, n_demos)[1],
         "PostBC, lambda = L'/2": best_prior_mass(1, n_actions, 1, DELTA),
     }[name]
-    return Estimator(alpha, mass, name)
+    return MixtureEstimator(alpha, mass, name)
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:

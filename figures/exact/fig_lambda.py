@@ -18,7 +18,7 @@ from figures.running.sweep import Cell, Sweep
 from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages, family_returns, matched_alpha
 from tabular.instances import Instance
-from tabular.policies import BC, Estimator, paper_choice
+from tabular.policies import BC, MixtureEstimator, paper_choice
 from theory.bounds.coverage import best_prior_mass
 from theory.claims import Claim, Interval
 
@@ -99,7 +99,7 @@ def choose_and_score(cell: Cell, rng: np.random.Generator) -> Arrays:
     paper, ours = paper_choice(A, H, T), best_prior_mass(S, A, H, DELTA)
     masses = [math.inf, paper.prior_mass, ours, *(factor * ours for factor in GRID_FACTORS)]
     alphas = np.concatenate([[0.0], np.geomspace(paper.alpha / 50, 1.0, cell["n_alphas"])])
-    tried = [paper, *(Estimator(a, mass) for mass in masses for a in alphas)]
+    tried = [paper, *(MixtureEstimator(a, mass) for mass in masses for a in alphas)]
     excess, gamma = replicates(instance, tried, T, cell["replicates"], rng)
     mean = excess.mean(axis=1)
     budget, grid = float(mean[0]), mean[1:].reshape(len(masses), -1)
@@ -107,7 +107,7 @@ def choose_and_score(cell: Cell, rng: np.random.Generator) -> Arrays:
     reached = cloning_experiment.lower_quantile(gamma[1:], DELTA).reshape(len(masses), -1)
     best = int(np.argmax([np.interp(a, alphas, g) for a, g in zip(matched, reached, strict=True)]))
     chosen = [0, 1, 2, best]
-    members = [Estimator(matched[i], masses[i]) for i in chosen]
+    members = [MixtureEstimator(matched[i], masses[i]) for i in chosen]
     excess, gamma = replicates(instance, members, T, cell["replicates"], rng)
     return {
         "excess": excess,
@@ -119,7 +119,7 @@ def choose_and_score(cell: Cell, rng: np.random.Generator) -> Arrays:
 
 
 def replicates(
-    instance: Instance, members: Sequence[Estimator], n_demos: int, n_sets: int, rng: np.random.Generator
+    instance: Instance, members: Sequence[MixtureEstimator], n_demos: int, n_sets: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Loss above BC's on the same data, and coverage, of each member on each of some new data sets, (L, sets)."""
     excess, gamma = np.empty((len(members), n_sets)), np.empty((len(members), n_sets))

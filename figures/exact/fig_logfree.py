@@ -14,7 +14,7 @@ from figures.running.sweep import Cell, Sweep
 from tabular import dp
 from tabular.demonstrations import sample_counts
 from tabular.instances import reset_bandits
-from tabular.policies import BC, Estimator, paper_choice, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, paper_choice, posterior, uniform_noise
 from theory.bounds.suboptimality import expected_noise, main_bound, paper_rate, r1_bound, r1_simple_bound
 from theory.claims import Claim, Interval
 from theory.statistics.probability import mean_interval
@@ -94,14 +94,14 @@ def harmonic(n_states: int) -> NDArray[np.float64]:
     return probabilities
 
 
-def members(n_demos: int, horizon: int = HORIZON, n_actions: int = N_ACTIONS) -> list[Estimator]:
+def members(n_demos: int, horizon: int = HORIZON, n_actions: int = N_ACTIONS) -> list[MixtureEstimator]:
     """The policies, in the order of `SHOWN`; uniform noise has the paper's alpha."""
     paper = paper_choice(n_actions, horizon, n_demos)
     return [BC, uniform_noise(paper.alpha), posterior(n_actions), paper]
 
 
 def exact_loss(
-    estimator: Estimator, w: NDArray[np.float64], n_demos: int, horizon: int, n_actions: int, n_safe: int
+    estimator: MixtureEstimator, w: NDArray[np.float64], n_demos: int, horizon: int, n_actions: int, n_safe: int
 ) -> float:
     """J(pi_beta) - E J(pi_hat) on reset bandits: sum_h (1 - (1 - c b)^h), see `reset_bandits`."""
     noise = float(expected_noise(w, n_demos, estimator.alpha, estimator.prior_mass).sum())

@@ -16,7 +16,7 @@ from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.instances import Instance
-from tabular.policies import Estimator, postbc, posterior, uniform_noise
+from tabular.policies import MixtureEstimator, postbc, posterior, uniform_noise
 from theory.bounds import suboptimality, trajectory
 from theory.bounds.expectations import binomial_expectation
 from theory.claims import Claim, Interval
@@ -90,7 +90,9 @@ def divergences(cell: Cell, rng: np.random.Generator) -> Arrays:
     }
 
 
-def expected_kl_by_estimator(instance: Instance, n_demos: int, estimators: Sequence[Estimator]) -> NDArray[np.float64]:
+def expected_kl_by_estimator(
+    instance: Instance, n_demos: int, estimators: Sequence[MixtureEstimator]
+) -> NDArray[np.float64]:
     """E KL(P_beta || P_hat) of each estimator, in nats: sum over h, s, a of w p (log p - E log pi_hat(a|s)).
 
     Estimators must give every action a positive probability.
@@ -122,7 +124,7 @@ def posterior_kl(instance: Instance, n_demos: int) -> float:
 
 
 def expected_log(
-    n_demos: int, visit: float, p: float, n_actions: int, estimators: Sequence[Estimator]
+    n_demos: int, visit: float, p: float, n_actions: int, estimators: Sequence[MixtureEstimator]
 ) -> NDArray[np.float64]:
     """E log pi_hat(a|s) of each estimator, where the state is visited with probability `visit` and the action has p.
 

@@ -12,9 +12,9 @@ from scipy import stats
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
+from tabular.constructions import uniform_noise_trap
 from tabular.gamma_star import gamma_star
-from tabular.instances import uniform_noise_trap
-from tabular.policies import Estimator
+from tabular.policies import MixtureEstimator
 from theory.bounds import coverage as coverage_theory
 from theory.bounds import suboptimality, uniform_fails
 from theory.claims import Claim, Interval
@@ -69,14 +69,14 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     }
 
 
-def family_member(family: str, alpha: float, n_states: int, horizon: int, n_demos: int) -> Estimator:
-    """Estimator of a family with weight alpha."""
+def family_member(family: str, alpha: float, n_states: int, horizon: int, n_demos: int) -> MixtureEstimator:
+    """MixtureEstimator of a family with weight alpha."""
     mass = {
         "uniform noise": math.inf,
         "PostBC": suboptimality.paper_parameters(2, horizon, n_demos)[1],
         "PostBC, lambda = L'/2": coverage_theory.best_prior_mass(n_states, 2, horizon, 1 - CONFIDENCE),
     }[family]
-    return Estimator(alpha, mass, family)
+    return MixtureEstimator(alpha, mass, family)
 
 
 def trade_off(cell: Cell, rng: np.random.Generator) -> Arrays:
@@ -92,7 +92,7 @@ def trade_off(cell: Cell, rng: np.random.Generator) -> Arrays:
     return {"loss": np.array(loss), "coverage": np.array(gamma)}
 
 
-def expected_loss(estimator: Estimator, n_demos: int, horizon: int) -> float:
+def expected_loss(estimator: MixtureEstimator, n_demos: int, horizon: int) -> float:
     """E[J(pi_beta) - J(pi_hat)] on B.2, exactly: (1 - E[(1 - a_n/2)^H])/2 with n ~ Bin(T, 1/2) visits of s_1.
 
     The demonstrator plays one action on s_1, so the counts there are known given the visits; on s~_i both actions are

@@ -16,12 +16,12 @@ from scipy.optimize import brentq
 
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
-from tabular import finetune, instances
+from tabular import constructions, finetune, instances
 from tabular.counts import Counts
 from tabular.demonstrations import sample_counts
 from tabular.family import family_returns
 from tabular.instances import Instance
-from tabular.policies import BC, Estimator, paper_choice, postbc, uniform_noise
+from tabular.policies import BC, MixtureEstimator, paper_choice, postbc, uniform_noise
 from theory.base.streams import stream
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Task:
 
 
 TASKS = {
-    "B.1 bandit": Task(lambda eps, _: instances.two_bandits(eps)[0], EPSILON, 5, 1000),
+    "B.1 bandit": Task(lambda eps, _: constructions.two_bandits(eps)[0], EPSILON, 5, 1000),
     "funnel": Task(lambda skill, _: instances.funnel(50, 6, 3, detour=0.05, skill=skill), 0.5, 200, 120_000),
     "DeepSea": Task(lambda skill, _: instances.deep_sea(10, skill), 0.8, 10, 10_000),
     "deterministic lock": Task(lambda skill, _: instances.chain_lock(10, 4, skill), 1.0, 10, 3000),
@@ -68,7 +68,7 @@ LEARNERS: dict[str, tuple[Callable[[float], finetune.Learner], tuple[float, ...]
     "policy gradient, exact critic": (lambda step: finetune.PolicyGradient(step, exact_critic=True), (0.5, 2.0, 8.0)),
     "PPO": (lambda step: finetune.PPO(step, epochs=4), (0.5, 2.0, 8.0)),
     "optimistic planning": (finetune.OptimisticValueIteration, (0.01, 0.05, 0.25)),
-    "Best-of-16": (lambda _: finetune.BestOfN(16, 5), (1.0,)),
+    "Best-of-16": (lambda _: finetune.BestOfNLearner(16, 5), (1.0,)),
 }
 """Each learner by its step size (or bonus), and the sizes that every start may choose from."""
 
@@ -142,8 +142,8 @@ def _build(name: str, quality: float, seed: int) -> Instance:
     return TASKS[name].build(quality, np.random.default_rng(seed))
 
 
-def member(instance: Instance, start: str, level: float, n_demos: int) -> Estimator:
-    """Estimator of a start: its level of noise runs from 0 (BC) to 1.
+def member(instance: Instance, start: str, level: float, n_demos: int) -> MixtureEstimator:
+    """MixtureEstimator of a start: its level of noise runs from 0 (BC) to 1.
 
     The level is alpha; the posterior alone has alpha = 1, and a level that is lambda/(lambda + A).
     """
@@ -153,7 +153,7 @@ def member(instance: Instance, start: str, level: float, n_demos: int) -> Estima
     if start == "uniform noise":
         return uniform_noise(level)
     if start == "posterior":
-        return Estimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior")
+        return MixtureEstimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior")
     return postbc(level, paper_choice(A, H, n_demos).prior_mass)
 
 

@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 from figures.lessons._show import show
 from figures.look import palette
 from tabular import dp
+from tabular.constructions import two_bandits
 from tabular.coverage import coverage
 from tabular.demonstrations import sample_counts
-from tabular.instances import two_bandits
-from tabular.plan import Plan
+from tabular.plan import RecordingPlan
 from tabular.policies import BC, postbc
 from theory.bounds import bc_fails
 
@@ -156,6 +156,6 @@ met in one of a hundred demonstrations asks for a hundred times as many. `python
 
 # %%
 for p, occupancy in ((0.05, 1.0), (0.001, 1.0), (0.05, 0.01)):
-    needed = Plan(occupancy, p, 3, BC, level=1e-9).demonstrations_needed(delta=0.05)
+    needed = RecordingPlan(occupancy, p, 3, BC, level=1e-9).demonstrations_needed(delta=0.05)
     print(f"p = {p} in a state of occupancy {occupancy}: {needed} demonstrations")
     assert needed == np.ceil(np.log(0.05) / np.log1p(-p * occupancy))

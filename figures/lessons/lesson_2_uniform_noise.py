@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from figures.exact import fig_uniform_fails
 from figures.lessons._show import show
 from figures.look import palette
+from tabular.constructions import uniform_noise_trap
 from tabular.demonstrations import sample_counts
-from tabular.instances import uniform_noise_trap
 from tabular.policies import BC, postbc, uniform_noise
 from theory.bounds import uniform_fails
 

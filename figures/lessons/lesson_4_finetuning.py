@@ -23,7 +23,7 @@ from tabular import dp
 from tabular.demonstrations import sample_counts
 from tabular.finetune import NaturalPolicyGradient, finetune, support_optimum
 from tabular.instances import funnel
-from tabular.policies import BC, Estimator, postbc, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, uniform_noise
 
 # %% [markdown]
 """## A trunk and six branches.
@@ -78,7 +78,7 @@ But with every action possible, both noisy policies have the best policy within 
 """
 
 # %%
-POLICIES: dict[str, Estimator] = {"BC": BC, "uniform noise": uniform_noise(0.1), "PostBC": postbc(0.5, 1.0)}
+POLICIES: dict[str, MixtureEstimator] = {"BC": BC, "uniform noise": uniform_noise(0.1), "PostBC": postbc(0.5, 1.0)}
 for name, estimator in POLICIES.items():
     policy = estimator.policy(counts)
     earns, plateau = dp.expected_return(process.mdp, policy), support_optimum(process.mdp, policy)
@@ -97,7 +97,7 @@ EPISODES = [0, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4500, 7000]
 learner = NaturalPolicyGradient(1.0, batch=20)
 
 
-def learn(estimator: Estimator, start: int) -> np.ndarray:
+def learn(estimator: MixtureEstimator, start: int) -> np.ndarray:
     """Return the exact return at each checkpoint of a run on one data set."""
     data = sample_counts(process.mdp, process.demonstrator, N_DEMOS, np.random.default_rng([4, start]))
     rng = np.random.default_rng([5, start])

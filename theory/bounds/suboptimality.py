@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory.base.validate import array, first_index, integer, real
 from theory.bounds.expectations import binomial_expectation
+from theory.bounds.family import noise_weight
 from theory.bounds.visits import missing_mass
 
 MAIN_CONSTANT = 28.0
@@ -90,7 +91,7 @@ def expected_noise(visit_probability: ArrayLike, n_demos: int, alpha: float, pri
     posterior = np.ones_like(w)
     if alpha > 0.0 and not math.isinf(prior_mass):
         distinct, place = np.unique(w, return_inverse=True)  # states that are as likely share one sum
-        shrinkage = binomial_expectation(lambda n: np.asarray(prior_mass / (n + prior_mass)), n_demos, distinct)
+        shrinkage = binomial_expectation(lambda n: noise_weight(n, 1.0, prior_mass), n_demos, distinct)
         posterior = shrinkage[place].reshape(w.shape)
     noise: NDArray[np.float64] = w * ((1.0 - alpha) * unseen + alpha * posterior)
     return noise

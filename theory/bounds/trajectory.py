@@ -14,6 +14,7 @@ from scipy.special import gammaln
 
 from theory.base.validate import array, distribution, integer, real
 from theory.bounds.expectations import binomial_expectation, binomial_pmf
+from theory.bounds.family import noise_weight
 from theory.bounds.suboptimality import _visit_probability
 
 
@@ -121,8 +122,8 @@ def expected_trajectory_kl(
     n_demos = integer("n_demos", n_demos, at_least=0)
     alpha = real("alpha", alpha, at_least=0.0, at_most=1.0)
     mass = real("prior_mass", n_actions if prior_mass is None else prior_mass, above=0.0, finite=False)
-    noise = _noise(n_demos, alpha, mass)
     counts = np.arange(n_demos + 1.0)
+    noise = noise_weight(counts, alpha, mass)
     share = counts / np.maximum(counts[:, None], 1.0)  # (n, k): k/n
     with np.errstate(divide="ignore"):
         log_policy = np.log((1.0 - noise)[:, None] * share + noise[:, None] / n_actions)
@@ -259,14 +260,6 @@ def uniform_noise_limit(visit_probability: ArrayLike, demonstrator: ArrayLike, a
     mixed = (1.0 - alpha) * pi + alpha / pi.shape[2]
     ratio = np.divide(pi, mixed, out=np.ones_like(pi), where=pi > 0.0)
     return float((w * (pi * np.log(ratio)).sum(axis=2)).sum())
-
-
-def _noise(n_demos: int, alpha: float, mass: float) -> NDArray[np.float64]:
-    """Weights a_n for n = 0..T."""
-    n = np.arange(n_demos + 1.0)
-    noise = np.full(n_demos + 1, alpha) if math.isinf(mass) else alpha * mass / (n + mass)
-    noise[0] = 1.0
-    return noise
 
 
 def _binomial_table(trials: NDArray[np.int64], p: float, n_demos: int) -> NDArray[np.float64]:
