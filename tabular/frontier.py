@@ -4,7 +4,7 @@ One bandit with A arms, arm 1 pays. Demonstrator 1 plays arm 1; demonstrator i >
 and arm 1 otherwise. A type of data says which rare arm was seen, if any, and how often. Data that show arm 1 only may
 come from every demonstrator; all other types name theirs.
 
-`theory.bounds.lower_bound` has the closed forms (R4). Here they are found again by a solver that knows none of them.
+`theory.bounds.r4_frontier` has the closed forms (R4). Here they are found again by a solver that knows none of them.
 """
 
 import math

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from tabular import dp
 from tabular.mdp import FiniteHorizonMDP, FloatArray, FrozenArrays, checked_policy
 from theory.base import validate
-from theory.bounds.uniform_fails import initial_distribution
+from theory.bounds.b2_uniform_fails import initial_distribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instanc
     horizon : int
         At least 2.
     n_branches : int
-        k, from 1 to 60; `theory.bounds.uniform_fails.min_rare_states(T)` is enough for T demonstrations.
+        k, from 1 to 60; `theory.bounds.b2_uniform_fails.min_rare_states(T)` is enough for T demonstrations.
 
     Raises
     ------

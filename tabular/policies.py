@@ -22,8 +22,8 @@ from tabular import _kernels
 from tabular.counts import Counts
 from tabular.mdp import FloatArray
 from theory.base import validate
-from theory.bounds.coverage import best_prior_mass
-from theory.bounds.suboptimality import paper_parameters
+from theory.bounds.b3_suboptimality import paper_parameters
+from theory.bounds.r3_coverage import best_prior_mass
 
 
 @dataclass(frozen=True)

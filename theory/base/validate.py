@@ -217,6 +217,40 @@ def distribution(name: str, value: Any, *, shape: tuple[int | None, ...] | None 
     return result
 
 
+def probabilities(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
+    """Return a private float64 copy of an array of probabilities; what exceeds 1 by at most `ROW_TOLERANCE` becomes 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `array`; and if an entry lies outside [0, 1] (the message names it).
+    """
+    result = array(name, value, shape=shape)
+    off = (result < 0.0) | (result > 1.0 + ROW_TOLERANCE)
+    if off.any():
+        where = first_index(off)
+        raise ValueError(f"{name} must lie in [0, 1]; entry {where} is {result[where].item()}")
+    clipped: NDArray[np.float64] = np.minimum(result, 1.0)
+    return clipped
+
+
+def subdistribution(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
+    """Return a private float64 copy of an array of probabilities whose rows (last axis) sum to at most 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `probabilities`; and if a row sums to more than 1 + `ROW_TOLERANCE` (the message names it and its sum).
+    """
+    result = probabilities(name, value, shape=shape)
+    totals = result.sum(axis=-1)
+    off = totals > 1.0 + ROW_TOLERANCE
+    if off.any():
+        where = first_index(off)
+        raise ValueError(f"{name} rows must sum to at most 1; row {where} sums to {totals[where].item():.12g}")
+    return result
+
+
 def first_index(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     """Index of the first True entry, as plain ints."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), mask.shape))
