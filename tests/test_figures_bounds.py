@@ -19,7 +19,7 @@ from tabular.instances import uniform_noise_trap
 from tabular.policies import BC, postbc, posterior, uniform_noise
 from theory.bounds import b2_uniform_fails as uniform_fails
 from theory.bounds import r6_trajectory as trajectory
-from theory.proofs.b3_coverage import all_arms_seen
+from theory.proofs.coverage_cases import all_arms_seen
 from theory.results import all_results
 
 # --- replicates -------------------------------------------------------------------------------------------------------

@@ -33,8 +33,8 @@ from theory.engines.enumeration import (
     value,
 )
 from theory.proofs.b2_cases import event, rare_state
-from theory.proofs.b3_coverage import all_arms_seen
-from theory.proofs.b4_lower_bound import constant_estimator
+from theory.proofs.b4_cases import constant_estimator
+from theory.proofs.coverage_cases import all_arms_seen
 
 ROUNDING = 1 + 1e-12
 SEARCH = settings(max_examples=20_000, database=None, derandomize=True, deadline=None)
@@ -63,7 +63,12 @@ def instances(draw, max_horizon=2, max_states=2, n_actions=2):
         tuple(tuple(draw(rows(n_states)) for _ in range(n_actions)) for _ in range(n_states))
         for _ in range(horizon - 1)
     )
-    return SmallInstance(draw(rows(n_states)), moves, table(st.tuples(*[scores] * n_actions)), table(rows(n_actions)))
+    return SmallInstance(
+        initial=draw(rows(n_states)),
+        transitions=moves,
+        reward=table(st.tuples(*[scores] * n_actions)),
+        demonstrator=table(rows(n_actions)),
+    )
 
 
 def as_float(levels):

@@ -12,8 +12,8 @@ from theory.engines.fraction_bounds import log_bounds
 from theory.engines.proof import decide_formula
 from theory.engines.tactics import by_identity
 from theory.errata import errata_entries, errata_markdown
-from theory.proofs.b3_coverage import all_arms_seen, smallest_coupon_witness
-from theory.proofs.b4_lower_bound import constant_estimator
+from theory.proofs.b4_cases import constant_estimator
+from theory.proofs.coverage_cases import all_arms_seen, smallest_coupon_witness
 from theory.results import all_results
 
 DIGEST = (

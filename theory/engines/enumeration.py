@@ -69,10 +69,10 @@ def pattern_instance(horizon: int, n_states: int, n_actions: int, variant: int) 
 
     hs, ss, aa = range(horizon), range(n_states), range(n_actions)
     return SmallInstance(
-        row(n_states, 9),
-        tuple(tuple(tuple(row(n_states, h, s, a) for a in aa) for s in ss) for h in range(horizon - 1)),
-        tuple(tuple(tuple(score(h, s, a) for a in aa) for s in ss) for h in hs),
-        tuple(tuple(row(n_actions, h, s, 5) for s in ss) for h in hs),
+        initial=row(n_states, 9),
+        transitions=tuple(tuple(tuple(row(n_states, h, s, a) for a in aa) for s in ss) for h in range(horizon - 1)),
+        reward=tuple(tuple(tuple(score(h, s, a) for a in aa) for s in ss) for h in hs),
+        demonstrator=tuple(tuple(row(n_actions, h, s, 5) for s in ss) for h in hs),
     )
 
 
@@ -82,12 +82,12 @@ def expert_instance(horizon: int, n_states: int, variant: int) -> SmallInstance:
     best = [[(variant + h + s) % 2 for s in range(n_states)] for h in range(horizon)]
     table = tuple(tuple(tuple(Fraction(int(a == b)) for a in (0, 1)) for b in row) for row in best)
     even = (Fraction(1, n_states),) * n_states
-    return SmallInstance(even, base.transitions, table, table)
+    return SmallInstance(initial=even, transitions=base.transitions, reward=table, demonstrator=table)
 
 
 def bandit(demonstrator: Row, reward: Row) -> SmallInstance:
     """Build an instance of one step and one state."""
-    return SmallInstance((Fraction(1),), (), ((reward,),), ((demonstrator,),))
+    return SmallInstance(initial=(Fraction(1),), transitions=(), reward=((reward,),), demonstrator=((demonstrator,),))
 
 
 def paths(instance: SmallInstance, policy: Table) -> Iterator[tuple[Path, Fraction]]:

@@ -36,7 +36,7 @@ def chain(k: int, horizon: int, eps: Fraction) -> SmallInstance:
     plays = tuple(
         tuple((HALF, HALF) if s < k else (Fraction(1), Fraction(0)) for s in range(n)) for _ in range(horizon)
     )
-    return SmallInstance(start(k, k + 1), moves, reward, plays)
+    return SmallInstance(initial=start(k, k + 1), transitions=moves, reward=reward, demonstrator=plays)
 
 
 def noisy(k: int, horizon: int, alpha: Fraction, on_chain: tuple[Fraction, ...], on_rare: Fraction) -> Table:

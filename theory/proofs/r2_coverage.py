@@ -1,102 +1,73 @@
-"""Steps of the companion's coverage results: R2 (no log A, no 64) and R3 (every prior mass)."""
+"""Steps of the companion's R2: coverage with the paper's prior mass, without log A and with 5 in place of 64.
 
-import itertools
-from collections.abc import Iterator
+Letters: n visits, k of them with the action, p its probability under the demonstrator, A actions, lambda the prior
+mass, L = log(SH/delta), M = max{5 L, 2 lambda} and m = M/2. The bound as a function: `theory.bounds.r2_coverage`.
+"""
+
 from fractions import Fraction
 
 import sympy
 
-from theory.claims import Outcome, Result
-from theory.engines.enumeration import Case, coverage_probability
+from theory.claims import Result
 from theory.engines.formulas import Formula
-from theory.engines.fraction_bounds import log_bounds
 from theory.engines.proof import all_of, check_cases, with_checks
 from theory.engines.steps import above, between, joint_step, proves
 from theory.engines.tactics import by_combination, by_derivatives
-from theory.proofs.b3_coverage import CHERNOFF, bandit_cases
+from theory.proofs.chernoff import CHERNOFF, EXPONENT_GROWS
+from theory.proofs.coverage_cases import bandit_cases
 
-A, C, K, L, LAM, M, N, P, U, X = sympy.symbols("A c k L lambda m n p u x")
+A, C, K, L, LAM, M, N, U = sympy.symbols("A c k L lambda m n u")
 LOG2 = sympy.log(2)
 TWO_FIFTHS = sympy.Rational(2, 5)
 
-MONOTONE = Formula(1 - K / (K + X), ">=", 0, (above(K, 0), above(X, "1/1000000")))
-"""d/dmu of Chernoff's exponent mu - k - k log(mu/k) at mu = k + x."""
 
-
-def r3_cases() -> Iterator[Case]:
-    """Coverage of one cell given its visits; kappa is replaced by its lower bound c for c <= 1/2, so c <= 1/2 here."""
-    rows = (
-        (Fraction(1, 2), Fraction(1, 2)),
-        (Fraction(9, 10), Fraction(1, 10)),
-        (Fraction(1, 20), Fraction(1, 20), Fraction(9, 10)),
-    )
-    grid = itertools.product(
-        rows,
-        (Fraction(1, 20), Fraction(1, 2)),
-        (1, 4, 12, 30),
-        (Fraction(1, 2), Fraction(1, 8)),
-        (Fraction(1), Fraction(1, 4)),
-    )
-    for row, delta, n_visits, c, alpha in grid:
-        n_actions = len(row)
-        log = log_bounds(2 * n_actions / delta)[0]
-        mass = log * c  # a rational prior mass; lambda/L' <= c <= 1/2 and lambda/L' >= c low/high
-        share = c * log / log_bounds(2 * n_actions / delta)[1]
-        gamma = min(1 / (4 * log), alpha / n_actions * share)
-        chance = coverage_probability(row, n_visits, alpha, mass, tuple(gamma * p for p in row))
-        values: dict[str, object] = {
-            "pi_beta": str([str(p) for p in row]),
-            "n": n_visits,
-            "delta": str(delta),
-            "c": str(c),
-        }
-        yield values, chance, ">=", 1 - delta
-
-
-def kappa_parts(c: Fraction, least: Fraction) -> Outcome:
-    """Prove kappa(c) >= least for c > 1/2: c x >= least (1 + c x)(1 - exp(-x)) for all x > 0, in three ranges of x."""
-    rc, rl = sympy.Rational(c.numerator, c.denominator), sympy.Rational(least.numerator, least.denominator)
-    left, right = rc * X, rl * (1 + rc * X) * (1 - sympy.exp(-X))
-    far = Formula(left, ">=", rl * (1 + rc * X), (above(X, 60),))
-    near = Formula(left, ">=", right, (between(X, 0, "1/8"),))
-    middle = Formula(left, ">=", right, (between(X, "1/8", 60),))
-    return all_of(proves(near, by_derivatives("x"))(), proves(middle)(), proves(far)())
-
-
-def _limit() -> Outcome:
-    """Decide kappa <= 1: the function tends to 1 as x grows."""
-    c = sympy.Symbol("c", positive=True)
-    x = sympy.Symbol("x", positive=True)
-    limit = sympy.limit(c * x / (1 + c * x), x, sympy.oo) * sympy.limit(1 / (1 - sympy.exp(-x)), x, sympy.oo)
-    return proves(Formula(limit, "==", sympy.Integer(1)))()
+def r2_share(p: Fraction, log: Fraction, mass: Fraction) -> Fraction:
+    """R2's bound on the probability of an action, divided by alpha."""
+    return p * min(1 / (5 * log), 1 / (2 * mass))
 
 
 R2_1 = joint_step(
     "R2.1",
     "companion",
     "posterior >= (K + 1)/(n + lambda); below p/M, M >= 2 lambda, it forces n > lambda and n p > (M/2)(K + 1)",
-    proves(
-        Formula(
-            (K + LAM / A) / (N + LAM),
-            ">=",
-            (K + 1) / (N + LAM),
-            (above(K, 0), above(N, 0), above(LAM, 1), above(A, 1)),
-            (LAM - A,),
+    parts=[
+        proves(
+            Formula(
+                (K + LAM / A) / (N + LAM),
+                ">=",
+                (K + 1) / (N + LAM),
+                ranges=(above(K, 0), above(N, 0), above(LAM, 1), above(A, 1)),
+                given=(LAM - A,),
+            ),
+            by_combination(1 / (A * (N + LAM))),
         ),
-        by_combination(1 / (A * (N + LAM))),
-    ),
-    proves(Formula((K + 1) / (LAM * C + LAM), ">=", 1 / (2 * LAM), (above(K, 0), above(LAM, 1), between(C, 0, 1)))),
-    proves(Formula((K + 1) / (N + N * C), ">=", (K + 1) / (2 * N), (above(K, 0), above(N, 1), between(C, 0, 1)))),
+        proves(
+            Formula(
+                (K + 1) / (LAM * C + LAM), ">=", 1 / (2 * LAM), ranges=(above(K, 0), above(LAM, 1), between(C, 0, 1))
+            )
+        ),
+        proves(
+            Formula((K + 1) / (N + N * C), ">=", (K + 1) / (2 * N), ranges=(above(K, 0), above(N, 1), between(C, 0, 1)))
+        ),
+    ],
 )
 EXPONENT = M * (K + 1) - K - K * sympy.log(M * (K + 1) / K)
 R2_2 = joint_step(
     "R2.2",
     "companion",
     "with m = M/2 >= 2, Chernoff's exponent at mu = m(k + 1) is at least log m + (2/5) m for every k >= 0",
-    proves(MONOTONE),
-    proves(Formula(sympy.simplify(sympy.diff(EXPONENT, M)), ">=", 1 / M + TWO_FIFTHS, (above(M, 2), above(K, 1)))),
-    proves(Formula(1 + 2 * U - LOG2 - sympy.log(1 + U), ">=", U * (LOG2 + 2 * TWO_FIFTHS), (between(U, 0, 1),))),
-    proves(Formula(M, ">=", sympy.log(M) + TWO_FIFTHS * M, (above(M, 2),)), by_derivatives("m")),
+    parts=[
+        proves(EXPONENT_GROWS),
+        proves(
+            Formula(
+                sympy.simplify(sympy.diff(EXPONENT, M)), ">=", 1 / M + TWO_FIFTHS, ranges=(above(M, 2), above(K, 1))
+            )
+        ),
+        proves(
+            Formula(1 + 2 * U - LOG2 - sympy.log(1 + U), ">=", U * (LOG2 + 2 * TWO_FIFTHS), ranges=(between(U, 0, 1),))
+        ),
+        proves(Formula(M, ">=", sympy.log(M) + TWO_FIFTHS * M, ranges=(above(M, 2),)), by_derivatives("m")),
+    ],
     why="the third is the case m = 2 divided by k, with u = 1/k; the last is k = 0",
 )
 R2_3 = joint_step(
@@ -104,100 +75,39 @@ R2_3 = joint_step(
     "companion",
     "A exp(-(log m + (2/5) m)) <= exp(-L) for A <= lambda <= m and (5/2) L <= m, so one (s, h) fails with "
     "probability delta/(SH)",
-    proves(Formula(A / M * sympy.Integer(1), "<=", 1, (above(A, 1), above(M, 2)), (M - A,)), by_combination(1 / M)),
-    proves(Formula(TWO_FIFTHS * M, ">=", L, (above(M, 2), above(L, 0)), (M - 5 * L / 2,)), by_combination(TWO_FIFTHS)),
+    parts=[
+        proves(
+            Formula(A / M * sympy.Integer(1), "<=", 1, ranges=(above(A, 1), above(M, 2)), given=(M - A,)),
+            by_combination(1 / M),
+        ),
+        proves(
+            Formula(TWO_FIFTHS * M, ">=", L, ranges=(above(M, 2), above(L, 0)), given=(M - 5 * L / 2,)),
+            by_combination(TWO_FIFTHS),
+        ),
+    ],
 )
 R2 = joint_step(
     "r2",
     "companion",
     "PostBC >= pi_beta alpha min{1/(5 log(SH/delta)), 1/(2 lambda)} with probability >= 1 - delta, for lambda >= A "
     ">= 2",
-    lambda: with_checks(
-        all_of(*(s.decide() for s in (R2_1, R2_2, R2_3)), detail=f"from {CHERNOFF}"),
-        check_cases(bandit_cases(0, "r2"), "bandits with 2 and 3 arms, T up to 30"),
-    ),
-)
-
-HALF_RANGE = between(C, 0, "1/2", "(]")
-R3_1 = joint_step(
-    "R3.1",
-    "companion",
-    "K = 0 has probability <= exp(-L') unless p < 1 - exp(-L'/n); then the ratio is >= (alpha/A) kappa(c); "
-    "kappa(c) = c for c <= 1/2",
-    proves(Formula(sympy.exp(-L / N) ** N, "==", sympy.exp(-L), (above(L, 1), above(N, 1, integer=True)))),
-    proves(
-        Formula(
-            LAM / (N + LAM),
-            "==",
-            (C * X / (1 + C * X)).subs({C: LAM / L, X: L / N}),
-            (above(N, 1), above(LAM, 1), above(L, 1)),
+    parts=[
+        lambda: with_checks(
+            all_of(*(s.decide() for s in (R2_1, R2_2, R2_3)), detail=f"from {CHERNOFF}"),
+            check_cases(bandit_cases(actions_in_log=False, share=r2_share), "bandits with 2 and 3 arms, T up to 30"),
         )
-    ),
-    proves(Formula((1 - sympy.exp(-X)) * (1 + X / 2), "<=", X, (above(X, 0),)), by_derivatives("x")),
-    proves(Formula((1 + X / 2) / (1 + C * X), ">=", 1, (HALF_RANGE, above(X, 0)))),
-)
-R3_1K = joint_step(
-    "R3.1-kappa",
-    "companion",
-    "kappa(1) >= 0.770, kappa(2) >= 0.901, kappa(10) >= 0.986, by intervals over all x > 0",
-    *(lambda c=c, low=low: kappa_parts(Fraction(c), Fraction(low, 1000)) for c, low in ((1, 770), (2, 901), (10, 986))),
-)
-R3_2 = joint_step(
-    "R3.2",
-    "companion",
-    "1 <= K < n p/(4L') has probability <= exp(-L'): the exponent at mu = 4L'k is k(4L' - 1 - log(4L')) >= L' for "
-    "L' >= 1",
-    proves(MONOTONE),
-    proves(Formula(3 * L, ">=", 1 + sympy.log(4 * L), (above(L, 1),)), by_derivatives("L")),
-    proves(Formula(K * X, ">=", X, (above(K, 1), above(X, 0)))),
-    proves(Formula(sympy.log(4), ">=", sympy.Integer(1))),
-    why="L' = log(2SAH/delta) >= log 4 for A >= 2",
-)
-R3_3 = joint_step(
-    "R3.3",
-    "companion",
-    "for n >= 1 the policy is a convex combination of K/n and 1/A, so both being >= gamma p is enough; kappa <= 1 "
-    "gives gamma p <= 1/A",
-    proves(
-        Formula((1 - U) * (M + X) + U * (M + P), ">=", M, (between(U, 0, 1), above(M, 0), above(X, 0), above(P, 0)))
-    ),
-    _limit,
-)
-R3 = joint_step(
-    "r3",
-    "companion",
-    "PostBC >= pi_beta min{1/(4L'), (alpha/A) kappa(lambda/L')} with probability >= 1 - delta, for every lambda > "
-    "0 and A >= 2",
-    lambda: with_checks(
-        all_of(*(s.decide() for s in (R3_1, R3_2, R3_3)), detail=f"from {CHERNOFF}"),
-        check_cases(r3_cases(), "cells with 2 and 3 actions, up to 30 visits"),
-    ),
+    ],
 )
 
-RESULTS = (
-    Result(
-        "r2",
-        "Coverage with the paper's prior mass, without log A",
-        "R2",
-        (R2_1, R2_2, R2_3, R2),
-        statement="For lambda >= A >= 2, with probability at least 1 - delta: PostBC >= pi_beta alpha "
-        "min{1/(5 log(SH/delta)), 1/(2 lambda)} everywhere.",
-        meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be "
-        "promised, and the number of actions need not enter the logarithm.",
-        latex=r"\gamma \ge \alpha\min\Bigl\{\frac1{5\log(SH/\delta)},\frac1{2\lambda}\Bigr\}",
-        assumptions=("lambda >= A", "A >= 2 (A = 1 is trivial)", "0 < delta < 1"),
-    ),
-    Result(
-        "r3",
-        "Coverage for every prior mass",
-        "R3",
-        (R3_1, R3_1K, R3_2, R3_3, R3),
-        statement="For every lambda > 0, with probability at least 1 - delta: PostBC >= pi_beta "
-        "min{1/(4L'), (alpha/A) kappa(lambda/L')}, L' = log(2SAH/delta).",
-        meaning="Coverage can be promised for any prior mass, also a small one, which costs less return. It says which "
-        "lambda to take: about half of L'.",
-        latex=r"\gamma \ge \min\Bigl\{\frac1{4L'},\frac{\alpha}{A}\,\kappa(\lambda/L')\Bigr\},\quad "
-        r"L'=\log\frac{2SAH}{\delta}",
-        assumptions=("lambda > 0", "A >= 2", "0 < delta < 1"),
-    ),
+RESULT = Result(
+    id="r2",
+    title="Coverage with the paper's prior mass, without log A",
+    source="R2",
+    steps=(R2_1, R2_2, R2_3, R2),
+    statement="For lambda >= A >= 2, with probability at least 1 - delta: PostBC >= pi_beta alpha "
+    "min{1/(5 log(SH/delta)), 1/(2 lambda)} everywhere.",
+    meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be "
+    "promised, and the number of actions need not enter the logarithm.",
+    latex=r"\gamma \ge \alpha\min\Bigl\{\frac1{5\log(SH/\delta)},\frac1{2\lambda}\Bigr\}",
+    assumptions=("lambda >= A", "A >= 2 (A = 1 is trivial)", "0 < delta < 1"),
 )
