@@ -1,6 +1,6 @@
 """Checks of arguments, made once at the public boundary.
 
-Every message names the argument, the value and the rule that it breaks. Nothing here repairs an input.
+Every message names the argument, the value and the rule that it breaks. Nothing repairs an input, but for rounding.
 """
 
 import operator

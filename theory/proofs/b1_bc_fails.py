@@ -155,11 +155,10 @@ RESULT = Result(
     source="B.1",
     steps=(B1_1, B1_2, B1_3, B1_4, B1_4C, B1_5, B1_6, STATEMENT, STATEMENT_CORRECTED),
     statement="For eps in (0, 1/8] and 1 <= T <= 1/(8 eps), with probability (1 - 4 eps)^T >= 1/2 BC loses 2 eps, "
-    "covers "
-    "nothing, and whatever is learnt from its rollouts loses at least 1/2 on one of two bandits.",
+    "covers nothing, and whatever is learnt from its rollouts loses at least 1/2 on one of two bandits.",
     meaning="With few demonstrations a cloned policy gives probability zero to actions that the demonstrator takes now "
-    "and then. Learning from such a policy's own rollouts cannot find out what those actions are worth, so the "
-    "loss stays.",
+    "and then. Learning from such a policy's own rollouts cannot find out what those actions are worth, so the loss "
+    "stays.",
     latex=r"1 \le T \le \tfrac{1}{8\epsilon} \;\Rightarrow\; "
     r"\Pr\bigl[J(\pi_\beta) - J(\hat\pi_{\mathrm{BC}}) \ge 2\epsilon\bigr] \ge (1-4\epsilon)^T \ge \tfrac12",
     assumptions=("0 < eps <= 1/8", "at least one demonstration"),

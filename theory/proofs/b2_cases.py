@@ -111,10 +111,10 @@ def rare_cases(excess: int, least: int) -> Iterator[Case]:
         yield {"T": n_demos, "k": k}, chance, ">=", Fraction(1, 2 * n_demos)
 
 
-def existence_cases(slack: int) -> Iterator[Case]:
-    """The rare state's index must not exceed k; slack = 0 is k = ceil(log2 T) - 1."""
+def existence_cases() -> Iterator[Case]:
+    """The rare state's index must not exceed k = ceil(log2 T) - 1."""
     for n_demos in range(5, 130):
-        k = (n_demos - 1).bit_length() - 1 - slack
+        k = (n_demos - 1).bit_length() - 1
         yield {"T": n_demos, "k": k}, Fraction(rare_state(n_demos)), "<=", Fraction(k)
 
 

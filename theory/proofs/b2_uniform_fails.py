@@ -159,7 +159,7 @@ B2_11C = joint_step(
         lambda: with_checks(
             B2_1C.decide(),
             check_cases(rare_cases(excess=1, least=5), "T = 5..129"),
-            check_cases(existence_cases(0), "k"),
+            check_cases(existence_cases(), "k = ceil(log2 T) - 1, T = 5..129"),
         ),
     ],
 )
@@ -220,11 +220,11 @@ def _small_t() -> Outcome:
 STATEMENT = joint_step(
     "prop-uniform-fails",
     "printed",
-    "for every T and H >= 2 some MDP makes a loss <= eps force alpha <= 32 eps and, with probability >= 1/(4e), "
-    "gamma <= 64 eps/A",
+    "for every T and H >= 2 some MDP makes a loss <= eps force alpha <= 32 eps and, with probability >= 1/(4e), gamma "
+    "<= 64 eps/A",
     parts=[*(s.decide for s in (B2_1C, B2_5, B2_6, B2_7, B2_8, B2_9C, B2_10, B2_11C, B2_12C, B2_13)), _small_t],
-    why="true with the corrected construction; for eps >= 1/32 it has no content, and T <= 4 is covered by that "
-    "and by k = 1",
+    why="true with the corrected construction; for eps >= 1/32 it has no content, and T <= 4 is covered by that and by "
+    "k = 1",
 )
 
 RESULT = Result(
@@ -254,8 +254,7 @@ RESULT = Result(
         STATEMENT,
     ),
     statement="For T >= 5 and 0 < eps < 1/4 there is an MDP with two actions where an expected loss of at most eps "
-    "forces "
-    "alpha <= 2(1 - (1 - 4 eps)^(1/H)) <= 8 eps, and coverage with probability above 1 - 1/(4 sqrt(e)) forces "
+    "forces alpha <= 2(1 - (1 - 4 eps)^(1/H)) <= 8 eps, and coverage with probability above 1 - 1/(4 sqrt(e)) forces "
     "gamma <= alpha.",
     meaning="Noise of one strength everywhere must be weak, or it ruins the states where every action counts. Weak "
     "noise then hardly covers the states where the data are few: one number cannot serve both.",

@@ -110,8 +110,8 @@ INV_E = Formula(sympy.exp(-1), "<=", sympy.Rational(3, 8))
 B3_13 = joint_step(
     "B3.13",
     "printed",
-    "E[J(BC; r~)] <~ J(pi_beta; r~) + H^2 S log(T)/T: the excess is <= H(H + 1) S/(2 e T), for T >= 2 <= 0.55 H^2 "
-    "S log(T)/T",
+    "E[J(BC; r~)] <~ J(pi_beta; r~) + H^2 S log(T)/T: the excess is <= H(H + 1) S/(2 e T), for T >= 2 <= 0.55 H^2 S "
+    "log(T)/T",
     parts=[
         *MISSING,
         proves(INV_E),
@@ -252,8 +252,8 @@ RESULTS = (
         title="PostBC loses little against BC",
         source="B.3, Lemma 2",
         steps=(B3_8, B3_9, B3_10, B3_11, B3_12, B3_13, B3_14, B3_15, LEMMA),
-        statement="For lambda >= 4 log(HT): E[J(BC) - J(PostBC)] <= 4 alpha H (H S lambda/T + H(H+1) S/(2 e T)) + "
-        "H S/T.",
+        statement="For lambda >= 4 log(HT): E[J(BC) - J(PostBC)] <= 4 alpha H (H S lambda/T + H(H+1) S/(2 e T)) + H "
+        "S/T.",
         meaning="What PostBC's noise costs falls like one over the number of demonstrations: where a state was seen "
         "often, next to no noise is left.",
         latex=r"\mathbb E[J(\hat\pi_{\mathrm{BC}}) - J(\tilde\pi)] \le "
@@ -265,8 +265,8 @@ RESULTS = (
         title="PostBC imitates at BC's rate and covers",
         source="B.3, main theorem",
         steps=(B3_21, B3_21C, B3_22, B3_22C, MAIN, MAIN_C),
-        statement="With lambda = max{A, 4 log(HT)} and alpha = 1/max{A, H, log(HT)}: "
-        "J(pi_beta) - E J(PostBC) <= 28 H^2 S log(T)/T for T >= 2, with the coverage of the corrected Lemma 1.",
+        statement="With lambda = max{A, 4 log(HT)} and alpha = 1/max{A, H, log(HT)}: J(pi_beta) - E J(PostBC) <= 28 "
+        "H^2 S log(T)/T for T >= 2, with the coverage of the corrected Lemma 1.",
         meaning="PostBC loses no more than a constant times what is proved for BC, and covers the demonstrator as "
         "well: coverage at no cost in the rate.",
         latex=r"J(\pi_\beta)-\mathbb E\,J(\tilde\pi)\le 28\,\frac{H^2S\log T}{T}",

@@ -234,9 +234,8 @@ RESULTS = (
         title="Visit counts are at least half their mean",
         source="B.3, Lemma 3",
         steps=(B3_16, B3_17, VISITS),
-        statement="For lambda >= 4 log(SH/delta) (1.2551 log(SH/delta) suffices), with probability at least 1 - "
-        "delta, for "
-        "all (s, h): T_h(s) + lambda >= (w_h(s) T + lambda)/2.",
+        statement="For lambda >= 4 log(SH/delta) (1.2551 log(SH/delta) suffices), with probability at least 1 - delta, "
+        "for all (s, h): T_h(s) + lambda >= (w_h(s) T + lambda)/2.",
         meaning="No state is visited much less often in the data than one expects, once lambda is added to its count. "
         "Lemma 2 rests on it.",
         latex=r"T_h(s) + \lambda \ge \tfrac12\bigl(w_h^{\beta}(s)\,T + \lambda\bigr)",
@@ -247,9 +246,8 @@ RESULTS = (
         title="Unseen states are rarely met",
         source="B.3, Lemma 4",
         steps=(B3_18, B3_19, B3_20, B3_20C, FIRST, FIRST_C),
-        statement="The expected probability that a trajectory of pi_first meets a state that no demonstration "
-        "visited in "
-        "that step is at most S H/(e N).",
+        statement="The expected probability that a trajectory of pi_first meets a state that no demonstration visited "
+        "in that step is at most S H/(e N).",
         meaning="A policy that copies what was recorded seldom reaches a state in which nothing was recorded.",
         latex=r"\mathbb E\,\Pr_{\pi_{\mathrm{first}}}(F) \le \frac{SH}{eN}",
         assumptions=("N >= 1 (N >= 2 for the printed S H log(N)/N)",),

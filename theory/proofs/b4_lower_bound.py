@@ -251,11 +251,11 @@ RESULTS = (
         title="No estimator covers much better",
         source="B.4",
         steps=(B4_4, B4_5, B4_6, B4_7, B4_8, B4_8C, THEOREM, THEOREM_C, CONDITION, CONDITION_C, COROLLARY, COROLLARY_C),
-        statement="If pi_hat covers gamma with probability at least 3/4 and loses at most xi on every instance, and "
-        "T <= 1/(4 alpha), then gamma <= 4 xi/((A - 1) alpha).",
-        meaning="Whoever wants to lose little cannot cover much: with so few data, some rare action cannot be told "
-        "from the others, and probability spread over all of them costs return. The paper's last step turned a "
-        "factor over; the trade-off itself stands, up to that factor.",
+        statement="If pi_hat covers gamma with probability at least 3/4 and loses at most xi on every instance, and T "
+        "<= 1/(4 alpha), then gamma <= 4 xi/((A - 1) alpha).",
+        meaning="An estimator that loses little cannot cover much: with so few data, some rare action cannot be told "
+        "from the others, and spreading probability over all of them costs return. The paper's last step divides by 4 "
+        "where it must multiply; the trade-off stands, up to that factor.",
         latex=r"\gamma \le \frac{4\xi}{(A-1)\,\alpha}",
         assumptions=("delta <= 1/4", "T <= 1/(4 alpha)", "A >= 2"),
     ),

@@ -138,8 +138,8 @@ RESULTS = (
         steps=(C_2, C_3, C_4, PERTURBATION),
         statement="The minimiser of the perturbed, regularised least squares is distributed exactly as the posterior.",
         meaning="To draw from that posterior, fit a regression to targets with fresh noise, pulled towards a random "
-        "draw of the prior. An ensemble of such fits is a sample of the posterior: this is what the practical "
-        "method rests on.",
+        "draw of the prior. An ensemble of such fits is a sample of the posterior: this is what the practical method "
+        "rests on.",
         latex=r"\hat\mu(\tilde x,\tilde\mu)\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t "
         r"x_t,\Lambda_{\mathrm{post}}\bigr)",
         assumptions=("Sigma and Lambda_0 positive definite", "fresh, independent perturbations"),

@@ -151,8 +151,8 @@ R1_1 = joint_step(
 R1_2 = joint_step(
     "R1.2",
     "companion",
-    "E[w^q t^N] <= w(1 - (1 - t)w)^T; 1/(n + lambda) is the integral of t^(n + lambda - 1) over [0, 1], 1{n = 0} "
-    "is t = 0",
+    "E[w^q t^N] <= w(1 - (1 - t)w)^T; 1/(n + lambda) is the integral of t^(n + lambda - 1) over [0, 1], 1{n = 0} is t "
+    "= 0",
     parts=[
         R1_1.decide,
         proves(
@@ -239,9 +239,8 @@ RESULT = Result(
     title="Suboptimality without the logarithm",
     source="R1",
     steps=(R1_1, R1_2, R1_3, R1_4, R1_5, R1_6, R1),
-    statement="For every T >= 1, alpha in [0, 1] and lambda > 0: |J(pi_beta) - E J(PostBC)| <= (1 - 1/A) sum_h (H "
-    "- h + 1) sum_s "
-    "{(1 - alpha) w(1 - w)^T + alpha w E[lambda/(Bin(T, w) + lambda)]}.",
+    statement="For every T >= 1, alpha in [0, 1] and lambda > 0: |J(pi_beta) - E J(PostBC)| <= (1 - 1/A) sum_h (H - h "
+    "+ 1) sum_s {(1 - alpha) w(1 - w)^T + alpha w E[lambda/(Bin(T, w) + lambda)]}.",
     meaning="The logarithm in the paper's rate is not needed: the loss is bounded by a plain sum over states, which on "
     "a process made for it is within a few per cent of the truth.",
     latex=r"|J(\pi_\beta)-\mathbb E\,J(\tilde\pi)|\le\Bigl(1-\tfrac1A\Bigr)\sum_h (H-h+1)\sum_s w\,\mathbb "

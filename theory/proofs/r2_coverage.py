@@ -73,8 +73,8 @@ R2_2 = joint_step(
 R2_3 = joint_step(
     "R2.3",
     "companion",
-    "A exp(-(log m + (2/5) m)) <= exp(-L) for A <= lambda <= m and (5/2) L <= m, so one (s, h) fails with "
-    "probability delta/(SH)",
+    "A exp(-(log m + (2/5) m)) <= exp(-L) for A <= lambda <= m and (5/2) L <= m, so one (s, h) fails with probability "
+    "delta/(SH)",
     parts=[
         proves(
             Formula(A / M * sympy.Integer(1), "<=", 1, ranges=(above(A, 1), above(M, 2)), given=(M - A,)),
@@ -89,8 +89,8 @@ R2_3 = joint_step(
 R2 = joint_step(
     "r2",
     "companion",
-    "PostBC >= pi_beta alpha min{1/(5 log(SH/delta)), 1/(2 lambda)} with probability >= 1 - delta, for lambda >= A "
-    ">= 2",
+    "PostBC >= pi_beta alpha min{1/(5 log(SH/delta)), 1/(2 lambda)} with probability >= 1 - delta, for lambda >= A >= "
+    "2",
     parts=[
         lambda: with_checks(
             all_of(*(s.decide() for s in (R2_1, R2_2, R2_3)), detail=f"from {CHERNOFF}"),
@@ -104,10 +104,10 @@ RESULT = Result(
     title="Coverage with the paper's prior mass, without log A",
     source="R2",
     steps=(R2_1, R2_2, R2_3, R2),
-    statement="For lambda >= A >= 2, with probability at least 1 - delta: PostBC >= pi_beta alpha "
-    "min{1/(5 log(SH/delta)), 1/(2 lambda)} everywhere.",
-    meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be "
-    "promised, and the number of actions need not enter the logarithm.",
+    statement="For lambda >= A >= 2, with probability at least 1 - delta: PostBC >= pi_beta alpha min{1/(5 "
+    "log(SH/delta)), 1/(2 lambda)} everywhere.",
+    meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be promised, and "
+    "the number of actions need not enter the logarithm.",
     latex=r"\gamma \ge \alpha\min\Bigl\{\frac1{5\log(SH/\delta)},\frac1{2\lambda}\Bigr\}",
     assumptions=("lambda >= A", "A >= 2 (A = 1 is trivial)", "0 < delta < 1"),
 )

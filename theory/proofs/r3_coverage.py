@@ -70,8 +70,8 @@ HALF_RANGE = between(C, 0, "1/2", "(]")
 R3_1 = joint_step(
     "R3.1",
     "companion",
-    "K = 0 has probability <= exp(-L') unless p < 1 - exp(-L'/n); then the ratio is >= (alpha/A) kappa(c); "
-    "kappa(c) = c for c <= 1/2",
+    "K = 0 has probability <= exp(-L') unless p < 1 - exp(-L'/n); then the ratio is >= (alpha/A) kappa(c); kappa(c) = "
+    "c for c <= 1/2",
     parts=[
         proves(Formula(sympy.exp(-L / N) ** N, "==", sympy.exp(-L), ranges=(above(L, 1), above(N, 1, integer=True)))),
         proves(
@@ -100,8 +100,8 @@ R3_1K = joint_step(
 R3_2 = joint_step(
     "R3.2",
     "companion",
-    "1 <= K < n p/(4L') has probability <= exp(-L'): the exponent at mu = 4L'k is k(4L' - 1 - log(4L')) >= L' for "
-    "L' >= 1",
+    "1 <= K < n p/(4L') has probability <= exp(-L'): the exponent at mu = 4L'k is k(4L' - 1 - log(4L')) >= L' for L' "
+    ">= 1",
     parts=[
         proves(EXPONENT_GROWS),
         proves(Formula(3 * L, ">=", 1 + sympy.log(4 * L), ranges=(above(L, 1),)), by_derivatives("L")),
@@ -130,8 +130,8 @@ R3_3 = joint_step(
 R3 = joint_step(
     "r3",
     "companion",
-    "PostBC >= pi_beta min{1/(4L'), (alpha/A) kappa(lambda/L')} with probability >= 1 - delta, for every lambda > "
-    "0 and A >= 2",
+    "PostBC >= pi_beta min{1/(4L'), (alpha/A) kappa(lambda/L')} with probability >= 1 - delta, for every lambda > 0 "
+    "and A >= 2",
     parts=[
         lambda: with_checks(
             all_of(*(s.decide() for s in (R3_1, R3_2, R3_3)), detail=f"from {CHERNOFF}"),
@@ -145,8 +145,8 @@ RESULT = Result(
     title="Coverage for every prior mass",
     source="R3",
     steps=(R3_1, R3_1K, R3_2, R3_3, R3),
-    statement="For every lambda > 0, with probability at least 1 - delta: PostBC >= pi_beta "
-    "min{1/(4L'), (alpha/A) kappa(lambda/L')}, L' = log(2SAH/delta).",
+    statement="For every lambda > 0, with probability at least 1 - delta: PostBC >= pi_beta min{1/(4L'), (alpha/A) "
+    "kappa(lambda/L')}, L' = log(2SAH/delta).",
     meaning="Coverage can be promised for any prior mass, also a small one, which costs less return. It says which "
     "lambda to take: about half of L'.",
     latex=r"\gamma \ge \min\Bigl\{\frac1{4L'},\frac{\alpha}{A}\,\kappa(\lambda/L')\Bigr\},\quad "

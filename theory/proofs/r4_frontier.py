@@ -183,8 +183,8 @@ R4_3 = joint_step(
 R4_4 = joint_step(
     "R4.4",
     "companion",
-    "a set of s rare arms leaves arm 1 its gamma on M_1 iff s <= (1 - gamma)/(gamma alpha), and gamma(1 - alpha) "
-    "iff s is at most 1 more",
+    "a set of s rare arms leaves arm 1 its gamma on M_1 iff s <= (1 - gamma)/(gamma alpha), and gamma(1 - alpha) iff s "
+    "is at most 1 more",
     parts=[
         proves(
             Formula(
@@ -232,11 +232,9 @@ RESULT = Result(
     source="R4",
     steps=(R4_1, R4_2, R4_3, R4_4, R4_5, R4),
     statement="On the family of B.4, with q = 1 - delta/(1 - alpha)^T > 0, the largest coverage at suboptimality xi is "
-    "min{xi/((A-1) alpha q), 1/(1 + m alpha)}, m = max(0, ceil((A-1) q - delta)); for deterministic maps of the "
-    "data it is "
-    "min{xi/((A-1) alpha), 1/(1 + (A-1) alpha)}.",
-    meaning="On the paper's family of bandits, this is exactly the most that anybody can cover at a given loss; "
-    "nothing is left to improve there.",
+    "min{xi/((A-1) alpha q), 1/(1 + m alpha)}, m = max(0, ceil((A-1) q - delta)); for deterministic maps of the data "
+    "it is min{xi/((A-1) alpha), 1/(1 + (A-1) alpha)}.",
+    meaning="On the paper's family of bandits, this is exactly the most that an estimator can cover at a given loss.",
     latex=r"\gamma^\star=\min\Bigl\{\frac{\xi}{(A-1)\alpha q},\frac1{1+m\alpha}\Bigr\},\quad "
     r"q=1-\frac{\delta}{(1-\alpha)^T},\ m=\max\{0,\lceil (A-1)q-\delta\rceil\}",
     assumptions=("A >= 2", "0 < alpha < 1", "q > 0"),

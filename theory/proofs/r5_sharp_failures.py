@@ -39,8 +39,8 @@ LOSS = Formula((1 - EPS) - (1 + W) / 2, "==", -EPS + (1 - W) / 2, ranges=(betwee
 R5_2 = joint_step(
     "R5.2",
     "companion",
-    "a loss <= eps forces alpha <= 2(1 - (1 - 4 eps)^(1/H)) <= 8 eps; P[E] >= 1/(4 sqrt(e)) for T >= 5; then gamma "
-    "<= alpha",
+    "a loss <= eps forces alpha <= 2(1 - (1 - 4 eps)^(1/H)) <= 8 eps; P[E] >= 1/(4 sqrt(e)) for T >= 5; then gamma <= "
+    "alpha",
     parts=[
         lambda: with_checks(
             proves(LOSS)(), check_cases(loss_cases(exponent_drop=0, relation="=="), "k in {1, 3}, H = 2..4")
@@ -77,12 +77,11 @@ R5_3 = joint_step(
 
 RESULT = Result(
     id="r5",
-    title="The failures, sharp",
+    title="Sharp forms of the failures",
     source="R5",
     steps=(R5_1, R5_2, R5_3),
-    statement="B.1 holds for 1 <= T <= 1/(8 eps) with a gap of 2 eps; B.2 forces alpha <= 2(1 - (1 - 4 "
-    "eps)^(1/H)); Lemma 3 needs only "
-    "lambda >= 1.2551 log(SH/delta).",
+    statement="B.1 holds for 1 <= T <= 1/(8 eps) with a gap of 2 eps; B.2 forces alpha <= 2(1 - (1 - 4 eps)^(1/H)); "
+    "Lemma 3 needs only lambda >= 1.2551 log(SH/delta).",
     meaning="The two failures hold for more demonstrations and with larger gaps than the paper states, and Lemma 3 "
     "needs a third of the prior mass.",
     latex=r"T\le\tfrac1{8\epsilon},\qquad \gamma\le\alpha\le 2\bigl(1-(1-4\epsilon)^{1/H}\bigr),\qquad "
