@@ -21,7 +21,7 @@ def close(a, b, tolerance=1e-12):
 
 
 @given(st.integers(0, 40), SMALL)
-def test_binomial_weights_are_the_binomial_law(n, p):
+def test_binomial_pmf_is_the_exact_binomial_law(n, p):
     counts, weights = binomial_pmf(n, float(p))
     law = {int(k): w for k, w in zip(counts, weights, strict=True)}
     for k, exact in enumerate(binomial(n, Fraction(float(p)))):
@@ -29,7 +29,7 @@ def test_binomial_weights_are_the_binomial_law(n, p):
 
 
 @pytest.mark.parametrize(("n", "p"), [(10**6, 0.3), (10**6, 1e-6), (10**5, 0.999), (10**6, 0.5)])
-def test_expectations_keep_their_digits_for_a_million_trials(n, p):
+def test_binomial_expectations_keep_their_digits_for_a_million_trials(n, p):
     got = binomial_expectation(lambda k: 1.0 / (k + 1.0), n, np.array([p]))[0]
     exact = -math.expm1((n + 1) * math.log1p(-p)) / ((n + 1) * p)
     assert close(got, exact, 1e-11)
@@ -45,11 +45,11 @@ def test_expected_shrinkage_is_the_integral_of_the_generating_function(n, p, mas
     assert close(got, float(truth), 1e-10)
 
 
-def test_expectations_keep_the_shape_of_the_probabilities():
+def test_binomial_expectations_have_the_shape_of_the_probabilities():
     assert binomial_expectation(lambda k: k * 1.0, 7, np.full((2, 3), 0.5)).shape == (2, 3)
 
 
-def test_oracles_and_enumerations_agree():
+def test_the_binomial_laws_of_oracles_and_of_enumeration_agree():
     assert [float(oracles.binomial_pmf(5, k, Fraction(1, 3))) for k in range(6)] == [
         float(p) for p in binomial(5, Fraction(1, 3))
     ]

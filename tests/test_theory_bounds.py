@@ -41,7 +41,7 @@ def close(a, b, tolerance=1e-12):
 
 
 @given(st.integers(0, 30), EPSILONS)
-def test_bc_fails_as_often_as_powers_say(n_demos, eps):
+def test_unseen_arms_probability_is_a_power_of_the_common_arms(n_demos, eps):
     assert close(
         b1_bc_fails.unseen_arms_probability(n_demos, float(eps)),
         float((1 - 4 * Fraction(float(eps))) ** n_demos),
@@ -50,7 +50,7 @@ def test_bc_fails_as_often_as_powers_say(n_demos, eps):
 
 
 @given(EPSILONS)
-def test_bc_fails_with_probability_one_half_up_to_the_stated_number_of_demonstrations(eps):
+def test_bc_fails_with_probability_one_half_up_to_r5_max_demos(eps):
     eps = float(eps)
     assert b1_bc_fails.unseen_arms_probability(math.floor(r5_sharp_failures.r5_max_demos(eps)), eps) >= 0.5 - 1e-12
     assert b1_bc_fails.paper_max_demos(eps) < r5_sharp_failures.r5_max_demos(eps)
@@ -58,7 +58,7 @@ def test_bc_fails_with_probability_one_half_up_to_the_stated_number_of_demonstra
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 5])
-def test_the_minimax_loss_is_the_value_of_a_linear_program(m):
+def test_minimax_loss_of_b1_is_the_value_of_a_linear_program(m):
     """Minimise z over distributions x on m paying arms and one that never pays, with 1 - x_i <= z."""
     rows = np.hstack([-np.eye(m), np.zeros((m, 1)), -np.ones((m, 1))])
     best = linprog([0.0] * (m + 1) + [1.0], rows, -np.ones(m), [[1.0] * (m + 1) + [0.0]], [1.0])
@@ -66,14 +66,14 @@ def test_the_minimax_loss_is_the_value_of_a_linear_program(m):
 
 
 @given(st.integers(1, 12))
-def test_the_corrected_start_is_a_distribution_and_the_printed_one_is_not(k):
+def test_the_corrected_initial_distribution_of_b2_sums_to_1_and_the_printed_one_does_not(k):
     assert b2_uniform_fails.initial_distribution(k).tolist() == [float(p) for p in start(k, k + 1)]
     assert sum(start(k, k + 1)) == 1
     assert sum(start(k, k)) == 1 + Fraction(1, 2 ** (k + 1))
 
 
 @given(st.integers(5, 3000))
-def test_the_rare_event_has_the_stated_probability(n_demos):
+def test_the_rare_event_of_b2_has_its_exact_probability_above_both_bounds(n_demos):
     i = rare_state(n_demos)
     assert b2_uniform_fails.min_rare_states(n_demos) == i
     chance = event(n_demos, Fraction(1, 2 ** (i + 1))) if n_demos <= 60 else None
@@ -83,7 +83,7 @@ def test_the_rare_event_has_the_stated_probability(n_demos):
 
 
 @given(ALPHAS, st.integers(2, 4), st.fractions(Fraction(1, 100), Fraction(1, 4), max_denominator=100))
-def test_the_loss_on_the_chain_is_that_of_the_exact_process(alpha, horizon, eps):
+def test_value_loss_on_the_chain_of_b2_is_that_of_the_enumerated_process(alpha, horizon, eps):
     instance = chain(2, horizon, eps)
     best = exact_value(instance, noisy(2, horizon, alpha, (Fraction(1),) * horizon, Fraction(1)))
     loss = exact_value(instance, instance.demonstrator) - best
@@ -93,7 +93,7 @@ def test_the_loss_on_the_chain_is_that_of_the_exact_process(alpha, horizon, eps)
 
 
 @given(st.floats(1e-6, 0.2499), st.integers(2, 50))
-def test_the_sharp_noise_bound_is_where_the_loss_is_eps_and_below_the_printed_one(eps, horizon):
+def test_r5_alpha_bound_is_where_the_loss_is_eps_and_below_the_printed_bound(eps, horizon):
     alpha = r5_sharp_failures.r5_alpha_bound(eps, horizon)
     assert alpha <= min(8 * eps * (1 + 1e-12), b2_uniform_fails.paper_alpha_bound(eps))
     if alpha <= 1:
@@ -108,7 +108,7 @@ def test_the_sharp_noise_bound_is_where_the_loss_is_eps_and_below_the_printed_on
 @example(0.5)
 @example(math.nextafter(0.5, 1))
 @example(0.5000003)
-def test_kappa_is_below_the_function_everywhere_and_meets_it(c):
+def test_kappa_is_the_infimum_of_its_function_rounded_down(c):
     x = np.geomspace(1e-9, 700, 20001)
     f = c * x / ((1 + c * x) * -np.expm1(-x))
     got = r3_coverage.kappa(c)
@@ -118,7 +118,7 @@ def test_kappa_is_below_the_function_everywhere_and_meets_it(c):
 
 
 @pytest.mark.parametrize(("c", "low"), [(1, 0.770), (2, 0.901), (10, 0.986)])
-def test_kappa_is_above_what_intervals_prove(c, low):
+def test_kappa_is_above_the_lower_bounds_that_interval_arithmetic_proves(c, low):
     assert low <= r3_coverage.kappa(c) <= low + 0.001
 
 
@@ -129,7 +129,9 @@ def test_kappa_of_uniform_noise_is_one():
 @given(
     st.floats(0, 1), st.floats(0, 1), st.integers(1, 50), st.integers(1, 9), st.integers(1, 20), st.floats(0.01, 0.9)
 )
-def test_the_corrected_lemma_promises_no_more_than_the_printed_one(p, alpha, n_states, n_actions, horizon, delta):
+def test_lemma_one_corrected_promises_no_more_than_printed_and_r2_no_less(
+    p, alpha, n_states, n_actions, horizon, delta
+):
     mass = float(n_actions)
     printed = b3_coverage.paper_lemma1_bound(p, alpha, mass, n_states, horizon, delta)
     assert b3_coverage.lemma1_bound(p, alpha, mass, n_states, n_actions, horizon, delta) <= printed
@@ -138,7 +140,7 @@ def test_the_corrected_lemma_promises_no_more_than_the_printed_one(p, alpha, n_s
 
 
 @given(st.integers(1, 50), st.integers(2, 9), st.integers(1, 20), st.floats(0.01, 0.9))
-def test_the_recommended_prior_mass_gives_what_it_is_chosen_for(n_states, n_actions, horizon, delta):
+def test_best_prior_mass_gives_r3_coverage_one_over_2a(n_states, n_actions, horizon, delta):
     log = r3_coverage.log_term(n_states, n_actions, horizon, delta)
     mass = r3_coverage.best_prior_mass(n_states, n_actions, horizon, delta)
     assert close(
@@ -147,7 +149,7 @@ def test_the_recommended_prior_mass_gives_what_it_is_chosen_for(n_states, n_acti
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.floats(0.01, 0.9))
-def test_lemma_three_needs_less_mass_than_printed(n_states, horizon, delta):
+def test_lemma_three_needs_less_prior_mass_than_printed(n_states, horizon, delta):
     needed = r5_sharp_failures.r5_visits_prior_mass(n_states, horizon, delta)
     assert needed < b3_visits.paper_visits_prior_mass(n_states, horizon, delta) or n_states * horizon == 1
 
@@ -156,14 +158,14 @@ def test_lemma_three_needs_less_mass_than_printed(n_states, horizon, delta):
 
 
 @given(st.integers(1, 12), SMALL, ALPHAS, MASSES)
-def test_expected_noise_is_the_exact_sum(n_demos, w, alpha, mass):
+def test_expected_noise_is_the_exact_binomial_sum(n_demos, w, alpha, mass):
     got = r1_suboptimality.expected_noise(float(w), n_demos, float(alpha), float(mass)).item()
     exact = expected_noise(n_demos, Fraction(float(w)), Fraction(float(alpha)), Fraction(float(mass)))
     assert math.isclose(got, float(exact), rel_tol=1e-11, abs_tol=1e-15)
 
 
 @given(st.integers(1, 12), SMALL, ALPHAS)
-def test_uniform_noise_is_the_limit_of_a_heavy_prior(n_demos, w, alpha):
+def test_expected_noise_with_infinite_prior_mass_is_the_limit_of_heavy_priors(n_demos, w, alpha):
     limit = r1_suboptimality.expected_noise(float(w), n_demos, float(alpha), math.inf).item()
     heavy = r1_suboptimality.expected_noise(float(w), n_demos, float(alpha), 1e12).item()
     assert math.isclose(limit, heavy, rel_tol=1e-9, abs_tol=1e-12)
@@ -182,7 +184,7 @@ VISITS = st.lists(st.integers(0, 8), min_size=1, max_size=4).map(lambda v: np.ar
     ALPHAS,
     st.one_of(MASSES.map(float), st.just(math.inf)),
 )
-def test_the_simple_bound_is_above_that_of_every_demonstrator(row, horizon, n_actions, n_demos, alpha, mass):
+def test_r1_simple_bound_is_above_r1_bound_of_every_demonstrator(row, horizon, n_actions, n_demos, alpha, mass):
     w = np.repeat(row, horizon, axis=0)
     exact = r1_suboptimality.r1_bound(w, n_actions, n_demos, float(alpha), mass)
     simple = r1_suboptimality.r1_simple_bound(w.shape[1], n_actions, horizon, n_demos, float(alpha), mass)
@@ -190,7 +192,9 @@ def test_the_simple_bound_is_above_that_of_every_demonstrator(row, horizon, n_ac
 
 
 @given(st.integers(1, 50), st.integers(1, 9), st.integers(1, 40), st.integers(2, 10**6))
-def test_the_main_bound_is_within_its_constant_of_the_rate(n_states, n_actions, horizon, n_demos):
+def test_main_bound_and_lemma2_bound_are_within_their_constants_of_the_papers_rates(
+    n_states, n_actions, horizon, n_demos
+):
     rate = b3_suboptimality.paper_rate(n_states, horizon, n_demos)
     assert b3_suboptimality.main_bound(n_states, n_actions, horizon, n_demos) <= b3_suboptimality.MAIN_CONSTANT * rate
     alpha, mass = b3_suboptimality.paper_parameters(n_actions, horizon, n_demos)
@@ -200,14 +204,14 @@ def test_the_main_bound_is_within_its_constant_of_the_rate(n_states, n_actions, 
 
 
 @given(st.integers(1, 50), st.integers(1, 9), st.integers(1, 40), st.integers(1, 10**6))
-def test_the_sharper_bound_is_below_the_explicit_main_bound(n_states, n_actions, horizon, n_demos):
+def test_r1_simple_bound_is_below_main_bound(n_states, n_actions, horizon, n_demos):
     alpha, mass = b3_suboptimality.paper_parameters(n_actions, horizon, n_demos)
     sharper = r1_suboptimality.r1_simple_bound(n_states, n_actions, horizon, n_demos, alpha, mass)
     assert sharper <= b3_suboptimality.main_bound(n_states, n_actions, horizon, n_demos)
 
 
 @given(st.integers(0, 200))
-def test_the_largest_missing_mass_is_where_the_derivative_vanishes(n_demos):
+def test_missing_mass_is_the_largest_value_of_its_function(n_demos):
     w = Fraction(1, n_demos + 1)
     assert close(b3_visits.missing_mass(n_demos), float(w * (1 - w) ** n_demos), 1e-11)
     grid = np.linspace(0, 1, 1001)
@@ -215,7 +219,7 @@ def test_the_largest_missing_mass_is_where_the_derivative_vanishes(n_demos):
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(2, 10**6))
-def test_the_sharp_form_of_lemma_four_is_below_the_printed_one(n_states, horizon, n_demos):
+def test_lemma_four_sharp_is_below_lemma_four_printed(n_states, horizon, n_demos):
     assert b3_visits.first_visit_bound(n_states, horizon, n_demos) <= b3_visits.paper_first_visit_bound(
         n_states, horizon, n_demos
     )
@@ -239,7 +243,7 @@ def best_share(n_actions, alpha, delta, gamma, xi):
 @pytest.mark.parametrize("alpha", [0.1, 0.3])
 @pytest.mark.parametrize("delta", [0.0, 0.05, 0.3])
 @pytest.mark.parametrize("xi", [0.02, 0.2, 0.8])
-def test_the_frontier_is_that_of_a_linear_program(n_actions, alpha, delta, xi):
+def test_randomised_frontier_is_that_of_a_linear_program(n_actions, alpha, delta, xi):
     q = r4_frontier.required_share(alpha, 2, delta)
     gamma = r4_frontier.randomised_frontier(xi, n_actions, alpha, 2, delta)
     assert best_share(n_actions, alpha, delta, gamma * (1 - 1e-6), xi) >= q - 1e-6
@@ -254,7 +258,9 @@ def test_the_frontier_is_that_of_a_linear_program(n_actions, alpha, delta, xi):
     st.fractions(0, Fraction(3, 4), max_denominator=16),
     st.fractions(0, 1, max_denominator=16),
 )
-def test_the_frontier_is_the_exact_one_and_below_the_simple_bound(n_actions, alpha, n_demos, delta, xi):
+def test_randomised_frontier_is_the_exact_fraction_below_simple_and_above_deterministic_frontier(
+    n_actions, alpha, n_demos, delta, xi
+):
     arguments = (float(xi), n_actions, float(alpha), n_demos, float(delta))
     got = r4_frontier.randomised_frontier(*arguments)
     exact = exact_frontier(n_actions, Fraction(float(alpha)), n_demos, Fraction(float(delta)), Fraction(float(xi)))
@@ -269,12 +275,12 @@ def test_the_frontier_is_the_exact_one_and_below_the_simple_bound(n_actions, alp
     )
 
 
-def test_no_sizes_cover_more_than_the_largest_set():
+def test_best_sizes_never_exceed_the_number_of_rare_arms():
     assert best_sizes(4, Fraction(1, 10), Fraction(0), Fraction(1, 10)) == {3: Fraction(1)}
 
 
 @given(st.floats(1e-6, 1), st.integers(2, 50), st.floats(1e-4, 0.9))
-def test_the_corrected_lower_bound_is_weaker_than_the_printed_one_and_allows_the_frontier(xi, n_actions, alpha):
+def test_theorem_bound_is_weaker_than_printed_and_above_the_frontier(xi, n_actions, alpha):
     corrected = b4_lower_bound.theorem_bound(xi, n_actions, alpha)
     assert corrected > b4_lower_bound.paper_theorem_bound(xi, n_actions, alpha)
     n_demos = math.floor(1 / (4 * alpha))
@@ -282,7 +288,7 @@ def test_the_corrected_lower_bound_is_weaker_than_the_printed_one_and_allows_the
 
 
 @given(st.integers(1, 6), st.fractions(Fraction(1, 100), Fraction(9, 10), max_denominator=100), st.data())
-def test_lemma_5_holds_for_every_event(n_demos, alpha, data):
+def test_lemma_five_holds_for_every_event(n_demos, alpha, data):
     """Events are sets of numbers of times that arm i was seen; under another demonstrator it never was."""
     event = data.draw(st.sets(st.integers(0, n_demos)))
     probability = sum(
@@ -293,7 +299,7 @@ def test_lemma_5_holds_for_every_event(n_demos, alpha, data):
 
 
 @given(st.floats(0.01, 5), st.integers(2, 50), st.integers(2, 10**6))
-def test_the_corollary_is_the_theorem_at_a_quarter_over_t(c, n_actions, n_demos):
+def test_corollary_bound_is_theorem_bound_at_alpha_one_over_4t(c, n_actions, n_demos):
     xi = c * math.log(n_demos) / n_demos
     theorem = b4_lower_bound.theorem_bound(xi, n_actions, 1 / (4 * n_demos))
     assert close(b4_lower_bound.corollary_bound(c, n_actions, n_demos), theorem, 1e-9)

@@ -5,19 +5,19 @@ import numpy as np
 from theory.bounds import c_gaussian
 
 
-def test_the_posterior_of_one_number_is_the_textbooks():
+def test_gaussian_posterior_in_one_dimension_is_the_textbook_formula():
     mean, covariance = c_gaussian.gaussian_posterior([[1.0], [3.0]], [[2.0]], [[0.5]])
     assert np.allclose(covariance, 1 / (2 + 2 / 2))
     assert np.allclose(mean, (4 / 2) / 3)
 
 
-def test_without_observations_the_posterior_is_the_prior():
+def test_gaussian_posterior_without_observations_is_the_prior():
     mean, covariance = c_gaussian.gaussian_posterior(np.empty((0, 2)), np.eye(2), [[2.0, 1.0], [1.0, 3.0]])
     assert np.allclose(mean, 0)
     assert np.allclose(covariance, [[2.0, 1.0], [1.0, 3.0]])
 
 
-def test_an_unperturbed_regression_towards_zero_is_the_posterior_mean(rng):
+def test_perturbed_estimate_without_perturbation_is_the_posterior_mean(rng):
     x, sigma, prior = (
         rng.standard_normal((5, 2)),
         np.array([[2.0, 0.3], [0.3, 1.0]]),
@@ -27,7 +27,7 @@ def test_an_unperturbed_regression_towards_zero_is_the_posterior_mean(rng):
     assert np.allclose(c_gaussian.perturbed_estimate(x, np.zeros(2), sigma, prior), mean)
 
 
-def test_perturbed_regressions_have_the_posteriors_moments(rng):
+def test_perturbed_estimates_have_the_mean_and_covariance_of_the_posterior(rng):
     x, sigma, prior = (
         rng.standard_normal((4, 2)),
         np.array([[2.0, 0.3], [0.3, 1.0]]),

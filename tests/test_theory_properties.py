@@ -107,7 +107,7 @@ def test_no_instance_breaks_the_main_theorem_from_two_demonstrations_on(instance
     assert loss <= b3_suboptimality.main_bound(sizes[0], 2, sizes[1], n_demos)
 
 
-def test_the_same_search_breaks_the_main_theorem_as_printed():
+def test_a_search_breaks_the_main_theorem_as_printed():
     def broken(case):
         loss, sizes = main_gap(*case)
         return loss > 10**6 * b3_suboptimality.paper_rate(*sizes)
@@ -131,7 +131,7 @@ def test_no_instance_breaks_lemma_two(instance, n_demos, alpha, extra):
 
 
 @given(st.integers(0, 40), st.fractions(0, 1, max_denominator=20), DELTAS)
-def test_no_binomial_breaks_lemma_three_with_the_smaller_mass(n_demos, w, delta):
+def test_no_binomial_breaks_lemma_three_with_the_prior_mass_of_r5(n_demos, w, delta):
     mass = r5_sharp_failures.r5_visits_prior_mass(1, 1, float(delta))
     failures = sum(
         q for n, q in enumerate(binomial(n_demos, w)) if n + mass < (float(w) * n_demos + mass) / 2 * (1 - 1e-12)
@@ -151,7 +151,7 @@ def test_no_instance_breaks_the_sharp_form_of_lemma_four(instance, n_demos):
     assert unseen(instance, n_demos) <= b3_visits.first_visit_bound(n_states, horizon, n_demos) * ROUNDING
 
 
-def test_the_same_search_breaks_lemma_four_as_printed_at_one_demonstration():
+def test_a_search_breaks_lemma_four_as_printed_at_one_demonstration():
     def broken(case):
         instance, n_demos = case
         horizon, n_states, _ = instance.shape
@@ -201,7 +201,7 @@ def demonstrated(instance, h, s, a):
 
 
 @given(instances(), st.integers(1, 3), DELTAS, ALPHAS)
-def test_no_process_breaks_a_coverage_bound(instance, n_demos, delta, alpha):
+def test_no_process_breaks_lemma_one_corrected_r2_or_r3(instance, n_demos, delta, alpha):
     horizon, n_states, n_actions = instance.shape
     sizes = (n_states, n_actions, horizon, float(delta))
     mass = 2.0
@@ -236,7 +236,7 @@ def lemma_one_fails_too_often(case, bound):
     return all_arms_seen(used, n_demos) < Fraction(1, 10)
 
 
-def test_the_same_search_breaks_lemma_one_as_printed_and_not_as_corrected():
+def test_a_search_breaks_lemma_one_as_printed_and_not_as_corrected():
     def printed(n_actions, used):
         return b3_coverage.paper_lemma1_bound(1 / used, 1.0, n_actions, 1, 1, 0.9)
 
@@ -291,5 +291,5 @@ def test_no_fixed_policy_breaks_the_corrected_lower_bound(case):
     assert not covers_more(case, r4_frontier.deterministic_frontier, 4)
 
 
-def test_the_same_search_breaks_the_lower_bound_as_printed():
+def test_a_search_breaks_the_lower_bound_as_printed():
     assert find(ESTIMATORS, lambda case: covers_more(case, b4_lower_bound.paper_theorem_bound, 4), settings=SEARCH)

@@ -112,7 +112,7 @@ REFUSALS = [
 @pytest.mark.parametrize(
     ("function", "arguments", "error", "message"), REFUSALS, ids=lambda v: getattr(v, "__name__", None)
 )
-def test_a_bad_argument_is_refused_by_name(function, arguments, error, message):
+def test_a_bound_refuses_a_bad_argument_by_name(function, arguments, error, message):
     with pytest.raises(error, match=message):
         function(*arguments)
 
