@@ -85,7 +85,7 @@ def test_the_rare_event_of_b2_has_its_exact_probability_above_both_bounds(n_demo
 @given(ALPHAS, st.integers(2, 4), st.fractions(Fraction(1, 100), Fraction(1, 4), max_denominator=100))
 def test_value_loss_on_the_chain_of_b2_is_that_of_the_enumerated_process(alpha, horizon, eps):
     instance = chain(2, horizon, eps)
-    best = exact_value(instance, noisy(2, horizon, alpha, (Fraction(1),) * horizon, Fraction(1)))
+    best = exact_value(instance, noisy(2, horizon, alpha, on_chain=(Fraction(1),) * horizon, on_rare=Fraction(1)))
     loss = exact_value(instance, instance.demonstrator) - best
     assert math.isclose(
         b2_uniform_fails.value_loss(float(alpha), float(eps), horizon), float(loss), rel_tol=1e-9, abs_tol=1e-14

@@ -1,6 +1,11 @@
 """Exact expectations over all data sets of a small instance, with fractions only.
 
-The judge of expectations and probabilities: it shares no code with the bounds, and no code with the simulations.
+The judge of expectations and probabilities: it shares no code with the bounds, and no code with the simulations, so the
+family of policies stands here once more:
+
+    pi_h(a|s) = (1 - a_n) T_h(s,a)/n + a_n/A,    n = T_h(s),    a_n = alpha lambda/(n + lambda),    a_0 = 1
+
+A sum over data sets of n_demos trajectories runs over multisets of trajectories, each with its multinomial probability.
 """
 
 import functools
@@ -20,7 +25,7 @@ Table = tuple[tuple[Row, ...], ...]
 Counts = list[list[list[int]]]
 """Visits, indexed [h][s][a]."""
 Path = tuple[tuple[int, int], ...]
-"""One trajectory: (state, action) at each step."""
+"""One trajectory: (state, action) in each step."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ def all_counts_reach(demonstrator: Row, n_visits: int, least: list[int]) -> Frac
     n_visits : int
         Number of draws.
     least : list of int
-        One threshold an action.
+        One threshold for each action.
     """
     total = [Fraction(1)] + [Fraction(0)] * n_visits  # sum over actions so far of prod p^k/k!, by total count
     for p, m in zip(demonstrator, least, strict=True):
