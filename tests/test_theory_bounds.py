@@ -24,7 +24,7 @@ from theory.bounds import (
 )
 from theory.engines.enumeration import value as exact_value
 from theory.proofs.b2_cases import chain, event, noisy, rare_state, start
-from theory.proofs.r1_suboptimality import expected_noise
+from theory.proofs.r1_suboptimality import exact_expected_noise
 from theory.proofs.r4_frontier import best_sizes, exact_frontier
 
 SMALL = st.fractions(min_value=0, max_value=1, max_denominator=12)
@@ -160,7 +160,7 @@ def test_lemma_three_needs_less_prior_mass_than_printed(n_states, horizon, delta
 @given(st.integers(1, 12), SMALL, ALPHAS, MASSES)
 def test_expected_noise_is_the_exact_binomial_sum(n_demos, w, alpha, mass):
     got = r1_suboptimality.expected_noise(float(w), n_demos, float(alpha), float(mass)).item()
-    exact = expected_noise(n_demos, Fraction(float(w)), Fraction(float(alpha)), Fraction(float(mass)))
+    exact = exact_expected_noise(n_demos, Fraction(float(w)), Fraction(float(alpha)), Fraction(float(mass)))
     assert math.isclose(got, float(exact), rel_tol=1e-11, abs_tol=1e-15)
 
 
@@ -169,7 +169,7 @@ def test_expected_noise_with_infinite_prior_mass_is_the_limit_of_heavy_priors(n_
     limit = r1_suboptimality.expected_noise(float(w), n_demos, float(alpha), math.inf).item()
     heavy = r1_suboptimality.expected_noise(float(w), n_demos, float(alpha), 1e12).item()
     assert math.isclose(limit, heavy, rel_tol=1e-9, abs_tol=1e-12)
-    exact = expected_noise(n_demos, Fraction(float(w)), Fraction(float(alpha)), None)
+    exact = exact_expected_noise(n_demos, Fraction(float(w)), Fraction(float(alpha)), None)
     assert math.isclose(limit, float(exact), rel_tol=1e-11, abs_tol=1e-15)
 
 

@@ -33,7 +33,7 @@ B4_1 = step(
     formula=HELLINGER,
     points=[("1/25", "1/100")],
     severity="proof only",
-    why="the constant of D_H^2 must be 2; Lemma 5 itself holds (see there)",
+    why="D_H^2 needs the factor 2; Lemma 5 holds all the same, by another proof",
 )
 MERGING = Formula(
     (X**2 + Y**2) * (Z**2 + S**2), ">=", (X * Z + Y * S) ** 2, ranges=tuple(above(v, 0) for v in (X, Y, Z, S))
@@ -52,7 +52,7 @@ B4_1C = joint_step(
         ),
         proves(MERGING, by_squares((ONE, X * S - Y * Z))),
     ],
-    why="the second part: D_H^2 over an event and its complement is at most D_H^2 of the laws",
+    why="the second relation: D_H^2 over an event and its complement is at most D_H^2 of the laws",
 )
 BERNOULLI = joint_step(
     "B4.2",
@@ -71,7 +71,7 @@ B4_3 = step(
     formula=Formula((1 - sympy.sqrt(1 - AL)) ** 2 + AL, "==", AL, ranges=(between(AL, 0, 1, "()"),)),
     points=[("3/4",)],
     severity="proof only",
-    why="it is 2(1 - sqrt(1 - alpha)), half of it in the other convention, and 2 alpha for i, j > 1",
+    why="it is 2(1 - sqrt(1 - alpha)), or half of that if D_H^2 is defined with a factor 1/2, and 2 alpha for i, j > 1",
 )
 B4_3C = joint_step(
     "B4.3",
@@ -97,8 +97,8 @@ LEMMA5 = joint_step(
         proves(Formula(E, "<=", 2 * QX + R, ranges=SHARED, given=(QX - B * E, R - (1 - B))), by_combination(ONE, ONE)),
         lambda: with_checks(BERNOULLI.decide(), check_cases(event_cases(), "worst event, A in {2, 3}, T <= 5")),
     ],
-    why="by the common part of the laws, all data of arm 1; the printed proof through B4.1 and B4.3 gives only 4 T "
-    "alpha",
+    why="the proof uses what the laws have in common, data of arm 1 only; the printed proof through B4.1 and B4.3 "
+    "gives only 4 T alpha",
 )
 B4_4 = step(
     "B4.4",
@@ -224,7 +224,7 @@ CONDITION = step(
     "the corollary's alpha = 1/(2T) satisfies T <= 1/(4 alpha)",
     formula=Formula(T, "<=", 1 / (4 * (1 / (2 * T))), ranges=(above(T, 1, integer=True),)),
     severity="condition",
-    why="it is 1/(4 alpha) = T/2; alpha = 1/(4T) satisfies it",
+    why="1/(4 alpha) is T/2 there; alpha = 1/(4T) satisfies the condition",
 )
 U = sympy.Symbol("u")
 CONDITION_C = step(
@@ -255,7 +255,7 @@ RESULTS = (
         "<= 1/(4 alpha), then gamma <= 4 xi/((A - 1) alpha).",
         meaning="An estimator that loses little cannot cover much: with so few data, some rare action cannot be told "
         "from the others, and spreading probability over all of them costs return. The paper's last step divides by 4 "
-        "where it must multiply; the trade-off stands, up to that factor.",
+        "where it must multiply; the trade-off stands, up to a constant factor.",
         latex=r"\gamma \le \frac{4\xi}{(A-1)\,\alpha}",
         assumptions=("delta <= 1/4", "T <= 1/(4 alpha)", "A >= 2"),
     ),

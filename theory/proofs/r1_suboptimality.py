@@ -43,7 +43,7 @@ FAMILY: tuple[tuple[Fraction, Fraction | None], ...] = (
 """BC, the posterior policy with a light prior, PostBC, uniform noise."""
 
 
-def expected_noise(n_demos: int, w: Fraction, alpha: Fraction, mass: Fraction | None) -> Fraction:
+def exact_expected_noise(n_demos: int, w: Fraction, alpha: Fraction, mass: Fraction | None) -> Fraction:
     """Compute w E[a_N] with N ~ Bin(T, w), exactly."""
     law = binomial(n_demos, w)
     return w * sum((q * noise_weight(n, alpha, mass) for n, q in enumerate(law)), Fraction(0))
@@ -54,7 +54,11 @@ def exact_bound(instance: SmallInstance, n_demos: int, alpha: Fraction, mass: Fr
     horizon, _, n_actions = instance.shape
     levels = occupancy(instance, instance.demonstrator)
     total = sum(
-        ((horizon - h) * expected_noise(n_demos, w, alpha, mass) for h, level in enumerate(levels) for w in level),
+        (
+            (horizon - h) * exact_expected_noise(n_demos, w, alpha, mass)
+            for h, level in enumerate(levels)
+            for w in level
+        ),
         Fraction(0),
     )
     return (1 - Fraction(1, n_actions)) * total
@@ -211,7 +215,7 @@ R1_5 = joint_step(
         proves(ABSORPTION),
         lambda: with_checks(MISSING[1](), check_cases(binomial_cases(), "E[1/(N + 1)] in closed form")),
     ],
-    why="the first: log of both factors at w = x/(T + 1), bounded by log y <= y - 1",
+    why="the first inequality: the logarithms of both factors at w = x/(T + 1), bounded by log y <= y - 1",
 )
 R1_6 = joint_step(
     "R1.6",

@@ -68,7 +68,7 @@ R2_2 = joint_step(
         ),
         proves(Formula(M, ">=", sympy.log(M) + TWO_FIFTHS * M, ranges=(above(M, 2),)), by_derivatives("m")),
     ],
-    why="the third is the case m = 2 divided by k, with u = 1/k; the last is k = 0",
+    why="the third relation is the case m = 2 divided by k, with u = 1/k; the last is the case k = 0",
 )
 R2_3 = joint_step(
     "R2.3",
