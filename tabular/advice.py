@@ -20,8 +20,8 @@ from tabular.plan import ANY_POSITIVE, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice
 from tabular.tally import Tally
 from theory.base import validate
-from theory.bounds.coverage import best_prior_mass, r3_coverage
-from theory.bounds.suboptimality import r1_simple_bound
+from theory.bounds.r1_suboptimality import r1_simple_bound
+from theory.bounds.r3_coverage import best_prior_mass, r3_coverage
 
 PLAN_PROBABILITIES = (0.5, 0.1, 0.02)
 """Probabilities of the actions that the plan of an audit shows."""

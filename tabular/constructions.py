@@ -9,7 +9,7 @@ import numpy as np
 from tabular.instances import Instance
 from tabular.mdp import FiniteHorizonMDP, FloatArray
 from theory.base import validate
-from theory.bounds.uniform_fails import initial_distribution
+from theory.bounds.b2_uniform_fails import initial_distribution
 
 
 def two_bandits(epsilon: float) -> tuple[Instance, Instance]:

@@ -9,7 +9,7 @@ The question is the smallest xi for which some estimator
     loses at most xi under every demonstrator, and
     covers every demonstrator with parameter gamma and probability 1 - delta.
 
-`theory.bounds.lower_bound` has the closed forms (R4). Here a solver that knows none of them finds them again.
+`theory.bounds.r4_frontier` has the closed forms (R4). Here a solver that knows none of them finds them again.
 
 Letters: A = n_actions, alpha = rare_probability, T = n_demos, gamma = coverage, xi = suboptimality.
 """

@@ -28,9 +28,9 @@ from tabular.counts import Counts
 from tabular.kernels import policy_tables
 from tabular.mdp import FloatArray
 from theory.base import validate
-from theory.bounds.coverage import best_prior_mass
+from theory.bounds.b3_suboptimality import paper_parameters
 from theory.bounds.family import noise_weight
-from theory.bounds.suboptimality import paper_parameters
+from theory.bounds.r3_coverage import best_prior_mass
 
 
 @runtime_checkable

@@ -1,6 +1,8 @@
-"""Answers that are slow and certainly right: exact fractions, by enumeration. Standard library only.
+"""Slow answers that are surely right: exact fractions, by enumeration. Standard library only.
 
-Arguments are nested lists (`array.tolist()`); `exact` turns their floats into the fractions that they are.
+Arguments are nested lists (`array.tolist()`); `exact` turns each float into the fraction that it is.
+
+Letters: h is a step, s a state, a an action, T the number of demonstrations, A the number of actions.
 """
 
 import itertools
@@ -11,7 +13,7 @@ from typing import NamedTuple
 
 
 def exact(nested):
-    """The same nesting, of fractions."""
+    """Nested lists of fractions from nested lists of numbers."""
     return [exact(inner) for inner in nested] if isinstance(nested, list) else Fraction(nested)
 
 
@@ -31,27 +33,28 @@ def process(successors, probabilities, reward, initial, horizon):
                 merged[state] = merged.get(state, 0) + weight
         return merged
 
-    def at(table, h):
+    def in_step(table, h):  # a table of length 1 holds in all steps
         return table[h] if len(table) > 1 else table[0]
 
     transitions = [
         [
             [law(states, weights) for states, weights in zip(s_row, p_row, strict=True)]
-            for s_row, p_row in zip(at(successors, h), at(probabilities, h), strict=True)
+            for s_row, p_row in zip(in_step(successors, h), in_step(probabilities, h), strict=True)
         ]
         for h in range(horizon)
     ]
-    return Process(exact(initial), transitions, [exact(at(reward, h)) for h in range(horizon)])
+    return Process(exact(initial), transitions, [exact(in_step(reward, h)) for h in range(horizon)])
 
 
 def process_of(mdp):
-    """A process as its object states it."""
+    """The process of a `FiniteHorizonMDP`."""
     return process(
         mdp.successors.tolist(), mdp.probabilities.tolist(), mdp.reward.tolist(), mdp.initial.tolist(), mdp.horizon
     )
 
 
 def _continuations(model, policy, h, s):
+    """Every ((s, a), ...) from state s in step h to the end, with its probability."""
     if h == len(model.reward):
         yield Fraction(1), ()
         return
@@ -89,12 +92,14 @@ def action_value(model, policy, h, s, a):
 
 
 def expected_return(model, policy):
+    """Average return of all trajectories."""
     return sum(
         p * sum(model.reward[h][s][a] for h, (s, a) in enumerate(path)) for p, path in trajectories(model, policy)
     )
 
 
 def occupancy(model, policy):
+    """w_h(s, a): the probability of all trajectories that play a in s at step h."""
     w = [[[Fraction(0) for _ in row] for row in step] for step in policy]
     for p, path in trajectories(model, policy):
         for h, (s, a) in enumerate(path):
@@ -103,7 +108,7 @@ def occupancy(model, policy):
 
 
 def deterministic_policies(horizon, n_states, n_actions):
-    """All A^(H S) of them."""
+    """All A^(H S) deterministic policies."""
     for plan in itertools.product(range(n_actions), repeat=horizon * n_states):
         yield [
             [[Fraction(a == plan[h * n_states + s]) for a in range(n_actions)] for s in range(n_states)]
@@ -114,16 +119,16 @@ def deterministic_policies(horizon, n_states, n_actions):
 def law_of_counts(model, policy, n_demos):
     """Probability of every table of counts (as nested tuples) that T independent trajectories can leave."""
     n_states, n_actions = len(policy[0]), len(policy[0][0])
-    places = len(policy) * n_states * n_actions
-    one = {}
+    n_cells = len(policy) * n_states * n_actions
+    single = {}  # the counts of one trajectory
     for p, path in trajectories(model, policy):
         cells = tuple((h * n_states + s) * n_actions + a for h, (s, a) in enumerate(path))
-        one[cells] = one.get(cells, 0) + p
-    law = {(0,) * places: Fraction(1)}
+        single[cells] = single.get(cells, 0) + p
+    law = {(0,) * n_cells: Fraction(1)}
     for _ in range(n_demos):
         longer = {}
         for counts, p in law.items():
-            for cells, q in one.items():
+            for cells, q in single.items():
                 more = list(counts)
                 for cell in cells:
                     more[cell] += 1
@@ -137,24 +142,28 @@ def law_of_counts(model, policy, n_demos):
     return {nested(flat): p for flat, p in law.items()}
 
 
-# --- the paper's table of policies, one row of one cell ---------------------------------------------------------------
+# --- the paper's table of policies: the row of one state ---------------------------------------------------------------
 
 
 def bc_row(counts):
+    """T_h(s, a)/T_h(s); uniform where the state was not visited."""
     n, size = sum(counts), len(counts)
     return [Fraction(k, n) if n else Fraction(1, size) for k in counts]
 
 
 def uniform_noise_row(counts, alpha):
+    """(1 - alpha) BC + alpha uniform."""
     uniform = Fraction(1, len(counts))
     return [(1 - alpha) * p + alpha * uniform for p in bc_row(counts)] if sum(counts) else bc_row(counts)
 
 
 def posterior_row(counts, mass):
+    """The posterior mean under a symmetric Dirichlet prior of the given total mass."""
     return [(k + mass / len(counts)) / (sum(counts) + mass) for k in counts]
 
 
 def postbc_row(counts, alpha, mass):
+    """(1 - alpha) BC + alpha posterior."""
     both = zip(bc_row(counts), posterior_row(counts, mass), strict=True)
     return [(1 - alpha) * p + alpha * q for p, q in both]
 
@@ -184,7 +193,7 @@ def mean_of_bc_over_polya_draws(counts, mass, n_draws):
 
 
 def compositions(total, parts):
-    """All tuples of non-negative integers of that many parts and that sum."""
+    """All tuples of `parts` non-negative integers with sum `total`."""
     if parts == 1:
         yield (total,)
         return
@@ -212,11 +221,12 @@ def cell_law(n_demos, visit_probability, action_probabilities):
 
 
 def is_covered(row, action_probabilities, gamma):
+    """Whether the row gives every action at least gamma times its probability."""
     return all(q >= gamma * p for q, p in zip(row, action_probabilities, strict=True))
 
 
 def coverage_law(model, policy, n_demos, alpha, mass, gamma):
-    """(P[every cell on the way is covered], sum over those cells of P[not covered]), over all data sets."""
+    """Over all data sets: P[every cell that the demonstrator can reach is covered], and the sum of P[cell not covered]."""
     w = occupancy(model, policy)
     cells = [(h, s) for h, step in enumerate(w) for s, row in enumerate(step) if sum(row)]
     together, failures = Fraction(0), Fraction(0)
@@ -228,6 +238,7 @@ def coverage_law(model, policy, n_demos, alpha, mass, gamma):
 
 
 def binomial_pmf(n, k, p):
+    """P[Bin(n, p) = k]."""
     return math.comb(n, k) * p**k * (1 - p) ** (n - k)
 
 
@@ -244,7 +255,7 @@ def power_of_complement(x, n):
 def table_return(table, initial, horizon, rule):
     """Expected undiscounted reward of `horizon` steps of a table P[s][a]; `rule(h, s, values)` averages over actions.
 
-    An episode that ended pays nothing more.
+    After the end of an episode all rewards are 0.
     """
     states = range(len(initial))
     following = [0.0] * len(initial)
@@ -264,14 +275,14 @@ def table_return(table, initial, horizon, rule):
 
 
 def network_outputs(sizes, parameters, inputs):
-    """Outputs of a network with ReLUs between its layers, row by row; sums without rounding until their end."""
+    """Outputs of a network with ReLUs between its layers, row by row; each sum is rounded once."""
     rows = []
     for row in inputs:
-        at = 0
+        first = 0  # index of the layer's first parameter
         for layer, (m, n) in enumerate(itertools.pairwise(sizes)):
-            weights = [parameters[at + i * n : at + (i + 1) * n] for i in range(m)]
-            biases = parameters[at + m * n : at + (m + 1) * n]
-            at += (m + 1) * n
+            weights = [parameters[first + i * n : first + (i + 1) * n] for i in range(m)]
+            biases = parameters[first + m * n : first + (m + 1) * n]
+            first += (m + 1) * n
             row = [math.fsum([biases[j], *(row[i] * weights[i][j] for i in range(m))]) for j in range(n)]
             if layer + 2 < len(sizes):
                 row = [max(value, 0.0) for value in row]
@@ -280,17 +291,17 @@ def network_outputs(sizes, parameters, inputs):
 
 
 def adam_path(start, gradient, rates, longest=math.inf, decay=0.0):
-    """Iterates of Adam and their moving average, from a function that gives the gradient at a list of parameters."""
-    here, first, second, average = list(start), [0.0] * len(start), [0.0] * len(start), list(start)
+    """Last iterate of Adam and the moving average of the iterates; `gradient` maps parameters to their gradient."""
+    parameters, first, second, average = list(start), [0.0] * len(start), [0.0] * len(start), list(start)
     for step, rate in enumerate(rates, start=1):
-        g = gradient(here)
+        g = gradient(parameters)
         norm = math.sqrt(math.fsum(x * x for x in g))
         g = [x * min(1.0, longest / norm) if norm else x for x in g]
         first = [0.9 * m + 0.1 * x for m, x in zip(first, g, strict=True)]
         second = [0.999 * v + 0.001 * x * x for v, x in zip(second, g, strict=True)]
-        here = [
+        parameters = [
             p - rate * (m / (1 - 0.9**step)) / (math.sqrt(v / (1 - 0.999**step)) + 1e-8)
-            for p, m, v in zip(here, first, second, strict=True)
+            for p, m, v in zip(parameters, first, second, strict=True)
         ]
-        average = [decay * a + (1 - decay) * p for a, p in zip(average, here, strict=True)]
-    return here, average
+        average = [decay * a + (1 - decay) * p for a, p in zip(average, parameters, strict=True)]
+    return parameters, average

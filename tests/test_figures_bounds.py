@@ -17,8 +17,9 @@ from tabular.frontier import LowerBoundFamily
 from tabular.gamma_star import largest_coverage
 from tabular.policies import BC, postbc, posterior, uniform_noise
 from tabular.unmixed_coverage import unmixed_coverage_probability
-from theory.bounds import trajectory, uniform_fails
-from theory.proofs.b3_coverage import all_arms_seen
+from theory.bounds import b2_uniform_fails as uniform_fails
+from theory.bounds import r6_trajectory as trajectory
+from theory.proofs.coverage_cases import all_arms_seen
 from theory.results import all_results
 
 # --- replicates -------------------------------------------------------------------------------------------------------

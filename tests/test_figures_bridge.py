@@ -17,7 +17,7 @@ from figures.exact.fig_bridge import NOISE, TAKEN, VISITS
 from tabular.counts import Counts
 from tabular.policies import BC
 from theory.base.streams import stream
-from theory.bounds import gaussian
+from theory.bounds import c_gaussian as gaussian
 
 LINEAR = {"hidden": (), "training": Training(n_steps=400, batch=10**6, rate=0.1)}
 

@@ -87,7 +87,7 @@ def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
     assert found["PostBC covers every demonstrated action"][3:5] == ["refuted (statement)", "proved"]
     assert found["PostBC loses little against BC"][3:5] == ["proved", ""]
     assert found["Suboptimality without the logarithm"][3:5] == ["", "proved"]
-    assert found["The failures, sharp"][3:5] == ["", "proved"]
+    assert found["Sharp forms of the failures"][3:5] == ["", "proved"]
 
 
 def test_the_summary_counts_by_form():

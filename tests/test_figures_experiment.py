@@ -17,7 +17,7 @@ from figures.exact.fig_uniform_fails import EPSILON, FAMILIES, expected_loss, fa
 from tabular import constructions, dp
 from tabular.demonstrations import sample_counts
 from tabular.policies import BC, MixtureEstimator
-from theory.bounds.uniform_fails import value_loss
+from theory.bounds.b2_uniform_fails import value_loss
 
 
 @given(st.floats(0, 0.5), st.integers(0, 50))

@@ -19,8 +19,9 @@ from tabular.exact_coverage import action_coverage_probability, required_counts,
 from tabular.instances import chain_lock
 from tabular.plan import ANY_POSITIVE, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
-from theory.bounds.coverage import best_prior_mass
-from theory.bounds.suboptimality import expected_noise, paper_parameters, r1_bound
+from theory.bounds.b3_suboptimality import paper_parameters
+from theory.bounds.r1_suboptimality import expected_noise, r1_bound
+from theory.bounds.r3_coverage import best_prior_mass
 
 STOPS = {slider.key: slider.stops for slider in SLIDERS}
 START = {slider.key: slider.start for slider in SLIDERS}

@@ -18,8 +18,8 @@ from tabular.audit_data import read_tally
 from tabular.audit_page import audit_text
 from tabular.audit_records import as_json
 from tabular.policies import BC, posterior
-from theory.bounds.coverage import best_prior_mass, r3_coverage
-from theory.bounds.suboptimality import r1_bound, r1_simple_bound
+from theory.bounds.r1_suboptimality import r1_bound, r1_simple_bound
+from theory.bounds.r3_coverage import best_prior_mass, r3_coverage
 from theory.statistics.probability import mean_interval
 
 HEAD = "episode,step,state,action\n"

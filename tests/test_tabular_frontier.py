@@ -13,7 +13,7 @@ from tabular.exact_coverage import cell_coverage_probability
 from tabular.frontier import LowerBoundFamily, best_coverage, least_suboptimality, worst_loss_and_coverage
 from tabular.policies import BC, posterior, uniform_noise
 from tabular.strategies import estimators
-from theory.bounds.lower_bound import deterministic_frontier, randomised_frontier
+from theory.bounds.r4_frontier import deterministic_frontier, randomised_frontier
 
 GRID = list(itertools.product((2, 3, 6), (0.1, 1 / 3), (1, 4), (0.0, 0.05, 0.25), (0.02, 0.2)))
 

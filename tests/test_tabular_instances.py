@@ -23,7 +23,7 @@ from tabular.instances import (
     softmax,
 )
 from tabular.strategies import mdps
-from theory.bounds.uniform_fails import min_rare_states
+from theory.bounds.b2_uniform_fails import min_rare_states
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-14}
 SHARE = st.integers(0, 16).map(lambda n: n / 16)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from tabular.family import _parameters
 from tabular.kernels import laws_of_counts, policy_family
-from tabular.policies import BC, Estimator, postbc, posterior, uniform_noise
+from tabular.policies import BC, MixtureEstimator, postbc, posterior, uniform_noise
 from tabular.strategies import estimators
 
 KEPT = policy_family._CACHED_VISITS + 1
@@ -42,7 +42,7 @@ def test_noise_weights_of_many_policies_are_those_of_their_estimators_to_roundin
 @given(st.integers(0, 2000), st.floats(0, 1))
 def test_a_prior_mass_beside_0_leaves_noise_in_unvisited_cells_alone(n, alpha):
     """Its inverse is infinite, and 0 visits times infinity must not become NaN."""
-    alpha, inverse_mass = _parameters([Estimator(alpha, 5e-324)])
+    alpha, inverse_mass = _parameters([MixtureEstimator(alpha, 5e-324)])
     assert math.isinf(inverse_mass[0])
     kept, known = np.empty((KEPT, 1)), np.zeros(KEPT, np.bool_)
     weight = policy_family._noise_weights(n, alpha, inverse_mass, kept, known)[0]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tabular.exact_coverage import action_coverage_probability
 from tabular.plan import ANY_POSITIVE, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, log_choice, posterior, uniform_noise
-from theory.bounds.coverage import r3_coverage
+from theory.bounds.r3_coverage import r3_coverage
 
 ESTIMATORS = [BC, posterior(4), MixtureEstimator(0.25, 2.0), uniform_noise(0.125)]
 

@@ -24,7 +24,7 @@ from tabular.profile import (
     trajectory_profile,
 )
 from tabular.strategies import mdps, policies
-from theory.bounds.trajectory import profile_bound
+from theory.bounds.r6_trajectory import profile_bound
 
 THRESHOLDS = [1.0, 1.5, 2.0, 4.0, 64.0]
 DRAWN = mdps(max_states=2, max_actions=2).flatmap(lambda mdp: st.tuples(st.just(mdp), policies(mdp), policies(mdp)))

@@ -24,7 +24,7 @@ def test_holm_is_the_closed_test_of_bonferronis(p):
 
 
 @given(st.floats(-5, 5), st.floats(0.1, 4), st.booleans(), st.integers(0, 2**32))
-def test_an_interval_moves_with_its_data(shift, factor, turned, number):
+def test_the_bootstrap_t_interval_moves_and_scales_with_its_data(shift, factor, turned, number):
     x = rng(number).normal(size=8)
     one = bootstrap_t_interval(x, rng(3), n_resamples=499)
     moved = bootstrap_t_interval(shift + factor * x, rng(3), n_resamples=499)
@@ -34,7 +34,7 @@ def test_an_interval_moves_with_its_data(shift, factor, turned, number):
     assert one.low <= x.mean() <= one.high
 
 
-def test_of_many_normal_numbers_it_is_students():
+def test_the_bootstrap_t_interval_of_many_normal_numbers_is_students():
     x = rng(4).normal(size=2000)
     found, student = bootstrap_t_interval(x, rng(5), n_resamples=4000), mean_interval(x)
     width = student.high - student.low
@@ -43,7 +43,7 @@ def test_of_many_normal_numbers_it_is_students():
 
 
 @pytest.mark.slow
-def test_it_misses_a_skewed_mean_less_than_students_interval_and_not_much_more_than_it_says():
+def test_the_bootstrap_t_interval_misses_a_skewed_mean_less_often_than_students_and_hardly_more_often_than_stated():
     """Means of 12 exponentials, 4000 times; a rate of misses at 0.05 lies below 0.07 but for one time in 1e8."""
     n, misses, students = 4000, 0, 0
     for k in range(n):
@@ -55,7 +55,7 @@ def test_it_misses_a_skewed_mean_less_than_students_interval_and_not_much_more_t
     assert misses < students
 
 
-def test_without_spread_nothing_is_said():
+def test_the_bootstrap_t_interval_of_equal_numbers_is_unbounded():
     found = bootstrap_t_interval([0.25, 0.25, 0.25], rng())
     assert (found.low, found.high) == (-np.inf, np.inf)
 
@@ -70,6 +70,6 @@ def test_without_spread_nothing_is_said():
         (lambda: holm([0.5, 1.5]), ValueError, r"p_values must lie in \[0, 1\]"),
     ],
 )
-def test_refusals(call, error, message):
+def test_paired_comparisons_refuse_bad_arguments_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()

@@ -64,19 +64,19 @@ def test_box_probabilities_are_those_of_the_enumeration(n, p, data):
 
 
 @given(st.integers(0, 500), st.floats(0, 1), st.integers(0, 500))
-def test_two_outcomes_are_binomial(n, p, k):
+def test_box_probabilities_of_two_outcomes_are_binomial(n, p, k):
     found = multinomial_box_probability(n, [p, 1 - p], [k, 0])
     assert_allclose(found, stats.binom.sf(k - 1, n, p), rtol=1e-9, atol=1e-12)
 
 
 @given(st.integers(0, 200), rows())
-def test_no_threshold_is_certain_and_too_many_are_impossible(n, p):
+def test_box_probabilities_are_1_without_thresholds_and_0_where_they_exceed_n(n, p):
     assert_allclose(multinomial_box_probability(n, p, [0] * p.size), 1.0, **EXACT)
     assert multinomial_box_probability(n, p, [n + 1] + [0] * (p.size - 1)) == 0
 
 
 @given(multinomials(), st.randoms(use_true_random=False))
-def test_expectations_do_not_know_the_order_of_the_outcomes(drawn, random):
+def test_product_expectations_do_not_depend_on_the_order_of_the_outcomes(drawn, random):
     n, p, factors = drawn
     order = list(range(p.size))
     random.shuffle(order)
@@ -119,7 +119,7 @@ def test_the_interval_of_a_mean_is_students(sample, confidence):
     assert found.low <= sample.mean() <= found.high
 
 
-def test_equal_replicates_give_a_point():
+def test_the_interval_of_a_mean_of_equal_replicates_is_a_point():
     assert mean_interval([0.25] * 5).low == mean_interval([0.25] * 5).high == 0.25
 
 
@@ -151,7 +151,7 @@ def test_the_interval_of_a_quantile_errs_as_rarely_as_stated_on_each_side(size, 
 
 
 @given(st.integers(1, 40), QUANTILES, CONFIDENCES)
-def test_no_tighter_ranks_would_do(size, probability, confidence):
+def test_the_interval_of_a_quantile_takes_the_tightest_ranks(size, probability, confidence):
     q, tail = Fraction(float(probability)), (1 - Fraction(confidence)) / 2
     low, high = ranks(size, float(probability), confidence)
     slack = tail / 10**9
@@ -161,7 +161,9 @@ def test_no_tighter_ranks_would_do(size, probability, confidence):
 
 
 @given(st.integers(1, 12), distributions((), 3).filter(lambda p: (p > 0).all()), QUANTILES, CONFIDENCES)
-def test_the_interval_holds_the_quantile_of_a_law_with_atoms_as_often_as_stated(size, law, probability, confidence):
+def test_the_interval_of_a_quantile_holds_that_of_a_law_with_atoms_as_often_as_stated(
+    size, law, probability, confidence
+):
     """Exactly, over all samples of a law on {0, 1, 2}: the largest x with P[X >= x] >= 1 - q."""
     q, p = float(probability), oracles.exact(law.tolist())
     quantile = max(x for x in range(3) if sum(p[x:]) >= 1 - Fraction(q))
@@ -173,11 +175,11 @@ def test_the_interval_holds_the_quantile_of_a_law_with_atoms_as_often_as_stated(
 
 
 @given(hnp.arrays(np.float64, st.integers(1, 20), elements=st.floats(-100, 100)), CONFIDENCES)
-def test_the_interval_of_a_quantile_does_not_know_the_order_of_the_sample(sample, confidence):
+def test_the_interval_of_a_quantile_does_not_depend_on_the_order_of_the_sample(sample, confidence):
     assert quantile_interval(sample[::-1], 0.25, confidence) == quantile_interval(sample, 0.25, confidence)
 
 
-def test_a_small_sample_leaves_the_interval_open():
+def test_the_interval_of_a_quantile_is_infinite_at_an_end_for_a_small_sample():
     assert quantile_interval([1.0], 0.1).low == -math.inf
     assert quantile_interval([1.0], 0.9).high == math.inf
 
@@ -217,7 +219,7 @@ def test_the_paired_p_value_is_that_of_all_signs(differences):
     assert paired_p_value(differences, np.random.default_rng(0)) == pytest.approx(float(truth))
 
 
-def test_many_pairs_are_judged_by_random_signs_and_never_as_impossible():
+def test_the_paired_p_value_of_many_pairs_is_from_random_signs_and_never_0():
     assert paired_p_value(np.ones(40), np.random.default_rng(0), 999) == pytest.approx(2 / 1000)
 
 
@@ -266,6 +268,6 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("function", "arguments", "error", "message"), REFUSED)
-def test_a_bad_argument_is_refused_by_name(function, arguments, error, message):
+def test_statistics_refuse_bad_arguments_by_name(function, arguments, error, message):
     with pytest.raises(error, match=re.escape(message)):
         function(*arguments)

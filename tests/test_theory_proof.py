@@ -74,21 +74,21 @@ def test_expressions_are_enclosed(x, y):
 
 
 @pytest.mark.parametrize("expression", [sympy.log(X - 1), 1 / (X - 1), sympy.log(X - 2), sympy.gamma(X + sympy.pi)])
-def test_what_has_no_value_is_refused(expression):
+def test_exact_value_refuses_expressions_without_a_value(expression):
     with pytest.raises((ValueError, ZeroDivisionError, TypeError)):
         exact_value(expression, {X: Fraction(1)})
 
 
-def test_a_point_outside_the_domain_decides_nothing():
-    formula = Formula(X, "<=", 0, (between(X, 1, 2),))
+def test_judge_point_is_silent_outside_the_domain():
+    formula = Formula(X, "<=", 0, ranges=(between(X, 1, 2),))
     assert judge_point(formula, (Fraction(1),)) is False
     assert judge_point(formula, (Fraction(3),)) is None
-    assert judge_point(Formula(X, "<=", 0, (between(X, 1, 2, "()"),)), (Fraction(1),)) is None
-    assert judge_point(Formula(X, "<=", 0, (UNIT,), (X - 1,)), (Fraction(1, 2),)) is None
+    assert judge_point(Formula(X, "<=", 0, ranges=(between(X, 1, 2, "()"),)), (Fraction(1),)) is None
+    assert judge_point(Formula(X, "<=", 0, ranges=(UNIT,), given=(X - 1,)), (Fraction(1, 2),)) is None
 
 
 def test_an_equality_of_irrational_numbers_is_never_confirmed_by_enclosures():
-    formula = Formula(sympy.log(1 + X) + sympy.log(2), "==", sympy.log(2 + 2 * X), (UNIT,))
+    formula = Formula(sympy.log(1 + X) + sympy.log(2), "==", sympy.log(2 + 2 * X), ranges=(UNIT,))
     assert judge_point(formula, (Fraction(1, 3),)) is None
 
 
@@ -124,7 +124,7 @@ def test_an_even_power_of_a_ball_around_zero_is_hardly_negative():
     assert float(compile_balls(X**2, (X,))([arb(-1).union(arb(1))]).lower()) >= -1e-6
 
 
-def test_the_certificate_counts_boxes_and_knows_its_margin():
+def test_the_certificate_of_branch_and_bound_counts_boxes_and_holds_the_margin():
     certificate = positive_on_box(X**2 - X + 1, (X,), ((Fraction(0), Fraction(1)),))
     assert certificate.boxes >= 1
     assert 0 < certificate.margin <= 0.75
@@ -144,12 +144,14 @@ def test_branch_and_bound_gives_up_where_it_cannot_prove(function, box):
     assert positive_on_box(function, (X,), (box,), max_boxes=3000) is None
 
 
-def test_boxes_that_break_an_assumption_do_not_count():
+def test_branch_and_bound_leaves_out_boxes_that_break_an_assumption():
     assert positive_on_box(X - sympy.Rational(1, 4), (X,), ((Fraction(0), Fraction(1)),)) is None
-    assert positive_on_box(X - sympy.Rational(1, 4), (X,), ((Fraction(0), Fraction(1)),), (X - sympy.Rational(1, 2),))
+    assert positive_on_box(
+        X - sympy.Rational(1, 4), (X,), ((Fraction(0), Fraction(1)),), constraints=(X - sympy.Rational(1, 2),)
+    )
 
 
-def test_unknown_functions_are_refused():
+def test_compile_balls_refuses_unknown_functions():
     with pytest.raises(ValueError, match="cannot compute"):
         compile_balls(sympy.zeta(X), (X,))
 
@@ -182,49 +184,52 @@ def test_rational_functions_are_proved_exactly_if_they_are_nonnegative(function,
     assert (pieces is not None) == provable
 
 
-def test_what_is_not_rational_is_left_alone():
+def test_nonnegative_pieces_gives_up_on_functions_that_are_not_rational():
     assert nonnegative_pieces(sympy.exp(X), (X,), [(sympy.Integer(0), sympy.Integer(1))]) is None
 
 
 # --- deciding ---------------------------------------------------------------------------------------------------------
 
 TRUE = {
-    "identity": (Formula((X + Y) ** 2, "==", X**2 + 2 * X * Y + Y**2, QUADRANT), ()),
+    "identity": (Formula((X + Y) ** 2, "==", X**2 + 2 * X * Y + Y**2, ranges=QUADRANT), ()),
     "identity of logarithms": (
-        Formula(sympy.log(X * Y), "==", sympy.log(X) + sympy.log(Y), (above(X, 1), above(Y, 1))),
+        Formula(sympy.log(X * Y), "==", sympy.log(X) + sympy.log(Y), ranges=(above(X, 1), above(Y, 1))),
         (),
     ),
     "numbers": (Formula(sympy.log(2), ">=", sympy.Rational(69, 100)), ()),
-    "rational, unbounded": (Formula(X / (1 + X), "<=", 1, (HALF_LINE,)), (by_coefficients,)),
+    "rational, unbounded": (Formula(X / (1 + X), "<=", 1, ranges=(HALF_LINE,)), (by_coefficients,)),
     "intervals": (
-        Formula(sympy.exp(X) * sympy.log(2 + Y), ">", sympy.Rational(1, 2), (UNIT, between(Y, 0, 1))),
+        Formula(sympy.exp(X) * sympy.log(2 + Y), ">", sympy.Rational(1, 2), ranges=(UNIT, between(Y, 0, 1))),
         (by_intervals(),),
     ),
     "intervals, unbounded": (
-        Formula(sympy.exp(-X) + X, ">=", sympy.Rational(99, 100), (between(X, 0, 40),)),
+        Formula(sympy.exp(-X) + X, ">=", sympy.Rational(99, 100), ranges=(between(X, 0, 40),)),
         (by_intervals(),),
     ),
-    "equality at an end": (Formula(sympy.log(EXP_LINE), "<=", X, (HALF_LINE,)), (by_derivatives("x"),)),
+    "equality at an end": (Formula(sympy.log(EXP_LINE), "<=", X, ranges=(HALF_LINE,)), (by_derivatives("x"),)),
     "equality at the high end": (
-        Formula(sympy.log(X), "<=", X - 1, (between(X, 0, 1, "(]"),)),
+        Formula(sympy.log(X), "<=", X - 1, ranges=(between(X, 0, 1, "(]"),)),
         (by_derivatives("x", "high"),),
     ),
-    "equality at both ends": (Formula(sympy.sqrt(X), ">=", X, (between(X, "1/100", 1),)), (by_concavity("x"),)),
-    "equality inside": (Formula((X + Y) ** 2, ">=", 4 * X * Y, QUADRANT), (by_squares((1, X - Y)),)),
-    "product": (Formula((X - 1) ** 2 * sympy.exp(X), ">=", 0, (HALF_LINE,)), (by_factors((X - 1) ** 2, sympy.exp(X)),)),
-    "signs": (Formula(X * sympy.exp(-X), ">=", 0, (HALF_LINE,)), (by_assumptions,)),
-    "assumption": (Formula(X, ">=", Y, QUADRANT, (X - Y - 1,)), (by_combination(sympy.Integer(1)),)),
+    "equality at both ends": (Formula(sympy.sqrt(X), ">=", X, ranges=(between(X, "1/100", 1),)), (by_concavity("x"),)),
+    "equality inside": (Formula((X + Y) ** 2, ">=", 4 * X * Y, ranges=QUADRANT), (by_squares((1, X - Y)),)),
+    "product": (
+        Formula((X - 1) ** 2 * sympy.exp(X), ">=", 0, ranges=(HALF_LINE,)),
+        (by_factors((X - 1) ** 2, sympy.exp(X)),),
+    ),
+    "signs": (Formula(X * sympy.exp(-X), ">=", 0, ranges=(HALF_LINE,)), (by_assumptions,)),
+    "assumption": (Formula(X, ">=", Y, ranges=QUADRANT, given=(X - Y - 1,)), (by_combination(sympy.Integer(1)),)),
 }
 
 
 @pytest.mark.parametrize("name", TRUE)
-def test_true_relations_are_proved(name):
+def test_a_true_relation_is_proved_by_its_tactics(name):
     formula, tactics = TRUE[name]
     assert decide_formula(formula, *tactics).verdict == "proved"
 
 
 @pytest.mark.parametrize("name", [n for n in TRUE if n not in ("identity", "identity of logarithms")])
-def test_flipping_the_sign_refutes_them(name):
+def test_a_true_relation_with_its_sign_flipped_is_refuted(name):
     formula, tactics = TRUE[name]
     outcome = decide_formula(formula.reversed(), *tactics)
     assert outcome.verdict == "refuted"
@@ -233,21 +238,21 @@ def test_flipping_the_sign_refutes_them(name):
 
 
 @pytest.mark.parametrize("name", ["identity", "identity of logarithms"])
-def test_shifting_an_identity_refutes_it(name):
+def test_a_shifted_identity_is_refuted(name):
     assert decide_formula(TRUE[name][0].reversed()).verdict == "refuted"
 
 
 NEAR_MISSES = {
-    "polynomial": Formula(X**2 - X + sympy.Rational(1, 4), ">=", MILLIONTH, (UNIT,)),
-    "logarithm": Formula(sympy.log(EXP_LINE), "<=", X - MILLIONTH, (HALF_LINE,)),
-    "at the far end": Formula(1 - X, ">=", sympy.exp(-2 * X), (between(X, 0, "4/5"),)),
-    "identity": Formula((X + Y) ** 2 + MILLIONTH, "==", X**2 + 2 * X * Y + Y**2, QUADRANT),
-    "under an assumption": Formula(X, ">=", Y + MILLIONTH, (UNIT, between(Y, 0, 1)), (X - Y,)),
+    "polynomial": Formula(X**2 - X + sympy.Rational(1, 4), ">=", MILLIONTH, ranges=(UNIT,)),
+    "logarithm": Formula(sympy.log(EXP_LINE), "<=", X - MILLIONTH, ranges=(HALF_LINE,)),
+    "at the far end": Formula(1 - X, ">=", sympy.exp(-2 * X), ranges=(between(X, 0, "4/5"),)),
+    "identity": Formula((X + Y) ** 2 + MILLIONTH, "==", X**2 + 2 * X * Y + Y**2, ranges=QUADRANT),
+    "under an assumption": Formula(X, ">=", Y + MILLIONTH, ranges=(UNIT, between(Y, 0, 1)), given=(X - Y,)),
 }
 
 
 @pytest.mark.parametrize("name", NEAR_MISSES)
-def test_near_misses_are_refuted_by_a_point(name):
+def test_a_nearly_true_relation_is_refuted_by_a_point(name):
     outcome = decide_formula(NEAR_MISSES[name])
     assert outcome.verdict == "refuted"
     assert outcome.evidence == "exact"
@@ -255,9 +260,11 @@ def test_near_misses_are_refuted_by_a_point(name):
 
 
 SINGULAR = {
-    "logarithm at its pole": Formula(X * sympy.log(X), ">=", -sympy.Rational(2, 5), (between(X, 0, 1, "(]"),)),
-    "zero inside": Formula(sympy.exp(X) - 1 - X, ">=", 0, (between(X, -1, 1),)),
-    "a term that cancels": Formula((1 - sympy.exp(-X)) / X, ">=", sympy.Rational(1, 2), (between(X, 0, 1, "(]"),)),
+    "logarithm at its pole": Formula(X * sympy.log(X), ">=", -sympy.Rational(2, 5), ranges=(between(X, 0, 1, "(]"),)),
+    "zero inside": Formula(sympy.exp(X) - 1 - X, ">=", 0, ranges=(between(X, -1, 1),)),
+    "a term that cancels": Formula(
+        (1 - sympy.exp(-X)) / X, ">=", sympy.Rational(1, 2), ranges=(between(X, 0, 1, "(]"),)
+    ),
 }
 
 
@@ -296,23 +303,23 @@ def test_no_tactic_proves_a_near_miss(name, tactic):
     ],
 )
 def test_a_wrong_hint_proves_nothing(tactic):
-    assert tactic(Formula(X**2 - 2 * X, ">=", 0, (between(X, 0, 3),))) is None
+    assert tactic(Formula(X**2 - 2 * X, ">=", 0, ranges=(between(X, 0, 3),))) is None
 
 
 def test_a_function_that_balls_do_not_know_is_left_undecided():
-    formula = Formula(sympy.zeta(X + 2), ">", sympy.Rational(1, 2), (UNIT,))
+    formula = Formula(sympy.zeta(X + 2), ">", sympy.Rational(1, 2), ranges=(UNIT,))
     assert decide_formula(formula, by_intervals()).verdict == "undecided"
 
 
 def test_a_negative_multiplier_proves_nothing():
-    formula = Formula(Y, ">=", X, (UNIT, between(Y, 0, 1)), (X - Y,))
+    formula = Formula(Y, ">=", X, ranges=(UNIT, between(Y, 0, 1)), given=(X - Y,))
     assert by_combination(sympy.Integer(-1))(formula) is None
     assert decide_formula(formula, by_combination(sympy.Integer(-1))).verdict == "refuted"
 
 
 @given(st.integers(-20, 20), st.integers(-20, 20), st.integers(-20, 20))
 def test_a_quadratic_is_proved_or_refuted_rightly_on_the_unit_interval(a, b, c):
-    formula = Formula(a * X**2 + b * X + c, ">=", 0, (UNIT,))
+    formula = Formula(a * X**2 + b * X + c, ">=", 0, ranges=(UNIT,))
     ends = min(c, a + b + c)
     inner = Fraction(-b, 2 * a) if a else None
     least = min(ends, a * inner**2 + b * inner + c) if inner is not None and 0 < inner < 1 else ends
@@ -325,24 +332,24 @@ def test_a_quadratic_is_proved_or_refuted_rightly_on_the_unit_interval(a, b, c):
         assert verdict != ("refuted" if least >= 0 else "proved")
 
 
-def test_given_points_are_tried_first():
-    formula = Formula(X, "<=", 3, (HALF_LINE,))
+def test_decide_formula_tries_the_given_points_first():
+    formula = Formula(X, "<=", 3, ranges=(HALF_LINE,))
     assert decide_formula(formula, points=[("7/2",)]).witness == {"x": "7/2", "left": "7/2", "right": 3}
 
 
-def test_whole_number_ranges_hold_whole_witnesses_alone():
-    whole = Formula(X * (X - 1), ">=", 0, (above(X, 0, integer=True),))
+def test_a_range_of_integers_has_integer_witnesses_only():
+    whole = Formula(X * (X - 1), ">=", 0, ranges=(above(X, 0, integer=True),))
     assert decide_formula(whole, by_identity).verdict == "undecided"  # true for whole numbers, false at 1/2
-    assert decide_formula(Formula(X * (X - 1), ">=", 0, (HALF_LINE,))).verdict == "refuted"
+    assert decide_formula(Formula(X * (X - 1), ">=", 0, ranges=(HALF_LINE,))).verdict == "refuted"
 
 
-def test_every_symbol_needs_a_range():
+def test_a_formula_refuses_a_symbol_without_a_range():
     with pytest.raises(ValueError, match="every symbol needs a range; y has none"):
-        Formula(X, "<=", Y, (UNIT,))
+        Formula(X, "<=", Y, ranges=(UNIT,))
 
 
-def test_a_symbol_can_be_fixed():
-    formula = Formula(X, "<=", Y, (UNIT, between(Y, 2, 3))).at(y=2)
+def test_fixing_a_symbol_of_a_formula_puts_its_value_in():
+    formula = Formula(X, "<=", Y, ranges=(UNIT, between(Y, 2, 3))).at(y=2)
     assert formula.symbols == (X,)
     assert decide_formula(formula).verdict == "proved"
 
@@ -355,34 +362,34 @@ def test_open_ends_do_not_belong_to_a_range():
 
 # --- cases and parts --------------------------------------------------------------------------------------------------
 
-GOOD = Outcome("proved", "symbolic", "good")
-BAD = Outcome("refuted", "exact", "bad", {"x": 1})
-OPEN = Outcome("undecided", "interval", "open")
-GRID = Outcome("supported", "exact", "grid")
+GOOD = Outcome(verdict="proved", evidence="symbolic", detail="good")
+BAD = Outcome(verdict="refuted", evidence="exact", detail="bad", witness={"x": 1})
+OPEN = Outcome(verdict="undecided", evidence="interval", detail="open")
+GRID = Outcome(verdict="supported", evidence="exact", detail="grid")
 
 
 def case(left, relation, right):
     return {"n": 1}, Fraction(left), relation, Fraction(right)
 
 
-def test_agreement_on_a_grid_supports_and_agreement_on_everything_proves():
+def test_check_cases_supports_on_a_grid_and_proves_on_the_whole():
     cases = [case(1, "<=", 2), case(3, "==", 3), case(3, ">", 2)]
     assert check_cases(cases, "three").verdict == "supported"
     assert "3 cases" in check_cases(cases, "three").detail
     assert check_cases(cases, "three", whole=True).verdict == "proved"
 
 
-def test_one_case_that_fails_refutes_with_its_numbers():
+def test_check_cases_refutes_with_the_numbers_of_the_case_that_fails():
     outcome = check_cases([case(1, "<=", 2), case(Fraction(1, 3), ">=", Fraction(1, 2))], "two", whole=True)
     assert outcome.verdict == "refuted"
     assert outcome.witness == {"n": 1, "left": "1/3", "right": "1/2"}
 
 
-def test_no_case_decides_nothing():
+def test_check_cases_without_a_case_is_undecided():
     assert check_cases([], "none", whole=True).verdict == "undecided"
 
 
-def test_long_fractions_are_shown_by_their_values():
+def test_check_cases_shows_long_fractions_by_their_values():
     outcome = check_cases([({}, Fraction(1, 3**50), ">=", Fraction(1))], "one")
     assert math.isclose(outcome.witness["left"], 3.0**-50)
 
@@ -396,11 +403,11 @@ def test_long_fractions_are_shown_by_their_values():
         ((GOOD, OPEN, BAD), "refuted"),
     ],
 )
-def test_a_whole_is_as_weak_as_its_weakest_part(parts, verdict):
+def test_all_of_is_as_weak_as_its_weakest_part(parts, verdict):
     assert all_of(*parts).verdict == verdict
 
 
-def test_checks_can_refute_a_proof_and_never_strengthen_one():
+def test_with_checks_can_refute_a_proof_and_never_strengthens_one():
     assert with_checks(GOOD, GRID).verdict == "proved"
     assert with_checks(OPEN, GRID).verdict == "undecided"
     assert with_checks(GOOD, BAD).verdict == "refuted"

@@ -10,7 +10,17 @@ from itertools import product
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from theory.bounds import bc_fails, coverage, lower_bound, suboptimality, uniform_fails, visits
+from theory.bounds import (
+    b3_coverage,
+    b3_suboptimality,
+    b3_visits,
+    b4_lower_bound,
+    r1_suboptimality,
+    r2_coverage,
+    r3_coverage,
+    r4_frontier,
+    r5_sharp_failures,
+)
 from theory.engines.enumeration import (
     SmallInstance,
     binomial,
@@ -23,8 +33,8 @@ from theory.engines.enumeration import (
     value,
 )
 from theory.proofs.b2_cases import event, rare_state
-from theory.proofs.b3_coverage import all_arms_seen
-from theory.proofs.b4_lower_bound import constant_estimator
+from theory.proofs.b4_cases import constant_estimator
+from theory.proofs.coverage_cases import all_arms_seen
 
 ROUNDING = 1 + 1e-12
 SEARCH = settings(max_examples=20_000, database=None, derandomize=True, deadline=None)
@@ -53,7 +63,12 @@ def instances(draw, max_horizon=2, max_states=2, n_actions=2):
         tuple(tuple(draw(rows(n_states)) for _ in range(n_actions)) for _ in range(n_states))
         for _ in range(horizon - 1)
     )
-    return SmallInstance(draw(rows(n_states)), moves, table(st.tuples(*[scores] * n_actions)), table(rows(n_actions)))
+    return SmallInstance(
+        initial=draw(rows(n_states)),
+        transitions=moves,
+        reward=table(st.tuples(*[scores] * n_actions)),
+        demonstrator=table(rows(n_actions)),
+    )
 
 
 def as_float(levels):
@@ -73,7 +88,7 @@ def gap(instance, n_demos, alpha, prior_mass):
 
 @given(instances(), st.integers(1, 3), ALPHAS, MASSES)
 def test_no_instance_breaks_r1_in_either_direction(instance, n_demos, alpha, prior_mass):
-    bound = suboptimality.r1_bound(
+    bound = r1_suboptimality.r1_bound(
         as_float(occupancy(instance, instance.demonstrator)), 2, n_demos, float(alpha), mass_of(prior_mass)
     )
     assert abs(gap(instance, n_demos, alpha, prior_mass)) <= bound * ROUNDING + 1e-15
@@ -81,21 +96,21 @@ def test_no_instance_breaks_r1_in_either_direction(instance, n_demos, alpha, pri
 
 def main_gap(instance, n_demos):
     horizon, n_states, n_actions = instance.shape
-    alpha, mass = suboptimality.paper_parameters(n_actions, horizon, n_demos)
+    alpha, mass = b3_suboptimality.paper_parameters(n_actions, horizon, n_demos)
     return gap(instance, n_demos, Fraction(alpha), Fraction(mass)), (n_states, horizon, n_demos)
 
 
 @given(instances(), st.integers(2, 3))
 def test_no_instance_breaks_the_main_theorem_from_two_demonstrations_on(instance, n_demos):
     loss, sizes = main_gap(instance, n_demos)
-    assert loss <= suboptimality.MAIN_CONSTANT * suboptimality.paper_rate(*sizes)
-    assert loss <= suboptimality.main_bound(sizes[0], 2, sizes[1], n_demos)
+    assert loss <= b3_suboptimality.MAIN_CONSTANT * b3_suboptimality.paper_rate(*sizes)
+    assert loss <= b3_suboptimality.main_bound(sizes[0], 2, sizes[1], n_demos)
 
 
-def test_the_same_search_breaks_the_main_theorem_as_printed():
+def test_a_search_breaks_the_main_theorem_as_printed():
     def broken(case):
         loss, sizes = main_gap(*case)
-        return loss > 10**6 * suboptimality.paper_rate(*sizes)
+        return loss > 10**6 * b3_suboptimality.paper_rate(*sizes)
 
     _, n_demos = find(st.tuples(instances(), st.integers(1, 3)), broken, settings=SEARCH)
     assert n_demos == 1
@@ -106,16 +121,18 @@ def test_no_instance_breaks_lemma_two(instance, n_demos, alpha, extra):
     horizon, n_states, _ = instance.shape
     mass = Fraction(4 * math.log(horizon * n_demos)) + extra + Fraction(1, 8)
     loss = expected_value(instance, n_demos, Fraction(0), None) - expected_value(instance, n_demos, alpha, mass)
-    assert loss <= suboptimality.lemma_bound(n_states, horizon, n_demos, float(alpha), float(mass)) * ROUNDING
-    assert loss <= 4 * suboptimality.paper_lemma_rate(n_states, horizon, n_demos, float(alpha), float(mass)) * ROUNDING
+    assert loss <= b3_suboptimality.lemma2_bound(n_states, horizon, n_demos, float(alpha), float(mass)) * ROUNDING
+    assert (
+        loss <= 4 * b3_suboptimality.paper_lemma2_rate(n_states, horizon, n_demos, float(alpha), float(mass)) * ROUNDING
+    )
 
 
 # --- visits -----------------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 40), st.fractions(0, 1, max_denominator=20), DELTAS)
-def test_no_binomial_breaks_lemma_three_with_the_smaller_mass(n_demos, w, delta):
-    mass = visits.visits_prior_mass(1, 1, float(delta))
+def test_no_binomial_breaks_lemma_three_with_the_prior_mass_of_r5(n_demos, w, delta):
+    mass = r5_sharp_failures.r5_visits_prior_mass(1, 1, float(delta))
     failures = sum(
         q for n, q in enumerate(binomial(n_demos, w)) if n + mass < (float(w) * n_demos + mass) / 2 * (1 - 1e-12)
     )
@@ -131,15 +148,15 @@ def unseen(instance, n_demos):
 @given(instances(max_states=4, max_horizon=3), st.integers(1, 12))
 def test_no_instance_breaks_the_sharp_form_of_lemma_four(instance, n_demos):
     horizon, n_states, _ = instance.shape
-    assert unseen(instance, n_demos) <= visits.first_visit_bound(n_states, horizon, n_demos) * ROUNDING
+    assert unseen(instance, n_demos) <= b3_visits.first_visit_bound(n_states, horizon, n_demos) * ROUNDING
 
 
-def test_the_same_search_breaks_lemma_four_as_printed_at_one_demonstration():
+def test_a_search_breaks_lemma_four_as_printed_at_one_demonstration():
     def broken(case):
         instance, n_demos = case
         horizon, n_states, _ = instance.shape
         meets = unseen(instance, n_demos) if horizon == 1 else 0  # one step: the expectation is the probability
-        return meets > visits.paper_first_visit_bound(n_states, horizon, n_demos)
+        return meets > b3_visits.paper_first_visit_bound(n_states, horizon, n_demos)
 
     assert find(st.tuples(instances(), st.integers(1, 12)), broken, settings=SEARCH)[1] == 1
 
@@ -157,15 +174,17 @@ def rounded_down(values):
 def test_no_bandit_breaks_the_corrected_lemma_one_or_r2(row, n_demos, delta, alpha, factor):
     n_actions = len(row)
     mass = float(n_actions * factor)
-    lemma = rounded_down(coverage.lemma_bound(float(p), float(alpha), mass, 1, n_actions, 1, float(delta)) for p in row)
-    gamma = Fraction(coverage.r2_coverage(1, n_actions, 1, float(delta), float(alpha), mass))
+    lemma = rounded_down(
+        b3_coverage.lemma1_bound(float(p), float(alpha), mass, 1, n_actions, 1, float(delta)) for p in row
+    )
+    gamma = Fraction(r2_coverage.r2_coverage(1, n_actions, 1, float(delta), float(alpha), mass))
     for floor in (lemma, rounded_down(gamma * p for p in row)):
         assert coverage_probability(row, n_demos, alpha, Fraction(mass), floor) >= 1 - delta
 
 
 @given(CELLS, st.integers(0, 14), DELTAS, ALPHAS, MASSES)
 def test_no_bandit_breaks_r3(row, n_demos, delta, alpha, prior_mass):
-    gamma = Fraction(coverage.r3_coverage(1, len(row), 1, float(delta), float(alpha), mass_of(prior_mass)))
+    gamma = Fraction(r3_coverage.r3_coverage(1, len(row), 1, float(delta), float(alpha), mass_of(prior_mass)))
     floor = rounded_down(gamma * p for p in row)
     assert coverage_probability(row, n_demos, alpha, prior_mass, floor) >= 1 - delta
 
@@ -182,16 +201,16 @@ def demonstrated(instance, h, s, a):
 
 
 @given(instances(), st.integers(1, 3), DELTAS, ALPHAS)
-def test_no_process_breaks_a_coverage_bound(instance, n_demos, delta, alpha):
+def test_no_process_breaks_lemma_one_corrected_r2_or_r3(instance, n_demos, delta, alpha):
     horizon, n_states, n_actions = instance.shape
     sizes = (n_states, n_actions, horizon, float(delta))
     mass = 2.0
     weight = float(alpha)
-    r2, r3 = coverage.r2_coverage(*sizes, weight, mass), coverage.r3_coverage(*sizes, weight, mass)
+    r2, r3 = r2_coverage.r2_coverage(*sizes, weight, mass), r3_coverage.r3_coverage(*sizes, weight, mass)
     floors = [
         lambda p: float(p) * r2,
         lambda p: float(p) * r3,
-        lambda p: coverage.lemma_bound(float(p), weight, mass, *sizes),
+        lambda p: b3_coverage.lemma1_bound(float(p), weight, mass, *sizes),
     ]
     missed = [Fraction(0)] * len(floors)
     for data, chance in data_sets(instance, n_demos):
@@ -217,12 +236,12 @@ def lemma_one_fails_too_often(case, bound):
     return all_arms_seen(used, n_demos) < Fraction(1, 10)
 
 
-def test_the_same_search_breaks_lemma_one_as_printed_and_not_as_corrected():
+def test_a_search_breaks_lemma_one_as_printed_and_not_as_corrected():
     def printed(n_actions, used):
-        return coverage.paper_lemma_bound(1 / used, 1.0, n_actions, 1, 1, 0.9)
+        return b3_coverage.paper_lemma1_bound(1 / used, 1.0, n_actions, 1, 1, 0.9)
 
     def corrected(n_actions, used):
-        return coverage.lemma_bound(1 / used, 1.0, n_actions, 1, n_actions, 1, 0.9)
+        return b3_coverage.lemma1_bound(1 / used, 1.0, n_actions, 1, n_actions, 1, 0.9)
 
     found = find(coupons(), lambda case: lemma_one_fails_too_often(case, printed), settings=SEARCH)
     assert not lemma_one_fails_too_often(found, corrected)
@@ -231,7 +250,9 @@ def test_the_same_search_breaks_lemma_one_as_printed_and_not_as_corrected():
 @given(coupons())
 def test_no_crowd_of_arms_breaks_the_corrected_lemma_one(case):
     n_actions, _, _ = case
-    assert not lemma_one_fails_too_often(case, lambda a, m: coverage.lemma_bound(1 / m, 1.0, a, 1, n_actions, 1, 0.9))
+    assert not lemma_one_fails_too_often(
+        case, lambda a, m: b3_coverage.lemma1_bound(1 / m, 1.0, a, 1, n_actions, 1, 0.9)
+    )
 
 
 # --- failures and the lower bound -------------------------------------------------------------------------------------
@@ -239,13 +260,13 @@ def test_no_crowd_of_arms_breaks_the_corrected_lemma_one(case):
 
 @given(st.fractions(Fraction(1, 200), Fraction(1, 8), max_denominator=200), st.data())
 def test_bc_fails_at_least_half_of_the_time_in_the_corrected_range(eps, data):
-    n_demos = data.draw(st.integers(1, max(1, math.floor(bc_fails.max_demos(float(eps)) * (1 - 1e-12)))))
+    n_demos = data.draw(st.integers(1, max(1, math.floor(r5_sharp_failures.r5_max_demos(float(eps)) * (1 - 1e-12)))))
     assert (1 - 4 * eps) ** n_demos >= Fraction(1, 2)
 
 
 @given(st.integers(5, 120))
 def test_the_rare_event_of_uniform_noise_is_as_likely_as_stated(n_demos):
-    assert event(n_demos, Fraction(1, 2 ** (rare_state(n_demos) + 1))) >= uniform_fails.failure_confidence()
+    assert event(n_demos, Fraction(1, 2 ** (rare_state(n_demos) + 1))) >= r5_sharp_failures.r5_rare_event_bound()
 
 
 ESTIMATORS = st.tuples(
@@ -266,9 +287,9 @@ def covers_more(case, bound, slower):
 
 @given(ESTIMATORS)
 def test_no_fixed_policy_breaks_the_corrected_lower_bound(case):
-    assert not covers_more(case, lower_bound.coverage_bound, 4)
-    assert not covers_more(case, lower_bound.deterministic_frontier, 4)
+    assert not covers_more(case, b4_lower_bound.theorem_bound, 4)
+    assert not covers_more(case, r4_frontier.deterministic_frontier, 4)
 
 
-def test_the_same_search_breaks_the_lower_bound_as_printed():
-    assert find(ESTIMATORS, lambda case: covers_more(case, lower_bound.paper_coverage_bound, 4), settings=SEARCH)
+def test_a_search_breaks_the_lower_bound_as_printed():
+    assert find(ESTIMATORS, lambda case: covers_more(case, b4_lower_bound.paper_theorem_bound, 4), settings=SEARCH)

@@ -12,8 +12,8 @@ from theory.engines.fraction_bounds import log_bounds
 from theory.engines.proof import decide_formula
 from theory.engines.tactics import by_identity
 from theory.errata import errata_entries, errata_markdown
-from theory.proofs.b3_coverage import all_arms_seen, smallest_coupon_witness
-from theory.proofs.b4_lower_bound import constant_estimator
+from theory.proofs.b4_cases import constant_estimator
+from theory.proofs.coverage_cases import all_arms_seen, smallest_coupon_witness
 from theory.results import all_results
 
 DIGEST = (
@@ -113,7 +113,7 @@ def test_a_step_stands_once_in_each_form():
 
 
 @pytest.mark.parametrize("step", [s for s in STEPS if s.form == "companion"], ids=lambda s: s.id)
-def test_companion_steps_are_marked(step):
+def test_companion_steps_have_ids_r1_to_r6(step):
     assert re.fullmatch(r"R[1-6]\.\d(-kappa)?|r[1-6]", step.id)
 
 
@@ -130,7 +130,7 @@ def test_the_documentation_shows_these_verdicts(verdicts):
     assert shown == [{key: verdict[key] for key in shown[0]} for verdict in verdicts]
 
 
-def test_nothing_is_undecided(verdicts):
+def test_no_step_is_undecided(verdicts):
     assert [v["id"] for v in verdicts if v["verdict"] == "undecided"] == []
 
 
@@ -216,7 +216,7 @@ def test_the_witness_against_lemma_one_stands_on_its_own():
     assert all_arms_seen(used, n_demos) < Fraction(1, 10)  # and one such action exists with probability above delta
 
 
-def test_all_arms_are_seen_as_often_as_a_listing_says():
+def test_all_arms_seen_is_the_share_of_all_listed_draws():
     import itertools
 
     for arms, draws in ((1, 1), (2, 3), (3, 3), (3, 5)):

@@ -118,7 +118,18 @@ def test_a_row_of_doubles_may_miss_one_by_the_tolerance(off):
             validate.distribution("p", row)
 
 
-def test_the_message_names_the_first_row_that_fails():
+@given(hnp.arrays(np.float64, hnp.array_shapes(max_dims=3, max_side=4), elements=st.floats(0, 1)))
+def test_probabilities_are_kept_and_those_above_1_by_rounding_become_1(values):
+    assert (validate.probabilities("p", values) == values).all()
+    assert (validate.probabilities("p", values + 1e-10) <= 1.0).all()
+
+
+def test_rows_of_a_subdistribution_may_miss_mass():
+    rows = [[0.5, 0.5], [0.2, 0.1], [0.0, 0.0]]
+    assert validate.subdistribution("p", rows).tolist() == rows
+
+
+def test_the_message_of_distribution_names_the_first_row_that_fails():
     table = np.full((2, 3, 4), 0.25)
     table[1, 0, 2] = table[1, 2, 3] = 0.5
     with pytest.raises(ValueError, match=r"p rows must sum to 1; row \(1, 0\) sums to 1\.25"):
@@ -199,6 +210,12 @@ REFUSED = [
     (validate.distribution, ([1e308, 1e308],), {}, ValueError, "x rows must sum to 1; it sums to inf"),
     (validate.distribution, (1.0,), {}, ValueError, "x must have at least one axis; got a number"),
     (validate.distribution, (np.array([0.5, 0.51], np.float32),), {}, ValueError, "x rows must sum to 1"),
+    (validate.probabilities, ([0.5, -0.1],), {}, ValueError, "x must lie in [0, 1]; entry (1,) is -0.1"),
+    (validate.probabilities, ([[0.5, 1.1]],), {}, ValueError, "x must lie in [0, 1]; entry (0, 1) is 1.1"),
+    (validate.probabilities, ([0.5, math.nan],), {}, ValueError, "x must be finite; entry (1,) is nan"),
+    (validate.subdistribution, ([[0.5, 0.5], [0.5, 0.6]],), {}, ValueError, "x rows must sum to at most 1; row (1,) sums to 1.1"),
+    (validate.subdistribution, ([0.5, 0.6],), {}, ValueError, "x rows must sum to at most 1; it sums to 1.1"),
+    (validate.subdistribution, (0.5,), {}, ValueError, "x must have at least one axis; got a number"),
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tabular.coverage import coverage_where
 from tabular.demonstrations import sample_counts
 from tabular.instances import Instance
 from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice, posterior, uniform_noise
-from theory.bounds.suboptimality import expected_noise
+from theory.bounds.r1_suboptimality import expected_noise
 
 DELTA = 0.1
 """Allowed probability of not covering: curves show the coverage reached with probability 1 - DELTA."""

@@ -18,7 +18,8 @@ from tabular.constructions import two_bandits
 from tabular.coverage import coverage
 from tabular.demonstrations import sample_counts
 from tabular.policies import BC, paper_choice, uniform_noise
-from theory.bounds import bc_fails
+from theory.bounds import b1_bc_fails as bc_fails
+from theory.bounds.r5_sharp_failures import r5_max_demos
 from theory.claims import Claim, Interval
 from theory.statistics.probability import clopper_pearson
 
@@ -57,10 +58,10 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     exact, demos = [], []
     for eps in config.epsilons:
         top = max(2, int(reach / eps))
-        ends = {int(bound(eps)) for bound in (bc_fails.paper_max_demos, bc_fails.max_demos)} - {0}
+        ends = {int(bound(eps)) for bound in (bc_fails.paper_max_demos, r5_max_demos)} - {0}
         grid = np.union1d(np.geomspace(1, top, config.n_points - 2).astype(int), list(ends))
         demos.append(np.pad(grid, (0, config.n_points - grid.size), mode="edge"))
-        exact.append([bc_fails.failure_probability(int(T), eps) for T in demos[-1]])
+        exact.append([bc_fails.unseen_arms_probability(int(T), eps) for T in demos[-1]])
         sampled = np.unique(np.geomspace(1, top, config.n_sampled).astype(int))
         cells.extend({"epsilon": eps, "n_demos": int(T), "replicates": config.replicates} for T in sampled)
     results = sweep.run("bc-fails", sample_failures, cells)
@@ -140,14 +141,14 @@ def minimax_by_lp(share: float, n_rollouts: int) -> float:
 def check(arrays: Arrays) -> Sequence[Claim]:
     """The probability in both regions, the samples, the gap, the coverage, the minimax loss."""
     T = arrays["n_demos"]
-    bounds = (bc_fails.paper_max_demos, bc_fails.max_demos)
+    bounds = (bc_fails.paper_max_demos, r5_max_demos)
     limits = np.array([[bound(float(eps)) for bound in bounds] for eps in arrays["epsilons"]])
     paper = arrays["exact"][limits[:, :1] >= T].min()
     ours = arrays["exact"][limits[:, 1:] >= T].min()
     margins = []
     trials, confidence = int(arrays["replicates"]), 1 - FALSE_ALARM / arrays["failures"].size
     for e, n, k in zip(arrays["sampled_epsilon"], arrays["sampled_n_demos"], arrays["failures"], strict=True):
-        exact = bc_fails.failure_probability(int(n), float(e))
+        exact = bc_fails.unseen_arms_probability(int(n), float(e))
         interval = clopper_pearson(int(k), trials, confidence)
         margins.append(min(exact - interval.low, interval.high - exact))
     bc, lp = arrays["minimax"][0], arrays["minimax_lp"]

@@ -15,7 +15,8 @@ from figures.running.intervals import intervals
 from figures.running.sweep import Sweep
 from tabular.exact_coverage import seen_probability
 from tabular.instances import Instance
-from theory.bounds import coverage as coverage_theory
+from theory.bounds.b3_coverage import lemma1_bound
+from theory.bounds.r3_coverage import r3_coverage
 from theory.claims import Claim, Interval
 from theory.statistics.probability import clopper_pearson
 
@@ -44,9 +45,9 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
         for t, T in enumerate(config.n_demos):
             members = cloning_experiment.estimators(instance, T)
             for k, e in enumerate(members):
-                r3[i, t, k] = coverage_theory.r3_coverage(S, A, H, DELTA, e.alpha, e.prior_mass) if e.alpha > 0 else 0.0
+                r3[i, t, k] = r3_coverage(S, A, H, DELTA, e.alpha, e.prior_mass) if e.alpha > 0 else 0.0
             paper = members[POLICIES.index("PostBC")]
-            lemma[i, t] = coverage_theory.lemma_bound(1.0, paper.alpha, paper.prior_mass, S, A, H, DELTA)
+            lemma[i, t] = lemma1_bound(1.0, paper.alpha, paper.prior_mass, S, A, H, DELTA)
             bc_chance[i, t] = bc_coverage_chance(instance, T)
     return {
         "instances": data["instances"],

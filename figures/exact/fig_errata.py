@@ -22,8 +22,11 @@ from tabular.coverage import coverage
 from tabular.exact_coverage import required_counts
 from tabular.instances import Instance, reset_bandits
 from tabular.policies import BC, paper_choice, posterior
-from theory.bounds import coverage as coverage_theory
-from theory.bounds import lower_bound, suboptimality, visits
+from theory.bounds import b3_coverage as coverage_theory
+from theory.bounds import b3_suboptimality as suboptimality
+from theory.bounds import b3_visits as visits
+from theory.bounds import b4_lower_bound as lower_bound
+from theory.bounds.r4_frontier import simple_frontier
 from theory.claims import Claim, Interval, Relation
 from theory.statistics.probability import multinomial_box_probability
 
@@ -90,9 +93,9 @@ def _theorem(arms: Sequence[int]) -> Arrays:
     rows = []
     for A in arms:
         covered, xi = blind_policy(A, alpha, SHARE * alpha)
-        best = lower_bound.simple_frontier(xi, A, alpha, T_BOUND, 0.25)
-        printed = lower_bound.paper_coverage_bound(xi, A, alpha)
-        rows.append((covered, printed, lower_bound.coverage_bound(xi, A, alpha), best))
+        best = simple_frontier(xi, A, alpha, T_BOUND, 0.25)
+        printed = lower_bound.paper_theorem_bound(xi, A, alpha)
+        rows.append((covered, printed, lower_bound.theorem_bound(xi, A, alpha), best))
     return {"theorem_x": np.array(arms), "theorem": np.array(rows).T}
 
 
@@ -111,8 +114,8 @@ def _corollary(n_demos: Sequence[int]) -> Arrays:
 def _lemma_coverage(n_demos: Sequence[int]) -> Arrays:
     """P[every arm reaches the bound], printed and corrected, of the posterior (alpha = 1, lambda = A) on one bandit."""
     arms, estimator = np.full(A_USED, 1 / A_USED), posterior(A_COVERAGE)
-    printed = coverage_theory.paper_lemma_bound(1 / A_USED, 1.0, A_COVERAGE, 1, 1, DELTA)
-    corrected = coverage_theory.lemma_bound(1 / A_USED, 1.0, A_COVERAGE, 1, A_COVERAGE, 1, DELTA)
+    printed = coverage_theory.paper_lemma1_bound(1 / A_USED, 1.0, A_COVERAGE, 1, 1, DELTA)
+    corrected = coverage_theory.lemma1_bound(1 / A_USED, 1.0, A_COVERAGE, 1, A_COVERAGE, 1, DELTA)
     chances = np.empty((2, len(n_demos)))
     row = np.append(arms, np.zeros(A_COVERAGE - A_USED))
     for i, bound in enumerate((printed, corrected)):

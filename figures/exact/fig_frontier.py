@@ -14,9 +14,10 @@ from figures.running.sweep import Cell, Sweep
 from tabular.counts import Counts
 from tabular.frontier import LowerBoundFamily, best_coverage, worst_loss_and_coverage
 from tabular.policies import BC, MixtureEstimator, posterior
-from theory.bounds import lower_bound
-from theory.bounds.coverage import best_prior_mass
-from theory.bounds.suboptimality import paper_parameters
+from theory.bounds import b4_lower_bound as lower_bound
+from theory.bounds import r4_frontier
+from theory.bounds.b3_suboptimality import paper_parameters
+from theory.bounds.r3_coverage import best_prior_mass
 from theory.claims import Claim, Interval
 
 TITLE = "The most coverage at a given loss"
@@ -84,8 +85,8 @@ def frontier(cell: Cell, rng: np.random.Generator) -> Arrays:
         ),
         "closed": np.array(
             [
-                [lower_bound.randomised_frontier(x, A, rare, T, DELTA) for x in losses],
-                [lower_bound.deterministic_frontier(x, A, rare) for x in losses],
+                [r4_frontier.randomised_frontier(x, A, rare, T, DELTA) for x in losses],
+                [r4_frontier.deterministic_frontier(x, A, rare) for x in losses],
             ]
         ),
         "members": np.array([worst_loss_and_coverage(family, m) for m in members]).reshape(len(SCHEDULES), -1, 2),
@@ -132,13 +133,13 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     for i, (A, T) in enumerate(zip(arrays["n_actions"].tolist(), arrays["n_demos"].tolist(), strict=True)):
         rare = 1.0 / (4 * T)
         for loss, gamma in arrays["members"][i].reshape(-1, 2).tolist():
-            best = lower_bound.deterministic_frontier(loss, A, rare)
+            best = r4_frontier.deterministic_frontier(loss, A, rare)
             above.append(gamma / best - 1)
             if best <= 0.5:
                 inside.append(abs(gamma / best - 1))
-                printed.append(gamma / lower_bound.paper_coverage_bound(loss, A, rare))
+                printed.append(gamma / lower_bound.paper_theorem_bound(loss, A, rare))
         for x, gamma in zip(arrays["losses"][i].tolist(), program[i, 0].tolist(), strict=True):
-            corrected.append(gamma / lower_bound.coverage_bound(x, A, rare))
+            corrected.append(gamma / lower_bound.theorem_bound(x, A, rare))
     return [
         Claim("frontier-program-randomised", "R4", "<=", Interval.point(float(apart[0])), 1e-6, "exact",
               "Largest relative difference of the linear program and R4's closed form, estimators that draw lots."),
@@ -180,8 +181,8 @@ def _draw_family(axes: Axes, arrays: Arrays, i: int) -> None:
     A, T = int(arrays["n_actions"][i]), int(arrays["n_demos"][i])
     rare = 1.0 / (4 * T)
     x = np.geomspace(arrays["losses"][i, 0], 1.0, 400)
-    lots = [lower_bound.randomised_frontier(float(v), A, rare, T, DELTA) for v in x]
-    fixed = [lower_bound.deterministic_frontier(float(v), A, rare) for v in x]
+    lots = [r4_frontier.randomised_frontier(float(v), A, rare, T, DELTA) for v in x]
+    fixed = [r4_frontier.deterministic_frontier(float(v), A, rare) for v in x]
     axes.plot(x, lots, color=palette.colour("our bound"), ls="--", lw=1, label="frontier, lots drawn")
     axes.plot(x, fixed, color=palette.colour("our bound"), lw=1, label="frontier, deterministic")
     for side in (0, 1):

@@ -22,7 +22,7 @@ from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages, family_returns
 from tabular.instances import Instance
 from tabular.mdp import FiniteHorizonMDP
-from theory.bounds.coverage import r3_coverage
+from theory.bounds.r3_coverage import r3_coverage
 from theory.claims import Claim, Interval
 from theory.statistics.probability import clopper_pearson
 

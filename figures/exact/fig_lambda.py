@@ -19,7 +19,7 @@ from tabular.demonstrations import sample_counts
 from tabular.family import family_coverages, family_returns, matched_alpha
 from tabular.instances import Instance
 from tabular.policies import BC, MixtureEstimator, paper_choice
-from theory.bounds.coverage import best_prior_mass
+from theory.bounds.r3_coverage import best_prior_mass
 from theory.claims import Claim, Interval
 
 TITLE = "Which prior mass covers most at one price"

@@ -15,7 +15,8 @@ from tabular import dp
 from tabular.demonstrations import sample_counts
 from tabular.instances import reset_bandits
 from tabular.policies import BC, MixtureEstimator, paper_choice, posterior, uniform_noise
-from theory.bounds.suboptimality import expected_noise, main_bound, paper_rate, r1_bound, r1_simple_bound
+from theory.bounds.b3_suboptimality import main_bound, paper_rate
+from theory.bounds.r1_suboptimality import expected_noise, r1_bound, r1_simple_bound
 from theory.claims import Claim, Interval
 from theory.statistics.probability import mean_interval
 

@@ -18,7 +18,16 @@ from figures.running.intervals import intervals
 from figures.running.sweep import Sweep
 from tabular.instances import Instance
 from tabular.policies import uniform_noise
-from theory.bounds import coverage, lower_bound, suboptimality, uniform_fails, visits
+from theory.bounds import b2_uniform_fails as uniform_fails
+from theory.bounds import b3_coverage as coverage
+from theory.bounds import b3_suboptimality as suboptimality
+from theory.bounds import b3_visits as visits
+from theory.bounds import b4_lower_bound as lower_bound
+from theory.bounds.r1_suboptimality import expected_noise, r1_bound, r1_simple_bound
+from theory.bounds.r2_coverage import r2_coverage
+from theory.bounds.r3_coverage import r3_coverage
+from theory.bounds.r4_frontier import randomised_frontier, simple_frontier
+from theory.bounds.r5_sharp_failures import r5_coverage_bound, r5_visits_prior_mass
 from theory.claims import Claim, Interval
 
 TITLE = "How loose the bounds are"
@@ -95,24 +104,24 @@ def _bounds(key: str, instance: Instance, n_demos: int) -> list[float]:
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     if key == "coverage":
         return [
-            coverage.paper_lemma_bound(1.0, alpha, mass, S, H, DELTA),
-            coverage.lemma_bound(1.0, alpha, mass, S, A, H, DELTA),
-            coverage.r2_coverage(S, A, H, DELTA, alpha, mass),
-            coverage.r3_coverage(S, A, H, DELTA, alpha, mass),
+            coverage.paper_lemma1_bound(1.0, alpha, mass, S, H, DELTA),
+            coverage.lemma1_bound(1.0, alpha, mass, S, A, H, DELTA),
+            r2_coverage(S, A, H, DELTA, alpha, mass),
+            r3_coverage(S, A, H, DELTA, alpha, mass),
         ]
     if key == "loss":
         return [
             suboptimality.paper_rate(S, H, n_demos),
             suboptimality.main_bound(S, A, H, n_demos),
-            suboptimality.r1_simple_bound(S, A, H, n_demos, alpha, mass),
-            suboptimality.r1_bound(w, A, n_demos, alpha, mass),
+            r1_simple_bound(S, A, H, n_demos, alpha, mass),
+            r1_bound(w, A, n_demos, alpha, mass),
         ]
     if key == "visits":
-        return [visits.paper_visits_prior_mass(S, H, DELTA), visits.visits_prior_mass(S, H, DELTA)]
+        return [visits.paper_visits_prior_mass(S, H, DELTA), r5_visits_prior_mass(S, H, DELTA)]
     return [
         visits.paper_first_visit_bound(S, H, n_demos),
         visits.first_visit_bound(S, H, n_demos),
-        float(suboptimality.expected_noise(w, n_demos, 0.0, 1.0).sum()),
+        float(expected_noise(w, n_demos, 0.0, 1.0).sum()),
     ]
 
 
@@ -134,22 +143,22 @@ def _uniform(horizon: int, n_demos: int) -> list[float]:
     alpha is covered for certain, and nothing more with probability 0.9.
     """
     alpha = 0.5 / horizon
-    if uniform_fails.failure_probability(n_demos) <= DELTA:
+    if uniform_fails.rare_event_probability(n_demos) <= DELTA:
         raise ValueError(f"the rare event must be likelier than {DELTA}")
     loss = expected_loss(uniform_noise(alpha), n_demos, horizon)
-    return [alpha, uniform_fails.paper_coverage_bound(loss, 2), uniform_fails.coverage_bound(loss, horizon)]
+    return [alpha, uniform_fails.paper_coverage_bound(loss, 2), r5_coverage_bound(loss, horizon)]
 
 
 def _frontier(n_actions: int, n_demos: int) -> list[float]:
     """Best coverage on the family of B.4, then its bounds, where a policy blind to the data would cover 0.1."""
     rare = 1 / (4 * n_demos)
     xi = 0.1 * (n_actions - 1) * rare
-    truth = lower_bound.randomised_frontier(xi, n_actions, rare, n_demos, 0.25)
+    truth = randomised_frontier(xi, n_actions, rare, n_demos, 0.25)
     return [
         truth,
-        lower_bound.paper_coverage_bound(xi, n_actions, rare),
-        lower_bound.coverage_bound(xi, n_actions, rare),
-        lower_bound.simple_frontier(xi, n_actions, rare, n_demos, 0.25),
+        lower_bound.paper_theorem_bound(xi, n_actions, rare),
+        lower_bound.theorem_bound(xi, n_actions, rare),
+        simple_frontier(xi, n_actions, rare, n_demos, 0.25),
     ]
 
 

@@ -19,7 +19,7 @@ from figures.running.sweep import Cell, Sweep
 from tabular import dp, profile
 from tabular.demonstrations import sample_counts, sample_demonstrations
 from tabular.instances import Instance, chain_lock, funnel, grid
-from theory.bounds.trajectory import profile_bound, sufficient_rollouts
+from theory.bounds.r6_trajectory import profile_bound, sufficient_rollouts
 from theory.claims import Claim, Interval
 from theory.statistics.probability import clopper_pearson, quantile_interval
 

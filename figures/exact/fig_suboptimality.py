@@ -14,7 +14,8 @@ from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Cell, Sweep
-from theory.bounds import suboptimality
+from theory.bounds.b3_suboptimality import main_bound
+from theory.bounds.r1_suboptimality import r1_bound
 from theory.claims import Claim, Interval
 
 TITLE = "What cloning costs"
@@ -73,8 +74,8 @@ def loss_bounds(cell: Cell, rng: np.random.Generator) -> Arrays:
     H, S, A = instance.mdp.policy_shape
     w = instance.occupancy.sum(axis=2)
     members = cloning_experiment.estimators(instance, T)
-    r1 = [suboptimality.r1_bound(w, A, T, member.alpha, member.prior_mass) for member in members]
-    return {"r1": np.array(r1), "main": np.array(suboptimality.main_bound(S, A, H, T))}
+    r1 = [r1_bound(w, A, T, member.alpha, member.prior_mass) for member in members]
+    return {"r1": np.array(r1), "main": np.array(main_bound(S, A, H, T))}
 
 
 def slope(arrays: Arrays, instance: int, policy: int) -> tuple[float, float]:

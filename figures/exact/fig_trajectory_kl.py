@@ -17,8 +17,9 @@ from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular.instances import Instance
 from tabular.policies import MixtureEstimator, postbc, posterior, uniform_noise
-from theory.bounds import suboptimality, trajectory
-from theory.bounds.expectations import binomial_expectation
+from theory.bounds import r6_trajectory as trajectory
+from theory.bounds.b3_suboptimality import paper_parameters
+from theory.bounds.binomial import binomial_expectation
 from theory.claims import Claim, Interval
 
 TITLE = "Covering whole trajectories"
@@ -75,7 +76,7 @@ def divergences(cell: Cell, rng: np.random.Generator) -> Arrays:
     instance, T = cloning_experiment.build(cell["instance"], cell["instance_seed"]), cell["n_demos"]
     H, S, A = instance.mdp.policy_shape
     alpha = 1 / max(A, H)
-    mass = suboptimality.paper_parameters(A, H, T)[1]
+    mass = paper_parameters(A, H, T)[1]
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     kl = np.full(len(SHOWN), np.nan)
     if cell["double_sums"]:

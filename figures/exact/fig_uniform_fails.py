@@ -15,8 +15,10 @@ from figures.running.sweep import Cell, Sweep
 from tabular.constructions import uniform_noise_trap
 from tabular.gamma_star import gamma_star
 from tabular.policies import MixtureEstimator
-from theory.bounds import coverage as coverage_theory
-from theory.bounds import suboptimality, uniform_fails
+from theory.bounds import b2_uniform_fails as uniform_fails
+from theory.bounds.b3_suboptimality import paper_parameters
+from theory.bounds.r3_coverage import best_prior_mass
+from theory.bounds.r5_sharp_failures import r5_coverage_bound, r5_rare_event_bound
 from theory.claims import Claim, Interval
 
 TITLE = "Uniform noise fails"
@@ -57,7 +59,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     ]
     results = sweep.run("uniform-fails", trade_off, cells)
     shape = (len(config.n_demos), len(FAMILIES), alphas.size)
-    rare = [uniform_fails.failure_probability(T) for T in config.n_demos]
+    rare = [uniform_fails.rare_event_probability(T) for T in config.n_demos]
     return {
         "alphas": alphas,
         "families": np.array(FAMILIES),
@@ -73,8 +75,8 @@ def family_member(family: str, alpha: float, n_states: int, horizon: int, n_demo
     """MixtureEstimator of a family with weight alpha."""
     mass = {
         "uniform noise": math.inf,
-        "PostBC": suboptimality.paper_parameters(2, horizon, n_demos)[1],
-        "PostBC, lambda = L'/2": coverage_theory.best_prior_mass(n_states, 2, horizon, 1 - CONFIDENCE),
+        "PostBC": paper_parameters(2, horizon, n_demos)[1],
+        "PostBC, lambda = L'/2": best_prior_mass(n_states, 2, horizon, 1 - CONFIDENCE),
     }[family]
     return MixtureEstimator(alpha, mass, family)
 
@@ -108,9 +110,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     horizon = int(arrays["horizon"])
     loss, gamma = arrays["loss"][:, 0], arrays["coverage"][:, 0]
     allowed = loss < 0.25
-    ours = max(
-        g - uniform_fails.coverage_bound(float(x), horizon) for x, g in zip(loss[allowed], gamma[allowed], strict=True)
-    )
+    ours = max(g - r5_coverage_bound(float(x), horizon) for x, g in zip(loss[allowed], gamma[allowed], strict=True))
     paper = max(
         g - uniform_fails.paper_coverage_bound(float(x), 2) for x, g in zip(loss[allowed], gamma[allowed], strict=True)
     )
@@ -123,7 +123,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         Claim("uniform-fails-paper-bound", "B2.13", "<=", Interval.point(float(paper)), 0.0, "exact",
               "Largest excess of uniform noise's gamma over 64 eps/A, eps its exact loss, below 1/4."),
         Claim("uniform-fails-rare-event", "B2.12", ">=", Interval.point(float(arrays["rare_event"].min())),
-              uniform_fails.failure_confidence(), "exact",
+              r5_rare_event_bound(), "exact",
               "Smallest exact probability of the event on which BC misses an action of s~_iT; bound 1/(4 sqrt e)."),
         Claim("uniform-fails-postbc-better", "companion", ">=", Interval.point(float(np.nanmin(ratio))), 1.0, "exact",
               "Smallest ratio of PostBC's gamma to uniform noise's at equal expected loss, over the losses from 0.01 "
@@ -156,7 +156,7 @@ def draw(arrays: Arrays) -> Figure:
     horizon = int(arrays["horizon"])
     for t, axes in enumerate(panels):
         x = np.geomspace(1e-3, 0.249, 100)
-        bound = [uniform_fails.coverage_bound(float(e), horizon) for e in x]
+        bound = [r5_coverage_bound(float(e), horizon) for e in x]
         hidden = "" if t == 0 else "_"  # one entry each in the legend
         axes.plot(
             x,

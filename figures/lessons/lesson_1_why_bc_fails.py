@@ -25,7 +25,8 @@ from tabular.coverage import coverage
 from tabular.demonstrations import sample_counts
 from tabular.plan import RecordingPlan
 from tabular.policies import BC, postbc
-from theory.bounds import bc_fails
+from theory.bounds import b1_bc_fails as bc_fails
+from theory.bounds.r5_sharp_failures import r5_max_demos
 
 # %% [markdown]
 """## Two machines, one demonstrator.
@@ -66,7 +67,7 @@ presses button 1 for ever and earns nothing, on either machine. It is 2 eps wors
 """
 
 # %%
-missed = bc_fails.failure_probability(N_DEMOS, EPSILON)
+missed = bc_fails.unseen_arms_probability(N_DEMOS, EPSILON)
 print(f"exactly {missed:.3f}")
 assert abs(missed - (1 - 4 * EPSILON) ** N_DEMOS) < 1e-12
 
@@ -84,9 +85,9 @@ def draw_missed(figure: Figure) -> None:
     axes = figure.subplots()
     presses = np.arange(1, 61)
     axes.plot(
-        presses, [bc_fails.failure_probability(int(T), EPSILON) for T in presses], color=palette.colour("BC"), lw=2
+        presses, [bc_fails.unseen_arms_probability(int(T), EPSILON) for T in presses], color=palette.colour("BC"), lw=2
     )
-    axes.axvspan(0, bc_fails.max_demos(EPSILON), color="#DDDDDD", lw=0)
+    axes.axvspan(0, r5_max_demos(EPSILON), color="#DDDDDD", lw=0)
     axes.text(0.3, 0.05, "T ≤ 1/(8 eps):\nmore likely\nthan not", fontsize=7)
     axes.set(xlabel="recorded presses T", ylabel="both paying buttons missing", ylim=(0, 1), xlim=(0, 60))
 

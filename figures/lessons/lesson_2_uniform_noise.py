@@ -23,7 +23,7 @@ from figures.look import palette
 from tabular.constructions import uniform_noise_trap
 from tabular.demonstrations import sample_counts
 from tabular.policies import BC, postbc, uniform_noise
-from theory.bounds import uniform_fails
+from theory.bounds import b2_uniform_fails as uniform_fails
 
 # %% [markdown]
 """## A process with a narrow path.

@@ -24,7 +24,7 @@ from figures.lessons._show import show
 from figures.look import palette
 from tabular.counts import Counts
 from tabular.policies import BC, posterior
-from theory.bounds import gaussian
+from theory.bounds import c_gaussian as gaussian
 
 rng = np.random.default_rng(3)
 

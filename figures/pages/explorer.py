@@ -10,8 +10,8 @@ from markupsafe import Markup
 from figures.look import palette
 from figures.look.style import legible
 from figures.running.artifacts import page_templates, save_text
-from theory.bounds.coverage import best_prior_mass
-from theory.bounds.suboptimality import paper_parameters
+from theory.bounds.b3_suboptimality import paper_parameters
+from theory.bounds.r3_coverage import best_prior_mass
 
 SCRIPTS = ("laws.js", "model.js", "pictures.js", "page.js")
 PAPERS = {"light": "#ffffff", "dark": "#16181b"}

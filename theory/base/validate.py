@@ -1,6 +1,6 @@
 """Checks of arguments, made once at the public boundary.
 
-Every message names the argument, the value and the rule that it breaks. Nothing here repairs an input.
+Every message names the argument, the value and the rule that it breaks. Nothing repairs an input, but for rounding.
 """
 
 import operator
@@ -196,8 +196,7 @@ def distribution(name: str, value: Any, *, shape: tuple[int | None, ...] | None 
         As `array`; and if an entry is negative or a row does not sum to 1 (the message names the row and its sum).
     """
     result = array(name, value, shape=shape)
-    if result.ndim == 0:
-        raise ValueError(f"{name} must have at least one axis; got a number")
+    _check_has_rows(name, result)
     negative = result < 0
     if negative.any():
         where = first_index(negative)
@@ -207,13 +206,41 @@ def distribution(name: str, value: Any, *, shape: tuple[int | None, ...] | None 
     dtype = np.asarray(value).dtype
     coarse = dtype.kind == "f" and dtype.itemsize < 8
     tolerance = 8 * result.shape[-1] * float(np.finfo(dtype).eps) if coarse else ROW_TOLERANCE
-    off = np.abs(totals - 1.0) > tolerance
-    if off.any():
-        where = first_index(off)
-        row = f"row {where}" if where else "it"
-        raise ValueError(f"{name} rows must sum to 1; {row} sums to {totals[where].item():.12g}")
+    _check_rows(name, totals, np.abs(totals - 1.0) > tolerance, "1")
     if coarse:
         result /= totals[..., None]
+    return result
+
+
+def probabilities(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
+    """Return a private float64 copy of an array of probabilities; what exceeds 1 by at most `ROW_TOLERANCE` becomes 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `array`; and if an entry lies outside [0, 1] (the message names it).
+    """
+    result = array(name, value, shape=shape)
+    off = (result < 0.0) | (result > 1.0 + ROW_TOLERANCE)
+    if off.any():
+        where = first_index(off)
+        raise ValueError(f"{name} must lie in [0, 1]; entry {where} is {result[where].item()}")
+    clipped: NDArray[np.float64] = np.minimum(result, 1.0)
+    return clipped
+
+
+def subdistribution(name: str, value: Any, *, shape: tuple[int | None, ...] | None = None) -> NDArray[np.float64]:
+    """Return a private float64 copy of an array of probabilities whose rows (last axis) sum to at most 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `probabilities`; and if a row sums to more than 1 + `ROW_TOLERANCE` (the message names it and its sum).
+    """
+    result = probabilities(name, value, shape=shape)
+    _check_has_rows(name, result)
+    totals = result.sum(axis=-1)
+    _check_rows(name, totals, totals > 1.0 + ROW_TOLERANCE, "at most 1")
     return result
 
 
@@ -236,6 +263,18 @@ def frozen(values: NDArray[_T]) -> NDArray[_T]:
     """Make an array read-only and return it."""
     values.setflags(write=False)
     return values
+
+
+def _check_has_rows(name: str, result: NDArray[np.float64]) -> None:
+    if result.ndim == 0:
+        raise ValueError(f"{name} must have at least one axis; got a number")
+
+
+def _check_rows(name: str, totals: NDArray[np.float64], off: NDArray[np.bool_], rule: str) -> None:
+    if off.any():
+        where = first_index(off)
+        row = f"row {where}" if where else "it"
+        raise ValueError(f"{name} rows must sum to {rule}; {row} sums to {totals[where].item():.12g}")
 
 
 def _check_shape(name: str, actual: tuple[int, ...], wanted: tuple[int | None, ...] | None) -> None:

@@ -1,1 +1,4 @@
-"""The bounds of the paper's results and of R1 to R6, as plain functions."""
+"""Bounds as plain functions, one module a result: the paper's (`b1` to `b4`, `c`) and the companion's (`r1` to `r6`).
+
+`theory.proofs` has the steps of each result under the same name. `binomial` and `noise` serve several of them.
+"""

@@ -1,6 +1,11 @@
 """Exact expectations over all data sets of a small instance, with fractions only.
 
-The judge of expectations and probabilities: it shares no code with the bounds, and no code with the simulations.
+The judge of expectations and probabilities: it shares no code with the bounds, and no code with the simulations, so the
+family of policies stands here once more:
+
+    pi_h(a|s) = (1 - a_n) T_h(s,a)/n + a_n/A,    n = T_h(s),    a_n = alpha lambda/(n + lambda),    a_0 = 1
+
+A sum over data sets of n_demos trajectories runs over multisets of trajectories, each with its multinomial probability.
 """
 
 import functools
@@ -20,7 +25,7 @@ Table = tuple[tuple[Row, ...], ...]
 Counts = list[list[list[int]]]
 """Visits, indexed [h][s][a]."""
 Path = tuple[tuple[int, int], ...]
-"""One trajectory: (state, action) at each step."""
+"""One trajectory: (state, action) in each step."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,10 @@ def pattern_instance(horizon: int, n_states: int, n_actions: int, variant: int) 
 
     hs, ss, aa = range(horizon), range(n_states), range(n_actions)
     return SmallInstance(
-        row(n_states, 9),
-        tuple(tuple(tuple(row(n_states, h, s, a) for a in aa) for s in ss) for h in range(horizon - 1)),
-        tuple(tuple(tuple(score(h, s, a) for a in aa) for s in ss) for h in hs),
-        tuple(tuple(row(n_actions, h, s, 5) for s in ss) for h in hs),
+        initial=row(n_states, 9),
+        transitions=tuple(tuple(tuple(row(n_states, h, s, a) for a in aa) for s in ss) for h in range(horizon - 1)),
+        reward=tuple(tuple(tuple(score(h, s, a) for a in aa) for s in ss) for h in hs),
+        demonstrator=tuple(tuple(row(n_actions, h, s, 5) for s in ss) for h in hs),
     )
 
 
@@ -82,12 +87,12 @@ def expert_instance(horizon: int, n_states: int, variant: int) -> SmallInstance:
     best = [[(variant + h + s) % 2 for s in range(n_states)] for h in range(horizon)]
     table = tuple(tuple(tuple(Fraction(int(a == b)) for a in (0, 1)) for b in row) for row in best)
     even = (Fraction(1, n_states),) * n_states
-    return SmallInstance(even, base.transitions, table, table)
+    return SmallInstance(initial=even, transitions=base.transitions, reward=table, demonstrator=table)
 
 
 def bandit(demonstrator: Row, reward: Row) -> SmallInstance:
     """Build an instance of one step and one state."""
-    return SmallInstance((Fraction(1),), (), ((reward,),), ((demonstrator,),))
+    return SmallInstance(initial=(Fraction(1),), transitions=(), reward=((reward,),), demonstrator=((demonstrator,),))
 
 
 def paths(instance: SmallInstance, policy: Table) -> Iterator[tuple[Path, Fraction]]:
@@ -219,7 +224,7 @@ def all_counts_reach(demonstrator: Row, n_visits: int, least: list[int]) -> Frac
     n_visits : int
         Number of draws.
     least : list of int
-        One threshold an action.
+        One threshold for each action.
     """
     total = [Fraction(1)] + [Fraction(0)] * n_visits  # sum over actions so far of prod p^k/k!, by total count
     for p, m in zip(demonstrator, least, strict=True):

@@ -1,9 +1,13 @@
-"""Formulas: relations of two expressions over a product of intervals; and the search for a point that breaks one."""
+"""Formulas: relations of two expressions over a product of intervals; and the search for a point that breaks one.
+
+A formula is `left relation right` for all values of its symbols in their ranges where every `given` is >= 0. The search
+is in floating point and decides nothing: what it finds is judged by fractions alone (`judge_point`).
+"""
 
 import functools
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -25,6 +29,7 @@ class Range:
     symbol: sympy.Symbol
     low: Term
     high: Term
+    _: KW_ONLY
     integer: bool = False
     low_open: bool = False
     high_open: bool = False
@@ -50,6 +55,7 @@ class Formula:
     left: Term
     relation: Comparison
     right: Term
+    _: KW_ONLY
     ranges: tuple[Range, ...] = ()
     given: tuple[Term, ...] = ()
 
@@ -73,14 +79,20 @@ class Formula:
     def reversed(self) -> "Formula":
         """Return the same relation with its sign flipped, for the tests of the judges."""
         flipped: dict[str, Comparison] = {"<=": ">=", ">=": "<=", "<": ">", ">": "<", "==": "=="}
-        shift = 1 if self.relation == "==" else 0
-        return Formula(self.left + shift, flipped[self.relation], self.right, self.ranges, self.given)
+        shift = 1 if self.relation == "==" else 0  # an equality has no other direction: make it false
+        return Formula(self.left + shift, flipped[self.relation], self.right, ranges=self.ranges, given=self.given)
 
     def at(self, **values: Term) -> "Formula":
         """Fix some symbols at rational values."""
         fixed = {r.symbol: sympy.Rational(values[r.symbol.name]) for r in self.ranges if r.symbol.name in values}
         left, right, *given = (sympy.sympify(e).subs(fixed) for e in (self.left, self.right, *self.given))
-        return Formula(left, self.relation, right, tuple(r for r in self.ranges if r.symbol not in fixed), tuple(given))
+        return Formula(
+            left,
+            self.relation,
+            right,
+            ranges=tuple(r for r in self.ranges if r.symbol not in fixed),
+            given=tuple(given),
+        )
 
     def __str__(self) -> str:
         return f"{self.left} {self.relation} {self.right}"
@@ -103,15 +115,15 @@ def judge_point(formula: Formula, point: Sequence[Fraction]) -> bool | None:
     """
     values = dict(zip(formula.symbols, point, strict=True))
     if not all(r.holds(v) for r, v in zip(formula.ranges, point, strict=True)):
-        return None
+        return None  # an open end or a fraction in a range of integers refutes nothing
     try:
         for condition in formula.given:
-            if exact_value(sympy.sympify(condition), values)[0] < 0:
+            if exact_value(sympy.sympify(condition), values)[0] < 0:  # its lower end: it must surely hold
                 return None
         low, high = exact_value(formula.difference, values)
     except (ValueError, ZeroDivisionError, TypeError):
         return None
-    if formula.relation == "==":
+    if formula.relation == "==":  # an enclosure can show that two numbers differ, never that irrational ones agree
         return (low == high == 0) or (None if low <= 0 <= high else False)
     if formula.relation in ("<", ">"):
         return True if low > 0 else (False if high <= 0 else None)
@@ -152,6 +164,7 @@ def _suspects(formula: Formula, budget: int = 4000) -> list[tuple[Fraction, ...]
     except (NameError, TypeError, AttributeError):  # a function that numpy does not know
         return []
     score = -np.abs(values) if formula.relation == "==" else values
+    # Only a sieve: fractions judge what passes it. A strict relation is broken by a zero as well.
     threshold = 1e-14 if formula.relation in ("<", ">") else (-1e-12 if formula.relation == "==" else -1e-14)
     bad = np.flatnonzero((score < threshold) & ~np.isnan(score))
     points = {int(i): tuple(axis[pick[i]] for axis, pick in zip(axes, picks, strict=True)) for i in bad}
@@ -183,6 +196,7 @@ def _evaluate(formula: Formula, columns: Sequence[NDArray[np.float64]]) -> NDArr
         values: NDArray[np.float64] = np.array(np.broadcast_to(np.asarray(f(*columns), dtype=np.float64), n))
         for condition in formula.given:
             g = sympy.lambdify(formula.symbols, condition, "numpy", cse=True)
+            # "not >=" drops points where it is NaN, too; the slack keeps those where it holds with equality.
             values[~(np.broadcast_to(np.asarray(g(*columns), dtype=np.float64), n) >= -1e-12)] = np.inf
     return values
 
@@ -202,6 +216,7 @@ def _grid(r: Range, n: int) -> list[Fraction]:
         values |= {Fraction(start + 2**k) for k in range(20) if start + 2**k <= stop}
         return sorted(v for v in values if r.holds(v))
     units = [Fraction(i, n) for i in range(n + 1)]
+    # Relations that fail often do so close to an end only.
     units += [Fraction(1, 10**k) for k in (3, 6)] + [1 - Fraction(1, 10**k) for k in (3, 6)]
     if high is sympy.oo:
         base = Fraction(int(low.p), int(low.q)) if low is not -sympy.oo else Fraction(0)

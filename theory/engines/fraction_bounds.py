@@ -14,7 +14,9 @@ import sympy
 Bounds = tuple[Fraction, Fraction]
 
 _GRID = 10**60
+"""Bounds are rounded outwards to multiples of one part in it, so that fractions stay short."""
 _TAIL = Fraction(1, 10**57)
+"""Where a series is cut; what is left out is added to the bounds."""
 
 
 def exact_value(expression: sympy.Expr, point: Mapping[sympy.Symbol, Fraction]) -> Bounds:
@@ -89,7 +91,7 @@ def log_bounds(x: Fraction) -> Bounds:
 
 def exp_bounds(x: Fraction) -> Bounds:
     """Enclose exp(x) by its Taylor series at x/2^k and k squarings."""
-    if x < 0:
+    if x < 0:  # no alternating series: its terms would have to be bounded from both sides
         low, high = exp_bounds(-x)
         return _outward((1 / high, 1 / low))
     halvings = max(0, (int(x) + 1).bit_length() + 1)
@@ -98,7 +100,8 @@ def exp_bounds(x: Fraction) -> Bounds:
     while term > _TAIL:
         total += term
         n += 1
-        term = _outward((term * small / n, term * small / n))[1]
+        term = _outward((term * small / n, term * small / n))[1]  # rounded up: the sum is an upper one
+    # Below, all n roundings up are taken back at once; above, the rest of the series is at most twice its first term.
     result: Bounds = _relative((total * (1 - Fraction(4 * n + 8, _GRID)), total + 2 * term))
     for _ in range(halvings):
         result = _relative((result[0] ** 2, result[1] ** 2))
@@ -143,12 +146,12 @@ def _power(base: Bounds, exponent: Bounds) -> Bounds:
     whole = exponent[0].denominator == 1 and exponent[0] == exponent[1]
     if whole:
         n = int(exponent[0])
-        if n < 0:
+        if n < 0:  # an interval that holds 0 has no reciprocal
             if base[0] <= 0 <= base[1]:
                 raise ValueError("division by an interval that holds 0")
             base, n = (1 / base[1], 1 / base[0]), -n
         ends = (base[0] ** n, base[1] ** n)
-        if n % 2 == 0 and base[0] < 0 < base[1]:
+        if n % 2 == 0 and base[0] < 0 < base[1]:  # the ends alone would miss the minimum, which is 0
             return Fraction(0), max(ends)
         return _relative((min(ends), max(ends))) if base[0] >= 0 else (min(ends), max(ends))
     if base[0] == base[1] == 0 and exponent[0] > 0:

@@ -28,6 +28,7 @@ def positive_on_box(
     function: sympy.Expr,
     symbols: Sequence[sympy.Symbol],
     box: Box,
+    *,
     constraints: Sequence[sympy.Expr] = (),
     max_boxes: int = 40_000,
 ) -> Certificate | None:
@@ -62,14 +63,14 @@ def positive_on_box(
         if count > max_boxes:
             return None
         sides = [_ball(low, high) for low, high in current]
-        if any(bool(g(sides) < 0) for g in limits):
+        if any(bool(g(sides) < 0) for g in limits):  # negative on the whole box: a ball is < 0 only if all of it is
             continue
         lower, widest = _lower_bound(f, gradient, current, sides)
         if lower is not None:
             margin = min(margin, lower)
             continue
         if max(high - low for low, high in current) < Fraction(1, 2**60):
-            return None
+            return None  # a zero, or a singularity: cutting on would go on for ever
         for half in _halves(current, widest):
             size = -float(max(high - low for low, high in half))
             heapq.heappush(queue, (size, 2 * count + len(queue), half))
@@ -123,10 +124,10 @@ def _lower_bound(f: Compiled, gradient: Sequence[Compiled], box: Box, sides: Seq
     direct = f(sides)
     widths = [high - low for low, high in box]
     longest = max(range(len(box)), key=lambda i: widths[i])
-    if bool(direct > 0):
+    if bool(direct > 0):  # of a NaN ball this is False, so a singular box never counts as positive
         return float(direct.lower()), longest
     slopes = [g(sides) for g in gradient]
-    if not all(slope.is_finite() for slope in slopes):
+    if not all(slope.is_finite() for slope in slopes):  # the mean-value form would say nothing
         return None, longest
     reach = [arb(fmpq(w.numerator, w.denominator)) / 2 * abs(s).upper() for w, s in zip(widths, slopes, strict=True)]
     centre = f([_ball((low + high) / 2, (low + high) / 2) for low, high in box])
@@ -134,6 +135,7 @@ def _lower_bound(f: Compiled, gradient: Sequence[Compiled], box: Box, sides: Seq
     widest = max(range(len(box)), key=lambda i: float(reach[i].upper()))
     if bool(mean_value > 0):
         return float(mean_value.lower()), widest
+    # The side of largest variation, unless it has become far thinner than the longest: else one side is cut for ever.
     return None, widest if widths[widest] * 64 > widths[longest] else longest
 
 
@@ -151,7 +153,7 @@ def _ball(low: Fraction, high: Fraction) -> arb:
 def _integer_power(x: arb, n: int) -> arb:
     if n < 0:
         return 1 / _integer_power(x, -n)
-    if n % 2 == 0 and bool(x.contains(0)):
+    if n % 2 == 0 and bool(x.contains(0)):  # as a product x * x the ball would reach below 0
         return arb(0).union(abs(x).upper() ** n)
     if bool(x > 0):  # monotone: the ends give a tighter ball than the product does
         return (x.lower() ** n).union(x.upper() ** n)

@@ -12,7 +12,7 @@ Ends = tuple[sympy.Expr, sympy.Expr]
 
 
 def nonnegative_pieces(
-    function: sympy.Expr, symbols: Sequence[sympy.Symbol], box: Sequence[Ends], max_pieces: int = 400
+    function: sympy.Expr, symbols: Sequence[sympy.Symbol], box: Sequence[Ends], *, max_pieces: int = 400
 ) -> int | None:
     """Prove that a rational function is >= 0 wherever it is defined on a product of intervals.
 
@@ -46,12 +46,14 @@ def nonnegative_pieces(
         if pieces > max_pieces:
             return None
         signs = _sign(top, symbols, current), _sign(bottom, symbols, current)
+        # A denominator that is 0 on the whole piece (sign 0) proves nothing there.
         if signs[0] is not None and signs[1] is not None and signs[1] != 0 and signs[0] * signs[1] >= 0:
             continue
         if signs[0] is not None and signs[1] is not None:
             return None  # of the wrong sign on the whole piece
         if _negative_inside(top, bottom, symbols, current):
             return None
+        # The side that was cut least often; one whose ends agree cannot be cut.
         side = min(range(len(box)), key=lambda i: (current[i][0] == current[i][1], cuts[i]))
         deeper = (*cuts[:side], cuts[side] + 1, *cuts[side + 1 :])
         work.extend((half, deeper) for half in _split(current, side))
@@ -74,7 +76,7 @@ def _sign(polynomial: sympy.Expr, symbols: Sequence[sympy.Symbol], box: Sequence
                 term *= (low + high * symbol) ** power * (1 + symbol) ** (degree - power)
         result += term
     coefficients = sympy.Poly(sympy.expand(result), *symbols).coeffs()
-    if not all(c.is_Rational for c in coefficients):
+    if not all(c.is_Rational for c in coefficients):  # the sign of an irrational one would be told in floating point
         return None
     if all(c == 0 for c in coefficients):
         return 0

@@ -2,7 +2,7 @@
 
 `decide_formula` first looks for a rational point that breaks the formula, and has that point judged by fractions alone;
 then it tries the tactics, each of which proves or keeps silent. Nothing here guesses: what no engine settles is
-`undecided`, and a check on finitely many cases is `supported`.
+`undecided`, and a check on finitely many cases is `supported`, unless these are all the cases there are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,12 +40,12 @@ def decide_formula(formula: Formula, *tactics: Tactic, points: Iterable[Sequence
     for tactic in tactics or (by_identity, by_coefficients, by_assumptions, by_intervals()):
         proof = tactic(formula)
         if proof is not None:
-            return Outcome("proved", proof.evidence, proof.detail)
-    return Outcome("undecided", "interval", "no engine settles it")
+            return Outcome(verdict="proved", evidence=proof.evidence, detail=proof.detail)
+    return Outcome(verdict="undecided", evidence="interval", detail="no engine settles it")
 
 
 def check_cases(
-    cases: Iterable[tuple[Mapping[str, Any], Fraction, Comparison, Fraction]], grid: str, whole: bool = False
+    cases: Iterable[tuple[Mapping[str, Any], Fraction, Comparison, Fraction]], grid: str, *, whole: bool = False
 ) -> Outcome:
     """Compare exact numbers case by case.
 
@@ -68,10 +68,17 @@ def check_cases(
         count += 1
         if not compare(left, relation, right):
             witness = {**values, "left": _number(left), "right": _number(right)}
-            return Outcome("refuted", "exact", f"fails: {float(left):.6g} {relation} {float(right):.6g}", witness)
-    if count == 0:
-        return Outcome("undecided", "exact", "no case was checked")
-    return Outcome("proved" if whole else "supported", "exact", f"{count} cases with fractions: {grid}")
+            return Outcome(
+                verdict="refuted",
+                evidence="exact",
+                detail=f"fails: {float(left):.6g} {relation} {float(right):.6g}",
+                witness=witness,
+            )
+    if count == 0:  # an empty list of cases must not pass for agreement
+        return Outcome(verdict="undecided", evidence="exact", detail="no case was checked")
+    return Outcome(
+        verdict="proved" if whole else "supported", evidence="exact", detail=f"{count} cases with fractions: {grid}"
+    )
 
 
 def compare(left: Fraction, relation: Comparison, right: Fraction) -> bool:
@@ -95,6 +102,7 @@ def all_of(*outcomes: Outcome, detail: str = "") -> Outcome:
     detail : str
         Put before the parts' own details.
     """
+    # A refutation stands whatever else is undecided; otherwise the whole is as weak as its weakest part.
     refuted = next((o for o in outcomes if o.verdict == "refuted"), None)
     if refuted is not None:
         return refuted
@@ -103,7 +111,7 @@ def all_of(*outcomes: Outcome, detail: str = "") -> Outcome:
     strength: tuple[Evidence, ...] = ("sampled", "exact", "interval", "symbolic")
     evidence = min((o.evidence for o in outcomes), key=strength.index)
     parts = "; ".join(dict.fromkeys(o.detail for o in outcomes))
-    return Outcome(weakest.verdict, evidence, f"{detail}: {parts}" if detail else parts)
+    return Outcome(verdict=weakest.verdict, evidence=evidence, detail=f"{detail}: {parts}" if detail else parts)
 
 
 def with_checks(outcome: Outcome, *checks: Outcome) -> Outcome:
@@ -120,7 +128,7 @@ def with_checks(outcome: Outcome, *checks: Outcome) -> Outcome:
         if check.verdict in ("refuted", "undecided"):
             return check
     detail = "; ".join((outcome.detail, *(f"checked: {c.detail}" for c in checks)))
-    return Outcome(outcome.verdict, outcome.evidence, detail, outcome.witness)
+    return Outcome(verdict=outcome.verdict, evidence=outcome.evidence, detail=detail, witness=outcome.witness)
 
 
 def quoted(reference: str, *checks: Outcome) -> Outcome:
@@ -137,7 +145,9 @@ def quoted(reference: str, *checks: Outcome) -> Outcome:
     if joined is not None and joined.verdict in ("refuted", "undecided"):
         return joined
     tail = f"; {joined.detail}" if joined else ""
-    return Outcome("quoted", joined.evidence if joined else "symbolic", f"quoted from {reference}{tail}")
+    return Outcome(
+        verdict="quoted", evidence=joined.evidence if joined else "symbolic", detail=f"quoted from {reference}{tail}"
+    )
 
 
 def _refuted(formula: Formula, point: Sequence[Fraction]) -> Outcome:
@@ -146,7 +156,12 @@ def _refuted(formula: Formula, point: Sequence[Fraction]) -> Outcome:
     for side in ("left", "right"):
         low, high = exact_value(sympy.sympify(getattr(formula, side)), values)
         witness[side] = _shown(low) if low == high else float((low + high) / 2)
-    return Outcome("refuted", "exact", f"fails at {', '.join(f'{k} = {v}' for k, v in witness.items())}", witness)
+    return Outcome(
+        verdict="refuted",
+        evidence="exact",
+        detail=f"fails at {', '.join(f'{k} = {v}' for k, v in witness.items())}",
+        witness=witness,
+    )
 
 
 def _number(value: Fraction) -> str | float:

@@ -1,4 +1,8 @@
-"""Short ways to write steps, so that a result's file reads as a list of relations."""
+"""Short ways to write steps, so that a result's file reads as a list of relations.
+
+A step is decided by one relation (`step`) or by several parts that must all hold (`joint_step`). A part is a relation
+with the tactics that prove it (`proves`), or any function that returns an outcome, such as a check on cases.
+"""
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +30,9 @@ def _remembered(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
     return cached
 
 
-def between(symbol: sympy.Symbol, low: Term | str, high: Term | str, ends: str = "[]", integer: bool = False) -> Range:
+def between(
+    symbol: sympy.Symbol, low: Term | str, high: Term | str, ends: str = "[]", *, integer: bool = False
+) -> Range:
     """Build a range; `ends` says by brackets which ends belong to it, as in ``(]``.
 
     Parameters
@@ -40,20 +46,28 @@ def between(symbol: sympy.Symbol, low: Term | str, high: Term | str, ends: str =
     integer : bool
         Whether only the integers count.
     """
-    return Range(symbol, sympy.sympify(low), sympy.sympify(high), integer, ends[0] == "(", ends[1] == ")")
+    return Range(
+        symbol,
+        sympy.sympify(low),
+        sympy.sympify(high),
+        integer=integer,
+        low_open=ends[0] == "(",
+        high_open=ends[1] == ")",
+    )
 
 
-def above(symbol: sympy.Symbol, low: Term | str, integer: bool = False) -> Range:
+def above(symbol: sympy.Symbol, low: Term | str, *, integer: bool = False) -> Range:
     """Build the range of all numbers of at least `low`."""
-    return between(symbol, low, sympy.oo, "[)", integer)
+    return between(symbol, low, sympy.oo, "[)", integer=integer)
 
 
 def step(
     id: str,
     form: Form,
     statement: str,
+    *,
     formula: Formula,
-    *tactics: Tactic,
+    tactics: Sequence[Tactic] = (),
     points: Iterable[Sequence[Term]] = (),
     why: str = "",
     severity: Severity | None = None,
@@ -66,28 +80,45 @@ def step(
         As in `theory.claims.Step`.
     formula : Formula
         The relation that decides the step.
-    *tactics : callable
-        Tactics of `theory.engines.proof`; its default if none is given.
+    tactics : sequence of callables
+        Tactics of `theory.engines.tactics`, tried in order; the default of `decide_formula` if none is given.
     points : iterable of sequences
-        Points to try first as witnesses.
+        Points to try first as witnesses, in the order of the formula's ranges.
     """
-    fixed = tuple(points)
-    run = _remembered(lambda: decide_formula(formula, *tactics, points=fixed))
-    return Step(id, form, statement, run, why, severity, formula, (formula,))
+    part = proves(formula, *tactics, points=points)
+    return Step(
+        id=id,
+        form=form,
+        statement=statement,
+        decide=part.decide,
+        why=why,
+        severity=severity,
+        relation=formula,
+        relations=(formula,),
+    )
 
 
 def joint_step(
     id: str,
     form: Form,
     statement: str,
-    *parts: Callable[[], Outcome],
+    *,
+    parts: Sequence[Callable[[], Outcome]],
     why: str = "",
     severity: Severity | None = None,
 ) -> Step:
-    """Build a step of several parts that must all hold; each part is a function that returns an outcome."""
+    """Build a step of several parts that must all hold.
+
+    Parameters
+    ----------
+    id, form, statement, why, severity
+        As in `theory.claims.Step`.
+    parts : sequence of callables
+        Each returns an outcome. The formulas of those that `proves` built are shown as the relations of the step.
+    """
     run = _remembered(lambda: all_of(*(part() for part in parts)))
     formulas = tuple(part.formula for part in parts if isinstance(part, Part))
-    return Step(id, form, statement, run, why, severity, relations=formulas)
+    return Step(id=id, form=form, statement=statement, decide=run, why=why, severity=severity, relations=formulas)
 
 
 @dataclass(frozen=True)
@@ -104,5 +135,5 @@ class Part:
 
 def proves(formula: Formula, *tactics: Tactic, points: Iterable[Sequence[Term]] = ()) -> Part:
     """Build a part of a joint step from a formula, with tactics and points as in `step`."""
-    fixed = tuple(points)
+    fixed = tuple(points)  # an iterator would be empty when the step is decided again
     return Part(formula, _remembered(lambda: decide_formula(formula, *tactics, points=fixed)))

@@ -1,4 +1,7 @@
-"""The construction of B.2 in fractions, and the cases on which its steps are checked."""
+"""The construction of B.2 in fractions, and the cases on which its steps are checked.
+
+The construction in words: `theory.bounds.b2_uniform_fails`. States are numbered from 0: s~_1..s~_k, then s_1 and s_2.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -36,10 +39,10 @@ def chain(k: int, horizon: int, eps: Fraction) -> SmallInstance:
     plays = tuple(
         tuple((HALF, HALF) if s < k else (Fraction(1), Fraction(0)) for s in range(n)) for _ in range(horizon)
     )
-    return SmallInstance(start(k, k + 1), moves, reward, plays)
+    return SmallInstance(initial=start(k, k + 1), transitions=moves, reward=reward, demonstrator=plays)
 
 
-def noisy(k: int, horizon: int, alpha: Fraction, on_chain: tuple[Fraction, ...], on_rare: Fraction) -> Table:
+def noisy(k: int, horizon: int, alpha: Fraction, *, on_chain: tuple[Fraction, ...], on_rare: Fraction) -> Table:
     """Policy that plays action 1 with the given probabilities on the chain (by step) and on the rare states."""
     rows = []
     for h in range(horizon):
@@ -69,7 +72,7 @@ def value_cases() -> Iterator[Case]:
         yield values, value(instance, instance.demonstrator), "==", 1 - eps
         yield (
             values,
-            value(instance, noisy(k, horizon, Fraction(0), (Fraction(1),) * horizon, Fraction(1))),
+            value(instance, noisy(k, horizon, Fraction(0), on_chain=(Fraction(1),) * horizon, on_rare=Fraction(1))),
             "==",
             Fraction(1),
         )
@@ -79,10 +82,10 @@ def dominance_cases() -> Iterator[Case]:
     """B2.6: BC on the chain plays a1 where the chain was seen and is uniform elsewhere."""
     for k, horizon, eps, alpha in grid():
         instance = chain(k, horizon, eps)
-        best = value(instance, noisy(k, horizon, alpha, (Fraction(1),) * horizon, Fraction(1)))
+        best = value(instance, noisy(k, horizon, alpha, on_chain=(Fraction(1),) * horizon, on_rare=Fraction(1)))
         for seen in itertools.product((HALF, Fraction(1)), repeat=horizon):
             for rare in (Fraction(0), HALF, Fraction(1)):
-                mixed = value(instance, noisy(k, horizon, alpha, seen, (1 - alpha) * rare + alpha / 2))
+                mixed = value(instance, noisy(k, horizon, alpha, on_chain=seen, on_rare=(1 - alpha) * rare + alpha / 2))
                 yield {"k": k, "H": horizon, "alpha": str(alpha)}, best, ">=", mixed
 
 
@@ -90,7 +93,7 @@ def loss_cases(exponent_drop: int, relation: Comparison) -> Iterator[Case]:
     """B2.7: the exact loss against -eps + (1 - q^(H - drop))/2."""
     for k, horizon, eps, alpha in grid():
         instance = chain(k, horizon, eps)
-        best = value(instance, noisy(k, horizon, alpha, (Fraction(1),) * horizon, Fraction(1)))
+        best = value(instance, noisy(k, horizon, alpha, on_chain=(Fraction(1),) * horizon, on_rare=Fraction(1)))
         loss = value(instance, instance.demonstrator) - best
         bound = -eps + HALF * (1 - (1 - alpha / 2) ** (horizon - exponent_drop))
         yield {"k": k, "H": horizon, "alpha": str(alpha), "eps": str(eps)}, loss, relation, bound
@@ -111,10 +114,10 @@ def rare_cases(excess: int, least: int) -> Iterator[Case]:
         yield {"T": n_demos, "k": k}, chance, ">=", Fraction(1, 2 * n_demos)
 
 
-def existence_cases(slack: int) -> Iterator[Case]:
-    """The rare state's index must not exceed k; slack = 0 is k = ceil(log2 T) - 1."""
+def existence_cases() -> Iterator[Case]:
+    """The rare state's index must not exceed k = ceil(log2 T) - 1."""
     for n_demos in range(5, 130):
-        k = (n_demos - 1).bit_length() - 1 - slack
+        k = (n_demos - 1).bit_length() - 1
         yield {"T": n_demos, "k": k}, Fraction(rare_state(n_demos)), "<=", Fraction(k)
 
 

@@ -1,4 +1,4 @@
-"""Small instances, and the cases on which the suboptimality steps are checked."""
+"""Small instances, and the cases on which the visit and suboptimality steps (Lemmas 2 and 3, R1, R6) are checked."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from theory.engines.enumeration import (
     SmallInstance,
     Table,
     bandit,
+    binomial,
     expectation,
     expected_value,
     expert_instance,
@@ -31,6 +32,19 @@ def small_instances() -> Iterator[tuple[SmallInstance, int, dict[str, object]]]:
         values: dict[str, object] = {"H": horizon, "S": n_states, "A": 2, "T": n_demos, "variant": variant}
         yield pattern_instance(horizon, n_states, 2, variant), n_demos, values
         yield expert_instance(horizon, n_states, variant), n_demos, {**values, "expert": "deterministic, reward 1"}
+
+
+def visits_cases(constant: Fraction) -> Iterator[Case]:
+    """P[Bin(T, w) + lambda < (w T + lambda)/2] with lambda = constant * log(1/delta), for one (s, h), exactly."""
+    grid = itertools.product(
+        (1, 5, 20, 60), (Fraction(1, 20), Fraction(1, 4), Fraction(1, 2), Fraction(1)), (2, 20, 400)
+    )
+    for n_demos, w, odds in grid:
+        mass = constant * log_bounds(Fraction(odds))[0]
+        chance = sum(
+            (q for n, q in enumerate(binomial(n_demos, w)) if n + mass < (w * n_demos + mass) / 2), Fraction(0)
+        )
+        yield {"T": n_demos, "w": str(w), "delta": f"1/{odds}"}, chance, "<=", Fraction(1, odds)
 
 
 def paper_weights(n_actions: int, horizon: int, n_demos: int) -> tuple[Fraction, Fraction]:

@@ -1,4 +1,8 @@
-"""Steps of `lemma-visits` and `lemma-first-visit` (B.3, Lemmas 3 and 4), with the companion's constant (R5.3)."""
+"""Steps of `lemma-visits` and `lemma-first-visit` (B.3, Lemmas 3 and 4: B3.16 to B3.20).
+
+Letters: T or N demonstrations, w = w_h(s) the demonstrator's probability of visiting s in step h, T_h(s) ~ Bin(T, w).
+The bounds as functions: `theory.bounds.b3_visits`; R5.3 has a smaller constant for Lemma 3 (`r5_sharp_failures`).
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -11,7 +15,6 @@ from theory.engines.enumeration import (
     Case,
     SmallInstance,
     Table,
-    binomial,
     data_sets,
     occupancy,
     paths,
@@ -22,67 +25,46 @@ from theory.engines.fraction_bounds import log_bounds
 from theory.engines.proof import all_of, check_cases, with_checks
 from theory.engines.steps import above, between, joint_step, proves
 from theory.engines.tactics import by_combination, by_derivatives, by_squares
-from theory.proofs.b3_coverage import bernstein, tail_cases
+from theory.proofs.b3_cases import visits_cases
+from theory.proofs.chernoff import bernstein, tail_cases
 
 A, B, E2, M, N, T, U, V, W, X, Y, Z = sympy.symbols("a b m2 mu N t u v w x y z")
 ONE = sympy.Integer(1)
-
-
-def visits_cases(constant: Fraction) -> Iterator[Case]:
-    """P[Bin(T, w) + lambda < (w T + lambda)/2] with lambda = constant * log(1/delta), for one (s, h), exactly."""
-    grid = itertools.product(
-        (1, 5, 20, 60), (Fraction(1, 20), Fraction(1, 4), Fraction(1, 2), Fraction(1)), (2, 20, 400)
-    )
-    for n_demos, w, odds in grid:
-        mass = constant * log_bounds(Fraction(odds))[0]
-        chance = sum(
-            (q for n, q in enumerate(binomial(n_demos, w)) if n + mass < (w * n_demos + mass) / 2), Fraction(0)
-        )
-        yield {"T": n_demos, "w": str(w), "delta": f"1/{odds}"}, chance, "<=", Fraction(1, odds)
 
 
 B3_16 = joint_step(
     "B3.16",
     "printed",
     "Bernstein: T_h(s) >= w T - sqrt(2 w T l) - (2/3) l with probability 1 - delta/(SH), l = log(SH/delta)",
-    lambda: with_checks(bernstein(), check_cases(tail_cases(), "four n, two p, two delta")),
+    parts=[lambda: with_checks(bernstein(), check_cases(tail_cases(), "four n, two p, two delta"))],
 )
 B3_17 = joint_step(
     "B3.17",
     "printed",
     "lambda >= 4 l: it suffices that w T/2 + l >= sqrt(2 w T l); with w T = 2 a^2, l = b^2, lambda = 4 b^2 + z",
-    proves(Formula(A**2 + B**2, ">=", 2 * A * B, (above(A, 0), above(B, 0))), by_squares((ONE, A - B))),
-    proves(
-        Formula(
-            2 * A**2 - 2 * A * B - 2 * B**2 / 3 + 4 * B**2 + Z,
-            ">=",
-            (2 * A**2 + 4 * B**2 + Z) / 2,
-            (above(A, 0), above(B, 0), above(Z, 0)),
+    parts=[
+        proves(Formula(A**2 + B**2, ">=", 2 * A * B, ranges=(above(A, 0), above(B, 0))), by_squares((ONE, A - B))),
+        proves(
+            Formula(
+                2 * A**2 - 2 * A * B - 2 * B**2 / 3 + 4 * B**2 + Z,
+                ">=",
+                (2 * A**2 + 4 * B**2 + Z) / 2,
+                ranges=(above(A, 0), above(B, 0), above(Z, 0)),
+            ),
+            by_squares((ONE, A - B)),
         ),
-        by_squares((ONE, A - B)),
-    ),
+    ],
 )
 VISITS = joint_step(
     "lemma-visits",
     "printed",
     "T_h(s) + lambda >= (w_h(s) T + lambda)/2 for all (s, h), with probability >= 1 - delta, if lambda >= 4 "
     "log(SH/delta)",
-    lambda: with_checks(
-        all_of(B3_16.decide(), B3_17.decide()), check_cases(visits_cases(Fraction(4)), "one (s, h), T up to 60")
-    ),
-)
-SHARE = sympy.Rational(10000, 12551)
-NEAR = Formula((2 - V) / 2 + V / 2 * sympy.log(V / 2), ">=", SHARE * (1 - V), (between(V, 0, "1/1000", "(]"),))
-"""Chernoff's exponent over w T, with u = lambda/(w T) = 1 - v: (1 + u)/2 + ((1 - u)/2) log((1 - u)/2) >= u/1.2551."""
-FAR = Formula((2 - V) / 2 + V / 2 * sympy.log(V / 2), ">=", SHARE * (1 - V), (between(V, "1/1000", 1),))
-R5_3 = joint_step(
-    "R5.3",
-    "companion",
-    "Lemma 3 holds with lambda >= 1.2551 log(SH/delta), by Chernoff's bound; Bernstein's needs 10/3",
-    lambda: with_checks(
-        all_of(proves(NEAR, by_derivatives("v", "high"))(), proves(FAR)()),
-        check_cases(visits_cases(Fraction(12551, 10000)), "one (s, h), T up to 60"),
-    ),
+    parts=[
+        lambda: with_checks(
+            all_of(B3_16.decide(), B3_17.decide()), check_cases(visits_cases(Fraction(4)), "one (s, h), T up to 60")
+        )
+    ],
 )
 
 
@@ -174,39 +156,45 @@ def _first_visit_cases(least: int) -> Iterator[Case]:
 
 
 LOG_LINE = (
-    Formula(sympy.log(Y), "<=", Y - 1, (above(Y, 1),)),
-    Formula(sympy.log(Y), "<=", Y - 1, (between(Y, 0, 1, "(]"),)),
+    Formula(sympy.log(Y), "<=", Y - 1, ranges=(above(Y, 1),)),
+    Formula(sympy.log(Y), "<=", Y - 1, ranges=(between(Y, 0, 1, "(]"),)),
 )
 """w (1 - w)^N <= 1/(e N): log(1 - w) <= -w, then log y <= y - 1 with y = N w."""
 MISSING = (
-    proves(Formula(sympy.log(1 - U), "<=", -U, (between(U, 0, 1, "[)"),)), by_derivatives("u")),
+    proves(Formula(sympy.log(1 - U), "<=", -U, ranges=(between(U, 0, 1, "[)"),)), by_derivatives("u")),
     proves(LOG_LINE[0], by_derivatives("y")),
     proves(LOG_LINE[1], by_derivatives("y", "high")),
 )
 JENSEN = Formula(
-    U - (1 - T) * E2, "<=", U - (1 - T) * U**2, (between(U, 0, 1), between(T, 0, 1), between(E2, 0, 1)), (E2 - U**2,)
+    U - (1 - T) * E2,
+    "<=",
+    U - (1 - T) * U**2,
+    ranges=(between(U, 0, 1), between(T, 0, 1), between(E2, 0, 1)),
+    given=(E2 - U**2,),
 )
 """R1.1's inequality: E[X(1 - (1 - t)X)] <= u(1 - (1 - t)u), as E X^2 >= u^2."""
 JENSEN_PROOF = proves(JENSEN, by_combination(1 - T))
-TELESCOPE = Formula((1 - Z) + Z * X, "==", 1 - Z * (1 - X), (between(X, 0, 1), between(Z, 0, 1)))
+TELESCOPE = Formula((1 - Z) + Z * X, "==", 1 - Z * (1 - X), ranges=(between(X, 0, 1), between(Z, 0, 1)))
 B3_18 = joint_step(
     "B3.18",
     "printed",
     "F is the disjoint union over (s, h) of its first meetings: 1 - Z(1 - x) = (1 - Z) + Z x, step by step",
-    lambda: with_checks(proves(TELESCOPE)(), check_cases(_split_cases(), "small MDPs, all data sets")),
+    parts=[lambda: with_checks(proves(TELESCOPE)(), check_cases(_split_cases(), "small MDPs, all data sets"))],
 )
 B3_19 = joint_step(
     "B3.19",
     "printed",
     "pi_first and its oracle version give every first meeting the same probability",
-    lambda: check_cases(_split_cases(), "S = A = 2, H <= 2, N <= 3, all data sets"),
+    parts=[lambda: check_cases(_split_cases(), "S = A = 2, H <= 2, N <= 3, all data sets")],
 )
 B3_20 = joint_step(
     "B3.20",
     "printed",
     "E[Pr_first(F)] <= sum E[Pr_orc-first(F_{s,h})] <= S H log(N)/N",
-    lambda: check_cases(_union_cases(), "small MDPs"),
-    lambda: check_cases(_first_visit_cases(1), "two states, one step"),
+    parts=[
+        lambda: check_cases(_union_cases(), "small MDPs"),
+        lambda: check_cases(_first_visit_cases(least=1), "two states, one step"),
+    ],
     severity="condition",
     why="log(N) is 0 at N = 1; N >= 2 is needed, or 1/(e N) in place of log(N)/N",
 )
@@ -214,16 +202,18 @@ B3_20C = joint_step(
     "B3.20",
     "corrected",
     "E[Pr_first(F)] <= sum w(1 - w)^N <= S H/(e N) <= S H log(N)/N for N >= 2",
-    JENSEN_PROOF,
-    *MISSING,
-    proves(Formula(sympy.log(2), ">=", sympy.exp(-1))),
-    lambda: with_checks(proves(TELESCOPE)(), check_cases(_union_cases(), "small MDPs, all data sets")),
+    parts=[
+        JENSEN_PROOF,
+        *MISSING,
+        proves(Formula(sympy.log(2), ">=", sympy.exp(-1))),
+        lambda: with_checks(proves(TELESCOPE)(), check_cases(_union_cases(), "small MDPs, all data sets")),
+    ],
 )
 FIRST = joint_step(
     "lemma-first-visit",
     "printed",
     "E[Pr_first(F)] <= S H log(N)/N for every N >= 1",
-    lambda: check_cases(_first_visit_cases(1), "two states, one step"),
+    parts=[lambda: check_cases(_first_visit_cases(least=1), "two states, one step")],
     severity="condition",
     why="the right side is 0 at N = 1",
 )
@@ -231,31 +221,33 @@ FIRST_C = joint_step(
     "lemma-first-visit",
     "corrected",
     "E[Pr_first(F)] <= S H/(e N) for N >= 1, which is <= S H log(N)/N for N >= 2",
-    lambda: with_checks(B3_20C.decide(), check_cases(_first_visit_cases(2), "two states, one step, N = 2..11")),
+    parts=[
+        lambda: with_checks(
+            B3_20C.decide(), check_cases(_first_visit_cases(least=2), "two states, one step, N = 2..11")
+        )
+    ],
 )
 
 RESULTS = (
     Result(
-        "lemma-visits",
-        "Visit counts are at least half their mean",
-        "B.3, Lemma 3",
-        (B3_16, B3_17, VISITS),
-        statement="For lambda >= 4 log(SH/delta) (1.2551 log(SH/delta) suffices), with probability at least 1 - "
-        "delta, for "
-        "all (s, h): T_h(s) + lambda >= (w_h(s) T + lambda)/2.",
+        id="lemma-visits",
+        title="Visit counts are at least half their mean",
+        source="B.3, Lemma 3",
+        steps=(B3_16, B3_17, VISITS),
+        statement="For lambda >= 4 log(SH/delta) (1.2551 log(SH/delta) suffices), with probability at least 1 - delta, "
+        "for all (s, h): T_h(s) + lambda >= (w_h(s) T + lambda)/2.",
         meaning="No state is visited much less often in the data than one expects, once lambda is added to its count. "
         "Lemma 2 rests on it.",
         latex=r"T_h(s) + \lambda \ge \tfrac12\bigl(w_h^{\beta}(s)\,T + \lambda\bigr)",
         assumptions=("lambda >= 4 log(SH/delta)",),
     ),
     Result(
-        "lemma-first-visit",
-        "Unseen states are rarely met",
-        "B.3, Lemma 4",
-        (B3_18, B3_19, B3_20, B3_20C, FIRST, FIRST_C),
-        statement="The expected probability that a trajectory of pi_first meets a state that no demonstration "
-        "visited in "
-        "that step is at most S H/(e N).",
+        id="lemma-first-visit",
+        title="Unseen states are rarely met",
+        source="B.3, Lemma 4",
+        steps=(B3_18, B3_19, B3_20, B3_20C, FIRST, FIRST_C),
+        statement="The expected probability that a trajectory of pi_first meets a state that no demonstration visited "
+        "in that step is at most S H/(e N).",
         meaning="A policy that copies what was recorded seldom reaches a state in which nothing was recorded.",
         latex=r"\mathbb E\,\Pr_{\pi_{\mathrm{first}}}(F) \le \frac{SH}{eN}",
         assumptions=("N >= 1 (N >= 2 for the printed S H log(N)/N)",),

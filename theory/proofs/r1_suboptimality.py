@@ -1,4 +1,9 @@
-"""Steps of the companion's R1: the suboptimality of the whole family of policies, without a logarithm."""
+"""Steps of the companion's R1: the suboptimality of the whole family of policies, without a logarithm.
+
+Letters: w = w_h(s) the demonstrator's probability of visiting s in step h, T demonstrations, N ~ Bin(T, w), a_n the
+weight of the uniform policy after n visits, lambda the prior mass, q the policy that is BC where a state was visited
+and the demonstrator elsewhere. The bounds as functions: `theory.bounds.r1_suboptimality`.
+"""
 
 import functools
 import itertools
@@ -38,7 +43,7 @@ FAMILY: tuple[tuple[Fraction, Fraction | None], ...] = (
 """BC, the posterior policy with a light prior, PostBC, uniform noise."""
 
 
-def expected_noise(n_demos: int, w: Fraction, alpha: Fraction, mass: Fraction | None) -> Fraction:
+def exact_expected_noise(n_demos: int, w: Fraction, alpha: Fraction, mass: Fraction | None) -> Fraction:
     """Compute w E[a_N] with N ~ Bin(T, w), exactly."""
     law = binomial(n_demos, w)
     return w * sum((q * noise_weight(n, alpha, mass) for n, q in enumerate(law)), Fraction(0))
@@ -49,7 +54,11 @@ def exact_bound(instance: SmallInstance, n_demos: int, alpha: Fraction, mass: Fr
     horizon, _, n_actions = instance.shape
     levels = occupancy(instance, instance.demonstrator)
     total = sum(
-        ((horizon - h) * expected_noise(n_demos, w, alpha, mass) for h, level in enumerate(levels) for w in level),
+        (
+            (horizon - h) * exact_expected_noise(n_demos, w, alpha, mass)
+            for h, level in enumerate(levels)
+            for w in level
+        ),
         Fraction(0),
     )
     return (1 - Fraction(1, n_actions)) * total
@@ -131,7 +140,7 @@ ABSORPTION = Formula(
     sympy.combsimp((sympy.binomial(TI, KI) / (KI + 1)) / (sympy.binomial(TI + 1, KI + 1) / (TI + 1))),
     "==",
     1,
-    (above(TI, 0, integer=True), above(KI, 0, integer=True)),
+    ranges=(above(TI, 0, integer=True), above(KI, 0, integer=True)),
 )
 """C(T, k)/(k + 1) = C(T + 1, k + 1)/(T + 1): the sum of a binomial law of T + 1 trials without its first term."""
 _t = sympy.Symbol("t", positive=True)
@@ -141,82 +150,101 @@ R1_1 = joint_step(
     "R1.1",
     "companion",
     "E[X(1 - (1 - t)X)] <= u(1 - (1 - t)u) for X in [0, 1] of mean u: the step of the backward induction",
-    lambda: with_checks(JENSEN_PROOF(), check_cases(_power_cases(), "small MDPs, t in {0, 1/3, 1}")),
+    parts=[lambda: with_checks(JENSEN_PROOF(), check_cases(_power_cases(), "small MDPs, t in {0, 1/3, 1}"))],
 )
 R1_2 = joint_step(
     "R1.2",
     "companion",
-    "E[w^q t^N] <= w(1 - (1 - t)w)^T; 1/(n + lambda) is the integral of t^(n + lambda - 1) over [0, 1], 1{n = 0} "
-    "is t = 0",
-    R1_1.decide,
-    proves(Formula(sympy.integrate(_t ** (_m - 1), (_t, 0, 1)), "==", 1 / _m, (between(_m, 0, sympy.oo, "()"),))),
-    proves(
-        Formula(
-            sympy.expand(sum(sympy.binomial(6, k) * W**k * (1 - W) ** (6 - k) * X**k for k in range(7))),
-            "==",
-            (1 - (1 - X) * W) ** 6,
-            (between(W, 0, 1), between(X, 0, 1)),
-        )
-    ),
+    "E[w^q t^N] <= w(1 - (1 - t)w)^T; 1/(n + lambda) is the integral of t^(n + lambda - 1) over [0, 1], 1{n = 0} is t "
+    "= 0",
+    parts=[
+        R1_1.decide,
+        proves(
+            Formula(sympy.integrate(_t ** (_m - 1), (_t, 0, 1)), "==", 1 / _m, ranges=(between(_m, 0, sympy.oo, "()"),))
+        ),
+        proves(
+            Formula(
+                sympy.expand(sum(sympy.binomial(6, k) * W**k * (1 - W) ** (6 - k) * X**k for k in range(7))),
+                "==",
+                (1 - (1 - X) * W) ** 6,
+                ranges=(between(W, 0, 1), between(X, 0, 1)),
+            )
+        ),
+    ],
 )
 R1_3 = joint_step(
     "R1.3",
     "companion",
     "E[J(q)] = J(pi_beta): the mean of n draws has the draws' mean, at every step of the same induction",
-    lambda: with_checks(
-        proves(Formula(N * U / N, "==", U, (above(N, 1), between(U, 0, 1))))(),
-        check_cases(_unbiased_cases(), "all data sets of small MDPs"),
-    ),
+    parts=[
+        lambda: with_checks(
+            proves(Formula(N * U / N, "==", U, ranges=(above(N, 1), between(U, 0, 1))))(),
+            check_cases(_unbiased_cases(), "all data sets of small MDPs"),
+        )
+    ],
 )
 R1_4 = joint_step(
     "R1.4",
     "companion",
     "|J(q) - J(pi)| <= sum (H - h + 1) w^q TV(q, pi), TV(q, pi) <= (1 - 1/A) a_n",
-    proves(ONE_STEP),
-    proves(
-        Formula(R * P, ">=", D * Q, (above(R, 0), above(P, 0), between(D, -1, 1), above(Q, 0)), (P - D, R - Q)),
-        by_combination(Q, P),
-    ),
-    proves(Formula(1 - (1 / A + X), "<=", 1 - 1 / A, (above(A, 1), above(X, 0)))),
+    parts=[
+        proves(ONE_STEP),
+        proves(
+            Formula(
+                R * P,
+                ">=",
+                D * Q,
+                ranges=(above(R, 0), above(P, 0), between(D, -1, 1), above(Q, 0)),
+                given=(P - D, R - Q),
+            ),
+            by_combination(Q, P),
+        ),
+        proves(Formula(1 - (1 / A + X), "<=", 1 - 1 / A, ranges=(above(A, 1), above(X, 0)))),
+    ],
     why="P bounds the positive part of q - pi; TV(q, unif) = 1 - sum min(q_a, 1/A), and one of the terms is 1/A",
 )
 R1_5 = joint_step(
     "R1.5",
     "companion",
     "w(1 - w)^T <= m_T <= 1/(e T), and w E[lambda/(N + lambda)] <= max(1, lambda)/(T + 1)",
-    proves(Formula((X - 1) + T * ((T + 1 - X) / T - 1), "==", 0, (above(T, 1), above(X, 0)))),
-    *MISSING,
-    proves(Formula(LAM / (N + LAM), "<=", 1 / (N + 1), (between(LAM, 0, 1, "(]"), above(N, 0)))),
-    proves(Formula(LAM / (N + LAM), "<=", LAM / (N + 1), (above(LAM, 1), above(N, 0)))),
-    proves(ABSORPTION),
-    lambda: with_checks(MISSING[1](), check_cases(binomial_cases(), "E[1/(N + 1)] in closed form")),
-    why="the first: log of both factors at w = x/(T + 1), bounded by log y <= y - 1",
+    parts=[
+        proves(Formula((X - 1) + T * ((T + 1 - X) / T - 1), "==", 0, ranges=(above(T, 1), above(X, 0)))),
+        *MISSING,
+        proves(Formula(LAM / (N + LAM), "<=", 1 / (N + 1), ranges=(between(LAM, 0, 1, "(]"), above(N, 0)))),
+        proves(Formula(LAM / (N + LAM), "<=", LAM / (N + 1), ranges=(above(LAM, 1), above(N, 0)))),
+        proves(ABSORPTION),
+        lambda: with_checks(MISSING[1](), check_cases(binomial_cases(), "E[1/(N + 1)] in closed form")),
+    ],
+    why="the first inequality: the logarithms of both factors at w = x/(T + 1), bounded by log y <= y - 1",
 )
 R1_6 = joint_step(
     "R1.6",
     "companion",
     "E[Pr(BC's trajectory meets an unseen state)] <= sum w(1 - w)^T <= S H m_T",
-    R1_2.decide,
-    lambda: with_checks(R1_5.decide(), check_cases(_unseen_cases(), "all data sets of small MDPs")),
+    parts=[
+        R1_2.decide,
+        lambda: with_checks(R1_5.decide(), check_cases(_unseen_cases(), "all data sets of small MDPs")),
+    ],
 )
 R1 = joint_step(
     "r1",
     "companion",
     "|J(pi_beta) - E J(pi)| <= (1 - 1/A) sum_h (H - h + 1) sum_s w E[a_N], N ~ Bin(T, w), and the simple form",
-    lambda: with_checks(
-        all_of(*(s.decide() for s in (R1_1, R1_2, R1_3, R1_4, R1_5))),
-        check_cases(_bound_cases(), "all data sets of small MDPs, four policies"),
-    ),
+    parts=[
+        lambda: with_checks(
+            all_of(*(s.decide() for s in (R1_1, R1_2, R1_3, R1_4, R1_5))),
+            check_cases(_bound_cases(), "all data sets of small MDPs, four policies"),
+        )
+    ],
 )
 
 RESULT = Result(
-    "r1",
-    "Suboptimality without the logarithm",
-    "R1",
-    (R1_1, R1_2, R1_3, R1_4, R1_5, R1_6, R1),
-    statement="For every T >= 1, alpha in [0, 1] and lambda > 0: |J(pi_beta) - E J(PostBC)| <= (1 - 1/A) sum_h (H "
-    "- h + 1) sum_s "
-    "{(1 - alpha) w(1 - w)^T + alpha w E[lambda/(Bin(T, w) + lambda)]}.",
+    id="r1",
+    title="Suboptimality without the logarithm",
+    source="R1",
+    steps=(R1_1, R1_2, R1_3, R1_4, R1_5, R1_6, R1),
+    statement="For every T >= 1, alpha in [0, 1] and lambda > 0: |J(pi_beta) - E J(PostBC)| <= (1 - 1/A) sum_h (H - h "
+    "+ 1) sum_s {(1 - alpha) w(1 - w)^T + alpha w E[lambda/(Bin(T, w) + lambda)]}.",
     meaning="The logarithm in the paper's rate is not needed: the loss is bounded by a plain sum over states, which on "
     "a process made for it is within a few per cent of the truth.",
     latex=r"|J(\pi_\beta)-\mathbb E\,J(\tilde\pi)|\le\Bigl(1-\tfrac1A\Bigr)\sum_h (H-h+1)\sum_s w\,\mathbb "

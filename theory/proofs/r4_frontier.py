@@ -1,4 +1,9 @@
-"""Steps of the companion's R4: the exact frontier of the lower-bound family, and R5's place beside it."""
+"""Steps of the companion's R4: the exact frontier between suboptimality and coverage on the family of B.4.
+
+Letters: A actions, alpha the rare arms' probability, G = gamma the coverage, xi the suboptimality, q the probability
+with which each rare arm must be covered on data of arm 1 only. The frontier as functions:
+`theory.bounds.r4_frontier`.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -12,13 +17,13 @@ from theory.engines.formulas import Formula
 from theory.engines.proof import all_of, check_cases, with_checks
 from theory.engines.steps import above, between, joint_step, proves, step
 from theory.engines.tactics import by_combination
-from theory.proofs.b4_lower_bound import constant_estimator, family
+from theory.proofs.b4_cases import constant_estimator, family
 
 A, AL, G, M, N, Q, R, S, XI = sympy.symbols("A alpha gamma m a q r s xi")
 ALPHA = between(AL, "1/1000", "999/1000")
 ONE = sympy.Integer(1)
 Sizes = dict[int, Fraction]
-"""A randomised estimator on data of arm 1 only: how likely it covers a random set of so many rare arms."""
+"""A randomised estimator on data of arm 1 only: the law of the number of rare arms in the random set that it covers."""
 
 
 def exact_frontier(n_actions: int, alpha: Fraction, n_demos: int, delta: Fraction, xi: Fraction) -> Fraction:
@@ -142,75 +147,94 @@ R4_1 = joint_step(
     "R4.1",
     "companion",
     "data under demonstrator 1 show arm 1 only; under i > 1 they do with probability (1 - alpha)^T",
-    lambda: with_checks(
-        proves(Formula(ONE - AL, "==", 1 - AL, (ALPHA,)))(), check_cases(_quiet_cases(), "A in {2, 4}, T <= 6")
-    ),
+    parts=[
+        lambda: with_checks(
+            proves(Formula(ONE - AL, "==", 1 - AL, ranges=(ALPHA,)))(),
+            check_cases(_quiet_cases(), "A in {2, 4}, T <= 6"),
+        )
+    ],
 )
 R4_2 = step(
     "R4.2",
     "companion",
     "each rare arm must be covered with probability q on such data, so (A - 1) q gamma alpha <= xi on M_1",
-    Formula(G, "<=", XI / ((A - 1) * AL * Q), RANGES, (XI - (A - 1) * Q * G * AL,)),
-    by_combination(1 / ((A - 1) * AL * Q)),
+    formula=Formula(G, "<=", XI / ((A - 1) * AL * Q), ranges=RANGES, given=(XI - (A - 1) * Q * G * AL,)),
+    tactics=[by_combination(1 / ((A - 1) * AL * Q))],
 )
 R4_3 = joint_step(
     "R4.3",
     "companion",
     "a deterministic map covers all rare arms at once and keeps gamma for arm 1: gamma (1 + (A - 1) alpha) <= 1; "
     "attained",
-    proves(
-        Formula(G, "<=", 1 / (1 + (A - 1) * AL), RANGES[:3], (1 - G - (A - 1) * G * AL,)),
-        by_combination(1 / (1 + (A - 1) * AL)),
-    ),
-    lambda: with_checks(
+    parts=[
         proves(
-            Formula(G, "<=", XI / ((A - 1) * AL), RANGES[:4], (XI - (A - 1) * G * AL,)),
-            by_combination(1 / ((A - 1) * AL)),
-        )(),
-        check_cases(_constant_cases(), "a fixed policy attains it; A in {2, 3, 6}"),
-    ),
+            Formula(G, "<=", 1 / (1 + (A - 1) * AL), ranges=RANGES[:3], given=(1 - G - (A - 1) * G * AL,)),
+            by_combination(1 / (1 + (A - 1) * AL)),
+        ),
+        lambda: with_checks(
+            proves(
+                Formula(G, "<=", XI / ((A - 1) * AL), ranges=RANGES[:4], given=(XI - (A - 1) * G * AL,)),
+                by_combination(1 / ((A - 1) * AL)),
+            )(),
+            check_cases(_constant_cases(), "a fixed policy attains it; A in {2, 3, 6}"),
+        ),
+    ],
 )
 R4_4 = joint_step(
     "R4.4",
     "companion",
-    "a set of s rare arms leaves arm 1 its gamma on M_1 iff s <= (1 - gamma)/(gamma alpha), and gamma(1 - alpha) "
-    "iff s is at most 1 more",
-    proves(Formula((1 - G) / (G * AL) + 1, "==", (1 - G * (1 - AL)) / (G * AL), (between(G, "1/1000", 1), ALPHA))),
-    proves(
-        Formula(G, "<=", 1 / (1 + M * AL), (between(G, "1/1000", 1), above(M, 0), ALPHA), (1 - G - M * G * AL,)),
-        by_combination(1 / (1 + M * AL)),
-    ),
+    "a set of s rare arms leaves arm 1 its gamma on M_1 iff s <= (1 - gamma)/(gamma alpha), and gamma(1 - alpha) iff s "
+    "is at most 1 more",
+    parts=[
+        proves(
+            Formula(
+                (1 - G) / (G * AL) + 1, "==", (1 - G * (1 - AL)) / (G * AL), ranges=(between(G, "1/1000", 1), ALPHA)
+            )
+        ),
+        proves(
+            Formula(
+                G,
+                "<=",
+                1 / (1 + M * AL),
+                ranges=(between(G, "1/1000", 1), above(M, 0), ALPHA),
+                given=(1 - G - M * G * AL,),
+            ),
+            by_combination(1 / (1 + M * AL)),
+        ),
+    ],
     why="so on average at most r + delta arms are covered, r = floor((1 - gamma)/(gamma alpha)), unless r >= A - 1",
 )
 R4_5 = step(
     "R4.5",
     "companion",
     "every member of the family of noise schedules, with weight a on these data, sits on xi/((A - 1) alpha)",
-    Formula((N / A) / AL, "==", (N * (A - 1) / A) / ((A - 1) * AL), (above(A, 2), ALPHA, between(N, 0, 1))),
+    formula=Formula(
+        (N / A) / AL, "==", (N * (A - 1) / A) / ((A - 1) * AL), ranges=(above(A, 2), ALPHA, between(N, 0, 1))
+    ),
 )
 R4 = joint_step(
     "r4",
     "companion",
     "gamma* = min{xi/((A - 1) alpha q), 1/(1 + m alpha)}, m = max(0, ceil((A - 1) q - delta)), q = 1 - delta/(1 - "
     "alpha)^T > 0",
-    lambda: with_checks(
-        all_of(*(s.decide() for s in (R4_1, R4_2, R4_3, R4_4))),
-        check_cases(_attained_cases(), "attained: A in {2, 3, 6}, 162 settings"),
-        check_cases(_beyond_cases(), "impossible a millionth above"),
-    ),
+    parts=[
+        lambda: with_checks(
+            all_of(*(s.decide() for s in (R4_1, R4_2, R4_3, R4_4))),
+            check_cases(_attained_cases(), "attained: A in {2, 3, 6}, 162 settings"),
+            check_cases(_beyond_cases(), "impossible a millionth above"),
+        )
+    ],
 )
 
 RESULT = Result(
-    "r4",
-    "The exact frontier of the lower-bound family",
-    "R4",
-    (R4_1, R4_2, R4_3, R4_4, R4_5, R4),
+    id="r4",
+    title="The exact frontier of the lower-bound family",
+    source="R4",
+    steps=(R4_1, R4_2, R4_3, R4_4, R4_5, R4),
     statement="On the family of B.4, with q = 1 - delta/(1 - alpha)^T > 0, the largest coverage at suboptimality xi is "
-    "min{xi/((A-1) alpha q), 1/(1 + m alpha)}, m = max(0, ceil((A-1) q - delta)); for deterministic maps of the "
-    "data it is "
-    "min{xi/((A-1) alpha), 1/(1 + (A-1) alpha)}.",
-    meaning="On the paper's family of bandits, this is exactly the most that anybody can cover at a given loss; "
-    "nothing is left to improve there.",
+    "min{xi/((A-1) alpha q), 1/(1 + m alpha)}, m = max(0, ceil((A-1) q - delta)); for deterministic maps of the data "
+    "it is min{xi/((A-1) alpha), 1/(1 + (A-1) alpha)}.",
+    meaning="On the paper's family of bandits, this is exactly the most that an estimator can cover at a given loss.",
     latex=r"\gamma^\star=\min\Bigl\{\frac{\xi}{(A-1)\alpha q},\frac1{1+m\alpha}\Bigr\},\quad "
     r"q=1-\frac{\delta}{(1-\alpha)^T},\ m=\max\{0,\lceil (A-1)q-\delta\rceil\}",
     assumptions=("A >= 2", "0 < alpha < 1", "q > 0"),

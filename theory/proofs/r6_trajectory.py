@@ -1,4 +1,9 @@
-"""Steps of the companion's R6: the posterior policy covers whole trajectories."""
+"""Steps of the companion's R6: the posterior policy covers whole trajectories.
+
+Letters: n visits of a cell, k of them with the action, w the demonstrator's probability of a visit, lambda the prior
+mass, A actions, p the demonstrator's probability of an event, h(p) its entropy. The bounds as functions:
+`theory.bounds.r6_trajectory`.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -134,7 +139,7 @@ CHAIN = Formula(
     )
     .subs(_p[1], 1 - _p[0])
     .subs(_p[3], 1 - _p[2]),
-    _POSITIVE,
+    ranges=_POSITIVE,
 )
 """Chain rule of KL for two binary steps: x first, then p given x; y and q are the other law's."""
 LINE = (proves(LOG_LINE[0], by_derivatives("y")), proves(LOG_LINE[1], by_derivatives("y", "high")))
@@ -143,48 +148,56 @@ R6_1 = joint_step(
     "R6.1",
     "companion",
     "the trajectory KL is sum_h sum_s w KL(pi_beta || pi) over cells (chain rule; the dynamics cancel)",
-    lambda: with_checks(
-        proves(CHAIN)(), check_cases(_trajectory_cases(), "all data sets and trajectories of small MDPs")
-    ),
+    parts=[
+        lambda: with_checks(
+            proves(CHAIN)(), check_cases(_trajectory_cases(), "all data sets and trajectories of small MDPs")
+        )
+    ],
 )
 R6_2 = joint_step(
     "R6.2",
     "companion",
     "one cell: E KL <= log((n + lambda)/(n + 1)) for lambda >= A, by Jensen and E[1/(K + 1)] <= 1/((n + 1) p)",
-    *LINE,
-    proves(Formula(M * (Y / M - 1), "==", Y - M, (above(M, "1/1000"), above(Y, 0)))),
-    proves(Formula(1 / (K + 1 + X), "<=", 1 / (K + 1), (above(K, 0), above(X, 0)))),
-    proves(ABSORPTION),
-    lambda: with_checks(LINE[0](), check_cases(binomial_cases(), "E[1/(K + 1)] in closed form")),
+    parts=[
+        *LINE,
+        proves(Formula(M * (Y / M - 1), "==", Y - M, ranges=(above(M, "1/1000"), above(Y, 0)))),
+        proves(Formula(1 / (K + 1 + X), "<=", 1 / (K + 1), ranges=(above(K, 0), above(X, 0)))),
+        proves(ABSORPTION),
+        lambda: with_checks(LINE[0](), check_cases(binomial_cases(), "E[1/(K + 1)] in closed form")),
+    ],
     why="Jensen by the tangent: E log Y <= log m + E[Y]/m - 1 = log m for m = E Y",
 )
 R6_3 = joint_step(
     "R6.3",
     "companion",
     "log((n + lambda)/(n + 1)) <= (lambda - 1)/(n + 1), and w E[1/(Bin(T, w) + 1)] <= 1/(T + 1)",
-    proves(Formula(sympy.log(1 + X), "<=", X, (above(X, 0),)), by_derivatives("x")),
-    proves(Formula((N + 1 + X) / (N + 1) - 1, "==", X / (N + 1), (above(N, 0), above(X, 0)))),
-    lambda: with_checks(proves(ABSORPTION)(), check_cases(_cell_cases(), "one cell, T <= 8, lambda = A and A + 2")),
+    parts=[
+        proves(Formula(sympy.log(1 + X), "<=", X, ranges=(above(X, 0),)), by_derivatives("x")),
+        proves(Formula((N + 1 + X) / (N + 1) - 1, "==", X / (N + 1), ranges=(above(N, 0), above(X, 0)))),
+        lambda: with_checks(proves(ABSORPTION)(), check_cases(_cell_cases(), "one cell, T <= 8, lambda = A and A + 2")),
+    ],
 )
 R6_4 = joint_step(
     "R6.4",
     "companion",
     "P(G) >= exp(-(KL + h(p))/p); log(1/delta) exp((KL + h(p))/p) rollouts contain G with probability 1 - delta",
-    *LINE,
-    proves(
-        Formula(
-            A * (B * (A + C) / (A * (B + D)) - 1) + C * (D * (A + C) / (C * (B + D)) - 1),
-            "==",
-            0,
-            tuple(above(s, "1/1000") for s in (A, B, C, D)),
-        )
-    ),
-    proves(
-        Formula(-(1 - P) * sympy.log(1 - Q), ">=", 0, (between(P, 0, 1), between(Q, 0, 1, "[)"))),
-        by_factors(1 - P, (-sympy.log(1 - Q), by_derivatives("q"))),
-    ),
-    proves(Formula(sympy.log(1 - U), "<=", -U, (between(U, 0, 1, "[)"),)), by_derivatives("u")),
-    lambda: with_checks(LINE[0](), check_cases(_success_cases(), "two-point laws")),
+    parts=[
+        *LINE,
+        proves(
+            Formula(
+                A * (B * (A + C) / (A * (B + D)) - 1) + C * (D * (A + C) / (C * (B + D)) - 1),
+                "==",
+                0,
+                ranges=tuple(above(s, "1/1000") for s in (A, B, C, D)),
+            )
+        ),
+        proves(
+            Formula(-(1 - P) * sympy.log(1 - Q), ">=", 0, ranges=(between(P, 0, 1), between(Q, 0, 1, "[)"))),
+            by_factors(1 - P, (-sympy.log(1 - Q), by_derivatives("q"))),
+        ),
+        proves(Formula(sympy.log(1 - U), "<=", -U, ranges=(between(U, 0, 1, "[)"),)), by_derivatives("u")),
+        lambda: with_checks(LINE[0](), check_cases(_success_cases(), "two-point laws")),
+    ],
     why="the log-sum inequality by log y <= y - 1; then the term of the complement is dropped",
 )
 WEIGHT = N * AL * LAM / (A * (N + LAM - AL * LAM))
@@ -192,28 +205,27 @@ R6_5 = step(
     "R6.5",
     "companion",
     "PostBC is add-b smoothing, (k + b)/(n + A b), with b = n alpha lambda/(A(n + lambda - alpha lambda))",
-    Formula(
+    formula=Formula(
         (1 - AL) * K / N + AL * (K + LAM / A) / (N + LAM),
         "==",
         (K + WEIGHT) / (N + A * WEIGHT),
-        (between(AL, 0, 1), above(LAM, "1/1000"), above(A, 1), above(K, 0), above(N, 1)),
+        ranges=(between(AL, 0, 1), above(LAM, "1/1000"), above(A, 1), above(K, 0), above(N, 1)),
     ),
 )
 R6 = joint_step(
     "r6",
     "companion",
     "E KL(P_beta || P_post) <= sum w E[log((N + lambda)/(N + 1))] <= H S (lambda - 1)/(T + 1) for lambda >= A",
-    *(s.decide for s in (R6_1, R6_2, R6_3)),
+    parts=[*(s.decide for s in (R6_1, R6_2, R6_3))],
 )
 
 RESULT = Result(
-    "r6",
-    "The posterior policy covers whole trajectories",
-    "R6",
-    (R6_1, R6_2, R6_3, R6_4, R6_5, R6),
-    statement="For the posterior policy with lambda >= A: E KL(P_beta || P_post) <= H S (lambda - 1)/(T + 1), and "
-    "an event of probability p "
-    "under the demonstrator keeps at least exp(-(KL + h(p))/p).",
+    id="r6",
+    title="The posterior policy covers whole trajectories",
+    source="R6",
+    steps=(R6_1, R6_2, R6_3, R6_4, R6_5, R6),
+    statement="For the posterior policy with lambda >= A: E KL(P_beta || P_post) <= H S (lambda - 1)/(T + 1), and an "
+    "event of probability p under the demonstrator keeps at least exp(-(KL + h(p))/p).",
     meaning="The posterior covers not only single actions but whole trajectories, in the sense of information: its "
     "mean distance to the demonstrator's trajectories falls like 1/T, whereas BC's is infinite and uniform noise's "
     "does not fall to zero.",

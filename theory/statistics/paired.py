@@ -1,6 +1,9 @@
-"""Paired comparisons over few independent replicates: an interval, and p-values adjusted for many.
+"""Paired comparisons over few independent replicates: an interval, and p-values adjusted for several tests.
 
-The p-value of one is `probability.paired_p_value`.
+The p-value of a single comparison is `theory.statistics.probability.paired_p_value`. With differences x_1..x_R of mean
+m and standard error e, the studentised bootstrap inverts the law of t* = (m* - m)/e* over resamples:
+
+    [m - t*_(1 - tail) e,  m - t*_(tail) e]
 """
 
 import numpy as np
@@ -15,23 +18,18 @@ FloatArray = NDArray[np.float64]
 def bootstrap_t_interval(
     differences: ArrayLike, rng: np.random.Generator, confidence: float = 0.95, *, n_resamples: int = 9999
 ) -> Interval:
-    """Studentised bootstrap interval for a mean: second-order accurate, wider than the percentile one where few are.
+    """Studentised bootstrap interval for a mean: second-order accurate, and wider for few replicates than percentiles.
 
     Parameters
     ----------
     differences : array_like, (R,)
-        One number an independent replicate, R >= 2. Where all are equal nothing is known of their spread, and the
-        interval is without bounds.
+        One number for each independent replicate, R >= 2. Where all are equal nothing is known of their spread, and
+        the interval is (-inf, inf).
     rng : numpy.random.Generator
     confidence : float, optional
         In (0, 1).
     n_resamples : int, optional
         At least 99. A resample without spread counts as one whose t is infinite, with the sign of its error.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
 
     References
     ----------
@@ -46,6 +44,7 @@ def bootstrap_t_interval(
         return Interval(-np.inf, np.inf)
     drawn = x[rng.integers(x.size, size=(n_resamples, x.size))]
     away, errors = drawn.mean(axis=1) - x.mean(), _standard_error(drawn)
+    # A resample without spread would give 0/0, or a t that rounding makes up: it counts as infinite.
     flat = errors <= _ROUNDING * np.abs(x).max()
     t = np.where(flat, np.copysign(np.inf, away), away / np.where(flat, 1.0, errors))
     low, high = np.quantile(t, [tail, 1 - tail], method="inverted_cdf")
@@ -53,17 +52,12 @@ def bootstrap_t_interval(
 
 
 def holm(p_values: ArrayLike) -> FloatArray:
-    """Adjust p-values so that one below a level may be called out, whatever the dependence, (m,) -> (m,).
+    """Adjust p-values for the number of tests, whatever their dependence, (m,) -> (m,).
 
     Parameters
     ----------
     p_values : array_like, (m,)
         In [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not a list of numbers in [0, 1].
 
     References
     ----------
@@ -80,6 +74,7 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
 
 _ROUNDING = 1e-12
+"""Spread below this share of the largest number is rounding: the numbers count as equal."""
 
 
 def _replicates(differences: ArrayLike) -> FloatArray:

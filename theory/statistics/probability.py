@@ -1,4 +1,14 @@
-"""Exact probabilities of counts, and intervals for sampled quantities."""
+"""Exact probabilities of counts, and intervals and p-values for sampled quantities.
+
+Counts N ~ Mult(n, p) are independent Poisson variables conditioned on their sum, so with K_i ~ Poisson(n p_i)
+
+    E[prod_i g_i(N_i)] = sum over k_1 + ... + k_I = n of prod_i g_i(k_i) P[K_i = k_i] / P[Poisson(n) = n],
+
+which is one convolution (Levin 1981). Intervals hold their quantity with the stated confidence: exactly so for
+`clopper_pearson` and `quantile_interval`, approximately for `mean_interval` and `bootstrap_interval`.
+
+Letters: n = number of draws, I = number of outcomes, R = number of independent replicates.
+"""
 
 import math
 
@@ -13,10 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 def multinomial_product_expectation(n: int, probabilities: ArrayLike, factors: ArrayLike) -> float:
-    """E[prod_i g_i(N_i)] for counts N ~ Mult(n, p), exactly.
-
-    The counts are independent Poisson variables conditioned on their sum, so the expectation is one convolution of
-    the weighted Poisson mass functions. With indicators as factors this is Levin's box probability.
+    """E[prod_i g_i(N_i)] for counts N ~ Mult(n, p), exactly; with indicators as factors, Levin's box probability.
 
     Parameters
     ----------
@@ -31,11 +38,6 @@ def multinomial_product_expectation(n: int, probabilities: ArrayLike, factors: A
     -------
     float
         In [0, 1]; absolute error below about 1e-15 sqrt(n) I. Time O(I n^2).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range or of the wrong shape.
 
     References
     ----------
@@ -55,7 +57,7 @@ def multinomial_product_expectation(n: int, probabilities: ArrayLike, factors: A
     total = weighted[0]
     for row in weighted[1:]:
         total = np.convolve(total, row)[: n + 1]
-    return min(1.0, float(total[n] / stats.poisson.pmf(n, n)))
+    return min(1.0, float(total[n] / stats.poisson.pmf(n, n)))  # rounding may exceed 1
 
 
 def multinomial_box_probability(n: int, probabilities: ArrayLike, at_least: ArrayLike) -> float:
@@ -68,11 +70,6 @@ def multinomial_box_probability(n: int, probabilities: ArrayLike, at_least: Arra
     probabilities : array_like, (I,)
     at_least : array_like of int, (I,)
         Thresholds m.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range or of the wrong shape.
     """
     n = validate.integer("n", n, at_least=0)
     p = validate.distribution("probabilities", probabilities, shape=(None,))
@@ -91,11 +88,6 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> In
         0 <= successes <= trials, trials >= 1.
     confidence : float, optional
         In (0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is outside its range.
     """
     trials = validate.integer("trials", trials, at_least=1)
     successes = validate.integer("successes", successes, at_least=0, at_most=trials)
@@ -114,11 +106,6 @@ def mean_interval(sample: ArrayLike, confidence: float = 0.95) -> Interval:
         Independent replicates, R >= 2.
     confidence : float, optional
         In (0, 1).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are fewer than 2 replicates, or an argument is outside its range.
     """
     x = validate.array("sample", sample, shape=(None,))
     confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
@@ -139,12 +126,7 @@ def quantile_interval(sample: ArrayLike, probability: float, confidence: float =
     probability : float
         Which quantile, in (0, 1): the largest x with P[X >= x] >= 1 - probability lies in the interval.
     confidence : float, optional
-        In (0, 1). Where the sample is too small for it, the interval is open at that end (infinite).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the sample is empty, or an argument is outside its range.
+        In (0, 1). Where the sample is too small for it, that end of the interval is infinite.
 
     References
     ----------
@@ -167,7 +149,7 @@ def quantile_interval(sample: ArrayLike, probability: float, confidence: float =
 def bootstrap_interval(
     sample: ArrayLike, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 1000
 ) -> tuple[FloatArray, FloatArray]:
-    """Percentile bootstrap interval for the mean over the first axis, for each entry of the others.
+    """Percentile bootstrap interval for the mean over the first axis, entry by entry.
 
     Parameters
     ----------
@@ -183,11 +165,6 @@ def bootstrap_interval(
     -------
     low, high : ndarray, (...)
 
-    Raises
-    ------
-    TypeError, ValueError
-        If there are fewer than 2 replicates, or an argument is outside its range.
-
     References
     ----------
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
@@ -198,7 +175,7 @@ def bootstrap_interval(
     resamples = validate.integer("resamples", resamples, at_least=1)
     if x.ndim == 0 or x.shape[0] < 2:
         raise ValueError(f"sample must hold at least 2 replicates; got shape {x.shape}")
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (x,),
         np.mean,
         axis=0,
@@ -208,8 +185,8 @@ def bootstrap_interval(
         method="percentile",
         rng=rng,
     ).confidence_interval
-    low, high = np.asarray(found.low), np.asarray(found.high)
-    return np.minimum(low, high), np.maximum(low, high)  # rounding of equal ends may turn them
+    low, high = np.asarray(interval.low), np.asarray(interval.high)
+    return np.minimum(low, high), np.maximum(low, high)  # rounding may swap ends that are equal
 
 
 def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutations: int = 9999) -> float:
@@ -218,20 +195,15 @@ def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutation
     Parameters
     ----------
     differences : array_like, (R,)
-        One of each pair minus the other, R >= 2.
+        First of each pair minus the second, R >= 2.
     rng : numpy.random.Generator
     permutations : int, optional
-        Signs drawn, if there are more than so many; else all are tried. At least 1.
+        Number of sign patterns drawn, at least 1. Where there are no more than that, each is tried once.
 
     Returns
     -------
     float
         In (0, 1]; never below about 1/permutations.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are fewer than 2 pairs, or an argument is outside its range.
 
     References
     ----------
@@ -242,7 +214,7 @@ def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutation
     permutations = validate.integer("permutations", permutations, at_least=1)
     if x.size < 2:
         raise ValueError(f"differences must hold at least 2 pairs; got {x.size}")
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (x,), np.mean, permutation_type="samples", vectorized=True, n_resamples=permutations, rng=rng
     )
-    return float(found.pvalue)
+    return float(test.pvalue)

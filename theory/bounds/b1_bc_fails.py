@@ -1,9 +1,13 @@
-"""B.1: behavioral cloning fails to cover rare actions (`prop-bc-fails`).
+"""B.1: behavioral cloning fails to cover rare actions (`prop-bc-fails`, steps B1.1 to B1.6).
 
-Two bandits with three arms; the demonstrator plays arm 1 with probability 1 - 4 eps and arms 2, 3 with 2 eps each.
-Arm 2 pays on the first bandit and arm 3 on the second. When neither was demonstrated, BC plays arm 1 for ever.
+Two bandits with three arms and one demonstrator:
 
-Letters: T = n_demos, eps = epsilon.
+    pi_beta = (1 - 4 eps, 2 eps, 2 eps),    arm 2 pays 1 on bandit 1,    arm 3 pays 1 on bandit 2.
+
+After T demonstrations neither arm 2 nor arm 3 was shown with probability (1 - 4 eps)^T. BC then plays arm 1 only,
+which loses 2 eps against the demonstrator, and its rollouts say nothing about arms 2 and 3.
+
+Letters: T = n_demos, eps = epsilon, m = n_paying_arms. R5 has the larger range of T (`r5_sharp_failures`).
 """
 
 import math
@@ -14,8 +18,8 @@ LARGEST_EPSILON = 0.125
 """The claim's range of epsilon is (0, 1/8]."""
 
 
-def failure_probability(n_demos: int, epsilon: float) -> float:
-    """Probability that neither arm 2 nor arm 3 is demonstrated: (1 - 4 eps)^T.
+def unseen_arms_probability(n_demos: int, epsilon: float) -> float:
+    """Probability that neither arm 2 nor arm 3 is demonstrated, so that BC fails: (1 - 4 eps)^T.
 
     Parameters
     ----------
@@ -29,22 +33,17 @@ def failure_probability(n_demos: int, epsilon: float) -> float:
     float
         In [0, 1]; exact up to rounding.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number of its kind or lies outside its range.
-
     Source: B1.2.
     """
     n_demos = integer("n_demos", n_demos, at_least=0)
     epsilon = real("epsilon", epsilon, at_least=0.0, at_most=0.25)
-    if epsilon == 0.25:
+    if epsilon == 0.25:  # log1p(-1) is -infinity, and 0 * -infinity is no number
         return 1.0 if n_demos == 0 else 0.0
     return math.exp(n_demos * math.log1p(-4.0 * epsilon))
 
 
 def value_gap(epsilon: float) -> float:
-    """How far a policy that plays only arm 1 is below the demonstrator: 2 eps, on both bandits.
+    """Loss of a policy that plays only arm 1, against the demonstrator: 2 eps, on both bandits.
 
     Parameters
     ----------
@@ -55,11 +54,6 @@ def value_gap(epsilon: float) -> float:
     -------
     float
         In units of reward; the paper claims half of it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `epsilon` is not a number in its range.
 
     Source: B1.3, R5.
     """
@@ -81,39 +75,9 @@ def paper_max_demos(epsilon: float) -> float:
     float
         A number of demonstrations, not rounded.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `epsilon` is not a number in its range.
-
     Source: prop-bc-fails.
     """
     return 1.0 / (20.0 * real("epsilon", epsilon, above=0.0, at_most=LARGEST_EPSILON))
-
-
-def max_demos(epsilon: float) -> float:
-    """Largest T for which failure with probability 1/2 is proved here: 1/(8 eps).
-
-    Tight at epsilon = 1/8, where T = 1 fails with probability 1/2 exactly. T must be at least 1.
-
-    Parameters
-    ----------
-    epsilon : float
-        In (0, 1/8].
-
-    Returns
-    -------
-    float
-        A number of demonstrations, not rounded; at least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `epsilon` is not a number in its range.
-
-    Source: R5.
-    """
-    return 1.0 / (8.0 * real("epsilon", epsilon, above=0.0, at_most=LARGEST_EPSILON))
 
 
 def minimax_loss(n_paying_arms: int = 2) -> float:
@@ -132,11 +96,6 @@ def minimax_loss(n_paying_arms: int = 2) -> float:
     -------
     float
         In [0, 1); 1/2 for the paper's pair.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `n_paying_arms` is not an integer of at least 1.
 
     Source: B1.5, B1.6, R5.
     """

@@ -1,14 +1,17 @@
-"""B.3: how often the demonstrations visit a state (`lemma-visits`, `lemma-first-visit`).
+"""B.3, Lemmas 3 and 4: how often the demonstrations visit a state (`lemma-visits`, `lemma-first-visit`).
 
-Letters: S = n_states, H = horizon, T or N = n_demos, w = probability of visiting a state in a step.
+T_h(s) ~ Bin(T, w) is the number of demonstrations that visit s in step h, and w = w_h(s) the demonstrator's probability
+of it.
+
+    Lemma 3    T_h(s) + lambda >= (w T + lambda)/2 for all (s, h), with probability >= 1 - delta  (steps B3.16, B3.17)
+    Lemma 4    E[Pr(a trajectory of pi_first meets a state with T_h(s) = 0)] <= S H log(N)/N      (steps B3.18 to B3.20)
+
+Letters: S = n_states, H = horizon, T or N = n_demos, lambda = prior mass. R5.3 needs less prior mass for Lemma 3.
 """
 
 import math
 
 from theory.base.validate import integer, real
-
-VISITS_CONSTANT = 1.2551
-"""Smallest constant, rounded up to four digits, with which Chernoff's bound proves Lemma 3 (1.2550009...)."""
 
 
 def paper_visits_prior_mass(n_states: int, horizon: int, delta: float) -> float:
@@ -26,41 +29,9 @@ def paper_visits_prior_mass(n_states: int, horizon: int, delta: float) -> float:
     float
         A number of pseudo-visits.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
-
     Source: lemma-visits.
     """
-    return 4.0 * _visits_log(n_states, horizon, delta)
-
-
-def visits_prior_mass(n_states: int, horizon: int, delta: float) -> float:
-    """Prior mass that suffices for Lemma 3: 1.2551 log(SH/delta).
-
-    With it, T_h(s) + lambda >= (w T + lambda)/2 for all s and h, with probability at least 1 - delta.
-
-    Parameters
-    ----------
-    n_states, horizon : int
-        At least 1.
-    delta : float
-        In (0, 1).
-
-    Returns
-    -------
-    float
-        A number of pseudo-visits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
-
-    Source: R5.
-    """
-    return VISITS_CONSTANT * _visits_log(n_states, horizon, delta)
+    return 4.0 * math.log(_cells(n_states, horizon) / real("delta", delta, above=0.0, below=1.0))
 
 
 def missing_mass(n_demos: int) -> float:
@@ -76,12 +47,7 @@ def missing_mass(n_demos: int) -> float:
     float
         The largest probability that one state is visited by a fresh trajectory and by none of T demonstrations.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If `n_demos` is not an integer of at least 0.
-
-    Source: R1.
+    Source: R1.5.
     """
     n_demos = integer("n_demos", n_demos, at_least=0)
     if n_demos == 0:
@@ -102,11 +68,6 @@ def paper_first_visit_bound(n_states: int, horizon: int, n_demos: int) -> float:
     float
         A bound on the probability that a trajectory meets a state that no demonstration visited in that step.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not an integer of at least 1.
-
     Source: lemma-first-visit.
     """
     n_demos = integer("n_demos", n_demos, at_least=1)
@@ -126,11 +87,6 @@ def first_visit_bound(n_states: int, horizon: int, n_demos: int) -> float:
     float
         A bound on the probability that a trajectory meets a state that no demonstration visited in that step.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not an integer of at least 1.
-
     Source: R1.6.
     """
     return _cells(n_states, horizon) * missing_mass(integer("n_demos", n_demos, at_least=1))
@@ -138,7 +94,3 @@ def first_visit_bound(n_states: int, horizon: int, n_demos: int) -> float:
 
 def _cells(n_states: int, horizon: int) -> int:
     return integer("n_states", n_states, at_least=1) * integer("horizon", horizon, at_least=1)
-
-
-def _visits_log(n_states: int, horizon: int, delta: float) -> float:
-    return math.log(_cells(n_states, horizon) / real("delta", delta, above=0.0, below=1.0))

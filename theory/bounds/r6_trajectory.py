@@ -1,9 +1,15 @@
-"""R6: the posterior policy covers whole trajectories.
+"""R6: the posterior policy covers whole trajectories (steps R6.1 to R6.5).
 
-The law of a demonstrator's trajectory is close to that of the posterior policy's, in expected Kullback-Leibler
-divergence, at a rate of 1/T. BC's divergence is infinite with positive probability, uniform noise's does not vanish.
+P_beta and P_hat are the laws of a trajectory under the demonstrator and under the cloned policy. With
+N ~ Bin(T, w) visits,
 
-Letters: S = n_states, A = n_actions, H = horizon, T = n_demos, lambda = prior_mass, w = visit_probability.
+    KL(P_beta || P_hat) = sum_h sum_s w KL(pi_beta || pi_hat)                                        (chain rule)
+    E KL(P_beta || P_post) <= sum_h sum_s w E[log((N + lambda)/(N + 1))] <= H S (lambda - 1)/(T + 1) for lambda >= A
+    P_hat(G) >= exp(-(KL + h(p))/p) for an event G with P_beta(G) = p, h(p) the binary entropy in nats
+
+BC's divergence is infinite with positive probability; that of uniform noise does not vanish as T grows.
+
+Letters: S = n_states, A = n_actions, H = horizon, T = n_demos, lambda = prior_mass, w = visit_probability, p = success.
 """
 
 import math
@@ -12,10 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from theory.base.validate import array, distribution, integer, real
-from theory.bounds.expectations import binomial_expectation, binomial_pmf
+from theory.base.validate import array, distribution, integer, real, subdistribution
+from theory.bounds.binomial import binomial_expectation, binomial_pmf
 from theory.bounds.family import noise_weight
-from theory.bounds.suboptimality import _visit_probability
 
 
 def r6_kl_bound(visit_probability: ArrayLike, n_actions: int, n_demos: int, prior_mass: float | None = None) -> float:
@@ -39,14 +44,9 @@ def r6_kl_bound(visit_probability: ArrayLike, n_actions: int, n_demos: int, prio
     float
         In nats.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
-
     Source: R6.2.
     """
-    w = _visit_probability(visit_probability)
+    w = subdistribution("visit_probability", visit_probability, shape=(None, None))
     mass = _prior_mass(prior_mass, n_actions)
     return float((w * binomial_expectation(lambda n: np.log1p((mass - 1.0) / (n + 1.0)), n_demos, w)).sum())
 
@@ -69,11 +69,6 @@ def r6_simple_bound(
     -------
     float
         In nats.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
 
     Source: R6.
     """
@@ -109,14 +104,9 @@ def expected_trajectory_kl(
     float
         In nats; `math.inf` where the policy misses a demonstrated action with positive probability (BC).
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
-
     Source: R6.1, R6.5.
     """
-    w = _visit_probability(visit_probability)
+    w = subdistribution("visit_probability", visit_probability, shape=(None, None))
     pi = distribution("demonstrator", demonstrator, shape=(*w.shape, None))
     n_actions = pi.shape[2]
     n_demos = integer("n_demos", n_demos, at_least=0)
@@ -125,14 +115,14 @@ def expected_trajectory_kl(
     counts = np.arange(n_demos + 1.0)
     noise = noise_weight(counts, alpha, mass)
     share = counts / np.maximum(counts[:, None], 1.0)  # (n, k): k/n
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):  # BC gives an action that it has not seen 0: the divergence is infinite
         log_policy = np.log((1.0 - noise)[:, None] * share + noise[:, None] / n_actions)
     total = 0.0
     for h, s in np.argwhere(w > 0.0):
         seen, weights = binomial_pmf(n_demos, float(w[h, s]))
         for p in pi[h, s][pi[h, s] > 0.0]:
             law = _binomial_table(seen, float(p), n_demos)
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore"):  # 0 times infinity, where the count has probability 0: it is left out
                 inner = np.where(law > 0.0, law * log_policy[seen], 0.0).sum(axis=1)
             total += float(w[h, s] * p * (math.log(p) - weights @ inner))
     return total
@@ -152,11 +142,6 @@ def success_probability_bound(kl: float, success: float) -> float:
     -------
     float
         In [0, 1]. h is the binary entropy in nats.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
 
     Source: R6.4.
     """
@@ -183,11 +168,6 @@ def sufficient_rollouts(kl: float, success: float, delta: float) -> float:
     float
         A number of rollouts, not rounded; may be infinite.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
-
     Source: R6.4.
     """
     delta = real("delta", delta, above=0.0, below=1.0)
@@ -212,11 +192,6 @@ def profile_bound(kl: float, thresholds: ArrayLike) -> NDArray[np.float64]:
     -------
     ndarray of shape (N,)
         In [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
 
     Source: Chen et al., The Coverage Principle (2025).
     """
@@ -247,14 +222,9 @@ def uniform_noise_limit(visit_probability: ArrayLike, demonstrator: ArrayLike, a
     float
         In nats.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not a number in its range.
-
     Source: R6.
     """
-    w = _visit_probability(visit_probability)
+    w = subdistribution("visit_probability", visit_probability, shape=(None, None))
     pi = distribution("demonstrator", demonstrator, shape=(*w.shape, None))
     alpha = real("alpha", alpha, at_least=0.0, at_most=1.0)
     mixed = (1.0 - alpha) * pi + alpha / pi.shape[2]

@@ -1,8 +1,16 @@
-"""C: the posterior of a Gaussian demonstrator's mean action, exactly and by perturbed regressions.
+"""C: the posterior of a Gaussian mean action (`lemma-gaussian-posterior`, `lemma-perturbation`; steps C.1 to C.4).
 
-Observations x_1..x_T ~ N(mu, Sigma) with Sigma known; prior mu ~ N(0, Lambda_0).
+Observations x_1..x_T ~ N(mu, Sigma) with Sigma known; prior mu ~ N(0, Lambda_0). Then
 
-Letters: T = number of rows, d = dimension, Sigma = noise_covariance, Lambda_0 = prior_covariance.
+    mu given x ~ N(Lambda_post Sigma^-1 sum_t x_t, Lambda_post),    Lambda_post^-1 = Lambda_0^-1 + T Sigma^-1
+
+exactly, and so is the minimiser of a regression on perturbed targets y_t = x_t + w_t, w_t ~ N(0, Sigma), regularised
+towards a prior draw m ~ N(0, Lambda_0):
+
+    argmin over mu of sum_t (mu - y_t)' Sigma^-1 (mu - y_t) + (mu - m)' Lambda_0^-1 (mu - m)
+
+Letters: T = number of rows, d = dimension, x = observations, y = perturbed, m = prior_draw, Sigma = noise_covariance,
+Lambda_0 = prior_covariance.
 """
 
 import numpy as np
@@ -32,8 +40,8 @@ def gaussian_posterior(
 
     Raises
     ------
-    TypeError, ValueError
-        If an array has the wrong shape, or a covariance is not symmetric and positive definite.
+    ValueError
+        If a covariance is not symmetric and positive definite.
 
     Source: lemma-gaussian-posterior.
     """
@@ -42,7 +50,7 @@ def gaussian_posterior(
     prior = _covariance("prior_covariance", prior_covariance, x.shape[1])
     precision = np.linalg.inv(prior) + x.shape[0] * np.linalg.inv(sigma)
     covariance = np.linalg.inv(precision)
-    covariance = (covariance + covariance.T) / 2.0
+    covariance = (covariance + covariance.T) / 2.0  # the inverse is symmetric up to rounding only
     return covariance @ np.linalg.solve(sigma, x.sum(axis=0)), covariance
 
 
@@ -67,8 +75,8 @@ def perturbed_estimate(
 
     Raises
     ------
-    TypeError, ValueError
-        If an array has the wrong shape, or a covariance is not symmetric and positive definite.
+    ValueError
+        If a covariance is not symmetric and positive definite.
 
     Source: lemma-perturbation.
     """
@@ -108,8 +116,8 @@ def perturbed_estimates(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong shape, kind or range.
+    ValueError
+        If a covariance is not symmetric and positive definite.
 
     Source: lemma-perturbation.
     """
