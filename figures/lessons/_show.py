@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures.look import style
+from figures.look import contrast, style
 from figures.running.artifacts import PNG_DPI, atomic
 
 FOLDER = Path("out") / "lessons"
@@ -19,7 +19,7 @@ def show(name: str, draw: Callable[[Figure], None], *, width: float = 5.0, heigh
     with style.style():
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
-        style.make_texts_legible(figure)
+        contrast.make_texts_legible(figure)
         with atomic(path) as file:
             figure.savefig(file, format="png", dpi=PNG_DPI, metadata={"Software": None})
     if "IPython" in sys.modules:
