@@ -45,17 +45,19 @@ from figures.exact import (
     fig_logfree,
     fig_looseness,
     fig_profile,
-    fig_suboptimality,
     fig_trajectory_kl,
     fig_uniform_fails,
 )
+from figures.exact.estimators import ESTIMATORS
 from figures.look import style
 from figures.running import pipeline, recorded
 from figures.running.data import missing_data
 from figures.running.recorded import Recorded
 from figures.running.sweep import Sweep
 
-CLONING = cloning_experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
+CLONING = cloning_experiment.Config(
+    n_demos=(10, 100, 10000), replicates=400, instances=("chain lock", "grid", "funnel", "Garnet")
+)
 LITTLE = pretraining.Effort(3, 30, 8, 20, 8, 10)
 FINETUNING = blocks.Config(
     ("corridor",), (3, 5), 2, blocks.strengths((0.3, 0.6), (1.0,)),
@@ -253,13 +255,12 @@ def scale_loss(factor, where=...):
     return change
 
 
-POSTBC = fig_suboptimality.SHOWN.index("PostBC")
-UNIFORM = fig_suboptimality.SHOWN.index("uniform noise")
+POSTBC, UNIFORM = (list(ESTIMATORS).index(name) for name in ("PostBC", "uniform noise"))
 
 
 def bound(key, name):
     """Place of a bound in the data of `fig_looseness`."""
-    return fig_looseness.PANELS[key][1].index(name)
+    return fig_looseness.PANELS[key].bounds.index(name)
 
 
 WRONG = {

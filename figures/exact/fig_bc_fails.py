@@ -27,8 +27,8 @@ SECTION = "prop-bc-fails"
 CAPTION = (
     "a: probability that BC never plays a rewarded arm on the two bandits of B.1 (coverage 0, loss 2 eps), exact "
     "lines and sampled points with 95 % Clopper-Pearson intervals, against T eps; it stays above 1/2 in the paper's "
-    "region T <= 1/(20 eps) and in ours, T <= 1/(8 eps). b: the smallest possible loss, over all learners, after "
-    "n rollouts of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated. "
+    "region T <= 1/(20 eps) and in ours, T <= 1/(8 eps). b: the smallest possible loss, over all learners, after n "
+    "rollouts of the pretrained policy on the worse of the two bandits, when neither rewarded arm was demonstrated. "
     "Here noise costs nothing, so the more of it the better."
 )
 FALSE_ALARM = 1e-6

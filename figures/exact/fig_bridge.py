@@ -25,13 +25,13 @@ TITLE = "The same estimator, from tables to networks"
 SECTION = "lemma-perturbation"
 ALSO = ("lemma-gaussian-posterior",)
 CAPTION = (
-    "Eight states with fewer and fewer recorded actions (two actions, taken with probability 0.3 and 0.7 or as near as "
-    "counts allow). Shown is the standard deviation of the mean action. a, pairs drawn with replacement: in closed "
+    "Eight states with fewer and fewer recorded actions (two actions, taken with probability 0.3 and 0.7 or as near "
+    "as counts allow). Shown is the standard deviation of the mean action. a, pairs drawn with replacement: in closed "
     "form; by linear networks on one-hot states, which are the table; and by networks with hidden layers on the "
     "state's place, which share between neighbours. Where all recorded actions agree the bootstrap sees no doubt, and "
-    "a member that misses a state keeps its random start there. b, targets perturbed and parameters pulled to a "
-    "draw from the prior (Lemma 7): linear networks are draws from the Gaussian posterior. Grey: the tabular "
-    "(Dirichlet) posterior. Bars: intervals of the sampled deviations, together wrong with probability 1e-6 (normal "
+    "a member that misses a state keeps its random start there. b, targets perturbed and parameters pulled to a draw "
+    "from the prior (Lemma 7): linear networks are draws from the Gaussian posterior. Grey: the tabular (Dirichlet) "
+    "posterior. Bars: intervals of the sampled deviations, together wrong with probability 1e-6 (normal "
     "approximation)."
 )
 TAKEN = (19, 10, 5, 2, 1, 1, 0, 0)

@@ -25,9 +25,10 @@ CAPTION = (
     "extracted from a third party's compilation). a: where a held-out game reaches a position that the cloned games "
     "know, how often BC gives his move probability 0, against the number of cloned games: split at random (five "
     "folds), or the last fifth in time, cloned from the games just before it; dotted, share of positions that are new "
-    "(random). b: the same by move number, with the most games. c: mean log-likelihood of his held-out moves (random); "
-    "BC's is minus infinity. The paper's PostBC is no better than uniform noise of the same alpha; lambda = L'/2 with "
-    "alpha = 1 is better with a dozen games and worse with many. 95 % intervals by games (b: Clopper-Pearson)."
+    "(random). b: the same by move number, with the most games. c: mean log-likelihood of his held-out moves "
+    "(random); BC's is minus infinity. The paper's PostBC is no better than uniform noise of the same alpha; lambda = "
+    "L'/2 with alpha = 1 is better with a dozen games and worse with many. 95 % intervals by games (b: "
+    "Clopper-Pearson)."
 )
 DELTA = 0.1
 SPLITS = ("random", "in time")

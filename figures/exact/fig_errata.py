@@ -31,12 +31,12 @@ SECTION = "errata"
 CAPTION = (
     "Version 1 of the paper. Dotted: the bound as printed; solid black: corrected; points: exact values. Shaded: the "
     "wrong side of the printed bound. a, b: coverage of a policy that ignores the data, on the family of B.4, above "
-    "the printed upper bounds (a: T = 25, alpha = 1/(4T); b: A = 10, xi = 0.02 log(T)/T, alpha = 1/(2T)); purple: the"
-    " best coverage of any estimator (R4, delta = 1/4). c: probability that the posterior with A = 300 arms, of which"
-    " the demonstrator mixes 89, reaches Lemma 1's bound on every arm, delta = 0.9 (grey points: the corrected "
-    "bound). d: probability of an unseen state, four equally likely ones, N = T. e: loss of PostBC on a bandit with "
-    "two arms; the rate with the constant 28. f: probability that BC falls behind by eps, at the largest T that the "
-    "statement allows (grey points: corrected, 1 <= T <= 1/(8 eps)); T = 0 is allowed as printed."
+    "the printed upper bounds (a: T = 25, alpha = 1/(4T); b: A = 10, xi = 0.02 log(T)/T, alpha = 1/(2T)); purple: the "
+    "best coverage of any estimator (R4, delta = 1/4). c: probability that the posterior with A = 300 arms, of which "
+    "the demonstrator mixes 89, reaches Lemma 1's bound on every arm, delta = 0.9 (grey points: the corrected bound). "
+    "d: probability of an unseen state, four equally likely ones, N = T. e: loss of PostBC on a bandit with two arms; "
+    "the rate with the constant 28. f: probability that BC falls behind by eps, at the largest T that the statement "
+    "allows (grey points: corrected, 1 <= T <= 1/(8 eps)); T = 0 is allowed as printed."
 )
 DELTA, A_COVERAGE, A_USED = 0.9, 300, 89
 """Lemma 1: the largest delta; arms; arms that the demonstrator mixes."""

@@ -21,11 +21,10 @@ from theory.statistics.probability import clopper_pearson
 TITLE = "Four policies in one state"
 SECTION = "lemma-coverage"
 CAPTION = (
-    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). a-d: "
-    "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which "
-    "the rarest action comes first at the median time). e: weight of the uniform distribution in each "
-    "policy. f: exact probability that the rarest action has at least a quarter of the "
-    "demonstrator's probability."
+    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). "
+    "a-d: what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in "
+    "which the rarest action comes first at the median time). e: weight of the uniform distribution in each policy. "
+    "f: exact probability that the rarest action has at least a quarter of the demonstrator's probability."
 )
 DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)
 GAMMA = 0.25

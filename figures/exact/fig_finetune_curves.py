@@ -25,14 +25,14 @@ from theory.statistics.probability import bootstrap_interval, mean_interval, pai
 TITLE = "Reinforcement learning from BC and from noisy policies"
 CAPTION = (
     "Top: exact return J of the current policy, as a share of J*, against episodes of the natural policy gradient; "
-    "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected return, or"
-    " all the noise there is where that costs less); dashed: the paper's prescription. Dotted: the most that any "
+    "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected return, or "
+    "all the noise there is where that costs less); dashed: the paper's prescription. Dotted: the most that any "
     "learner can reach with the actions that BC plays. Grey: 90 % of J*; marks: median of the episodes to get there, "
     "with its 95 % distribution-free interval. BC never gets there on the funnel, hardly ever on the bandit, and on "
     "DeepSea and the stochastic lock only from some data sets; it is best on the deterministic lock; on the Garnet "
-    "noise of any kind will do. Bottom: for each learner, "
-    "PostBC's J/J* less BC's and less that of uniform noise at matched return, mean over the episodes, on the same "
-    "data; 95 % bootstrap intervals; filled where a permutation test rejects equality (0.05, Bonferroni)."
+    "noise of any kind will do. Bottom: for each learner, PostBC's J/J* less BC's and less that of uniform noise at "
+    "matched return, mean over the episodes, on the same data; 95 % bootstrap intervals; filled where a permutation "
+    "test rejects equality (0.05, Bonferroni)."
 )
 
 CASES = ("BC", *(f"{start}, {rule}" for rule in ("matched", "paper") for start in NOISY))

@@ -25,9 +25,9 @@ from theory.claims import Claim, Interval
 TITLE = "Which prior mass covers most at one price"
 CAPTION = (
     "Coverage reached with probability 0.9 on held-out data, at one expected loss above BC's: that of PostBC with the "
-    "paper's alpha and lambda. For each lambda, alpha is chosen on other data so that the loss is the same. Bands: "
-    "95 % distribution-free intervals for each point. Best: the lambda, of a grid, that covered most on the data it "
-    "was chosen on. Where uniform noise lies as high as PostBC or above it, PostBC does not win."
+    "paper's alpha and lambda. For each lambda, alpha is chosen on other data so that the loss is the same. Bands: 95 "
+    "% distribution-free intervals for each point. Best: the lambda, of a grid, that covered most on the data it was "
+    "chosen on. Where uniform noise lies as high as PostBC or above it, PostBC does not win."
 )
 CHOICES = ("uniform noise", "PostBC", "PostBC, lambda = L'/2", "best")
 GRID_FACTORS = (1 / 16, 1 / 4, 4.0, 16.0)

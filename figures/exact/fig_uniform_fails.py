@@ -22,9 +22,9 @@ from theory.claims import Claim, Interval
 TITLE = "Uniform noise fails"
 SECTION = "prop-uniform-fails"
 CAPTION = (
-    "The process of B.2. Each point is one alpha: the exact expected loss of the policy against the largest gamma that "
-    "it covers with probability 0.9, exact for the whole process. Uniform noise stays below our bound gamma <= alpha. "
-    "At equal loss PostBC covers somewhat more with 30 demonstrations, and many times more with 1000."
+    "The process of B.2. Each point is one alpha: the exact expected loss of the policy against the largest gamma "
+    "that it covers with probability 0.9, exact for the whole process. Uniform noise stays below our bound gamma <= "
+    "alpha. At equal loss PostBC covers somewhat more with 30 demonstrations, and many times more with 1000."
 )
 CONFIDENCE = 0.9
 """Above 1 - 1/(4 sqrt e), as R5 asks."""

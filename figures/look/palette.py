@@ -41,7 +41,7 @@ LOOKS: dict[str, Look] = {
     "paper's bound": Look(colour="#000000"),
     "our bound": Look(colour="#6A1B6A"),
     "demonstrator": Look(colour="#555555"),
-    "best": Look(colour="#8F8F8F", marker="x", line="--", label="best on the other data"),
+    "best": Look(colour="#C0C0C0", marker="x", line="--", label="best on the other data"),
 }
 """Colours of Okabe and Ito, and greys: distinct in all common forms of colour vision."""
 
