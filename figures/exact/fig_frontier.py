@@ -21,10 +21,10 @@ TITLE = "The most coverage at a given loss"
 SECTION = "r4"
 CAPTION = (
     "The family of B.4 at its condition T = 1/(4 alpha), delta = 0.1. Lines: the closed forms of R4; crosses: linear "
-    "programs. Small markers: uniform noise and PostBC at noise levels up to 1, exact; they lie on the frontier of "
-    "deterministic maps until the coverage nears 1, uniform noise included: this family does not separate PostBC from "
-    "uniform noise. Large markers: the posterior with lambda = A, PostBC with the paper's alpha and lambda, and BC, "
-    "whose loss and coverage are 0: it is drawn in the corner."
+    "programs. Small markers: uniform noise and PostBC at noise levels up to 1, exact. They lie on the frontier of "
+    "deterministic estimators until the coverage is close to 1, uniform noise included: this family does not separate "
+    "PostBC from uniform noise. Large markers: the posterior with lambda = A, PostBC with the paper's alpha and "
+    "lambda, and BC, whose loss and coverage are 0 (drawn in the corner)."
 )
 JUDGED = ("uniform noise", "PostBC", "PostBC, lambda = L'/2")
 """Families that claims are about."""
