@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figures.exact import cloning_experiment, fig_errata, fig_frontier, fig_looseness
+from figures.exact import cloning_experiment, enumeration, fig_errata, fig_frontier, fig_looseness
 from figures.exact.fig_trajectory_kl import expected_kl_by_estimator, posterior_kl
 from figures.running.sweep import Sweep
 from tabular.demonstrations import sample_counts
@@ -111,22 +111,22 @@ def test_the_chance_of_lemma_1_is_that_of_collecting_all_coupons(n_demos):
 
 @given(st.integers(0, 6), st.integers(1, 4))
 def test_outcomes_of_a_multinomial_are_all_there_once(total, parts):
-    outcomes = list(fig_errata.multinomial_outcomes(total, parts))
+    outcomes = list(enumeration.multinomial_outcomes(total, parts))
     assert sorted(outcomes) == sorted(c for c in itertools.product(range(total + 1), repeat=parts) if sum(c) == total)
     p = np.arange(1, parts + 1) / sum(range(1, parts + 1))
-    assert math.fsum(fig_errata.multinomial_chance(c, p) for c in outcomes) == pytest.approx(1)
+    assert math.fsum(enumeration.multinomial_chance(c, p) for c in outcomes) == pytest.approx(1)
 
 
 @given(st.integers(8, 60), st.integers(1, 6))
 @settings(max_examples=30)
 def test_bc_falls_behind_when_no_rare_arm_was_played(inverse, n_demos):
     expected = (1 - 4 / inverse) ** n_demos
-    assert fig_errata.fall_chance(1 / inverse, n_demos) == pytest.approx(expected, rel=1e-12)
+    assert enumeration.fall_chance(1 / inverse, n_demos) == pytest.approx(expected, rel=1e-12)
 
 
 @given(st.integers(2, 8), st.floats(0.001, 0.2), st.floats(0, 0.1))
 def test_a_blind_policy_covers_the_rarer_of_its_shares(n_actions, alpha, rare):
-    covered, loss = fig_errata.blind_policy(n_actions, alpha, rare)
+    covered, loss = enumeration.blind_policy(n_actions, alpha, rare)
     first = 1 - (n_actions - 1) * rare
     assert covered == pytest.approx(min(rare / alpha, first, 1.0), rel=1e-12)
     assert loss == pytest.approx((n_actions - 1) * rare, abs=1e-12)

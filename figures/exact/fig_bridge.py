@@ -255,8 +255,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     level = f"intervals with false alarm {FALSE_ALARM:g} for all states together, normal approximation"
     return [
         Claim("bridge-table", "Algorithm A", "<=", Interval.point(float(difference)), 5e-3, "exact",
-              "Largest difference, over members and the states that they drew, of a linear network on one-hot states from "
-              "BC's table of the same pairs."),
+              "Largest difference, over members and the states that they drew, between a linear network on one-hot "
+              "states and BC's table of the same pairs."),
         Claim("bridge-simple-form", "Algorithm A", "<=", Interval.point(simple), 2 / ENOUGH, "exact",
               f"Largest relative difference of the bootstrap's variance from p(1-p)/T_h(s), states of {ENOUGH} visits "
               "or more."),
