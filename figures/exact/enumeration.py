@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import multinomial
 
+from figures.running.artifacts import Arrays
 from tabular import dp
 from tabular.counts import Counts
 from tabular.coverage import coverage
+from tabular.finetune import support_optimum
 from tabular.instances import lower_bound_family, two_bandits
 from tabular.policies import BC
 
@@ -47,3 +50,24 @@ def fall_chance(epsilon: float, n_demos: int) -> float:
         if all(dp.suboptimality(i.mdp, i.demonstrator, policy) >= epsilon for i in pair):
             total += multinomial_chance(counts, pair[0].demonstrator[0, 0])
     return total
+
+
+def b1_exactly(epsilon: float, n_demos: int) -> Arrays:
+    """The two parts of the paper's argument on the bandit M1, by summing over all data sets.
+
+    `b1_plateau`: expected largest return within BC's support; `b1_closed`: the same in closed form, the probability
+    1 - (1 - 2 eps)^T that the paying arm was recorded. `b1_lost`: least loss, on one of the two bandits, of any
+    learner that sees only BC's rollouts: 1/2 on the data sets from which BC plays the first arm alone (B1.6).
+    """
+    bandit = two_bandits(epsilon)[0]
+    law = multinomial(n_demos, bandit.demonstrator[0, 0])
+    plateau = lost = 0.0
+    for second in range(n_demos + 1):
+        for third in range(n_demos + 1 - second):
+            counts = Counts(np.array([[[n_demos - second - third, second, third]]]))
+            weight = float(law.pmf(counts.counts[0, 0]))
+            policy = BC.policy(counts)
+            plateau += weight * support_optimum(bandit.mdp, policy)
+            lost += weight * 0.5 * (second + third == 0)
+    closed = 1 - (1 - 2 * epsilon) ** n_demos
+    return {"b1_plateau": np.array(plateau), "b1_closed": np.array(closed), "b1_lost": np.array(lost)}
