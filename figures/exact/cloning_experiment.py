@@ -191,6 +191,17 @@ def controlled(values: NDArray[np.float64], control: NDArray[np.float64]) -> NDA
     return remainder
 
 
+def _controlled_losses(loss: NDArray[np.float64], control: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`controlled`, for the judged estimators together and for each further one alone.
+
+    A product of a matrix and a vector rounds differently with another number of rows: a further estimator would change
+    the last bits of the others.
+    """
+    n = len(JUDGED)
+    further = [loss[k : k + 1] for k in range(n, len(loss))]
+    return np.concatenate([controlled(rows, control) for rows in (loss[:n], *further)])
+
+
 def instance_seed(sweep: Sweep) -> int:
     """Seed of the instances that are random."""
     return int(sweep.generator("instances").integers(2**62))
@@ -215,7 +226,7 @@ def run(config: Config, sweep: Sweep) -> tuple[Arrays, list[Instance]]:
     ]
     results = sweep.run("cloning", replicate, [asdict(cell) for cell in cells])
     shape = (len(config.instances), len(config.n_demos), len(ESTIMATORS), config.replicates)
-    loss = np.stack([controlled(r["loss"], r["control"]) for r in results])
+    loss = np.stack([_controlled_losses(r["loss"], r["control"]) for r in results])
     rest = np.stack([np.abs(r["loss"] - r["control"]) for r in results]).reshape(shape)
     built = [build(name, seed) for name in config.instances]
     horizon = np.array([instance.mdp.horizon for instance in built])
