@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figures.exact import cloning_experiment, enumeration, fig_errata, fig_frontier, fig_looseness
+from figures.exact import cloning_experiment, enumeration, estimators, fig_errata, fig_frontier, fig_looseness
 from figures.exact.fig_trajectory_kl import expected_kl_by_estimator, posterior_kl
 from figures.running.sweep import Sweep
 from tabular.demonstrations import sample_counts
@@ -58,7 +58,7 @@ def test_the_coverage_of_uniform_noise_on_the_trap_is_the_truth_of_the_looseness
     def probability(gamma):
         return unmixed_coverage_probability(trap.mdp, trap.demonstrator, n_demos, uniform_noise(truth), gamma)
 
-    assert largest_coverage(probability, 1 - cloning_experiment.DELTA) == pytest.approx(truth, rel=2e-6)
+    assert largest_coverage(probability, 1 - estimators.DELTA) == pytest.approx(truth, rel=2e-6)
 
 
 # --- trajectories -----------------------------------------------------------------------------------------------------

@@ -12,13 +12,15 @@ from figures.exact import (
     cloning_experiment,
     estimators,
     fig_coverage_vs_T,
+    fig_frontier,
     fig_icu,
     fig_lambda,
     fig_profile,
     fig_suboptimality,
+    fig_uniform_fails,
     profile_experiment,
 )
-from figures.exact.estimators import ESTIMATORS, NOISE_FAMILIES, NamedEstimator
+from figures.exact.estimators import ESTIMATORS, NOISE_FAMILIES, NamedEstimator, NoiseFamily
 from figures.look import palette, style
 from figures.running.data import missing_data
 from figures.running.sweep import Sweep
@@ -110,6 +112,25 @@ def test_a_foreign_estimator_changes_no_array_and_no_claim_and_is_drawn(name, lo
         assert isinstance(figure, Figure)
         colours = [line.get_color() for axes in figure.axes for line in axes.lines]
         assert "#332288" in colours
+
+
+def test_a_further_noise_family_changes_no_array_and_no_claim(look, monkeypatch):
+    settings = {
+        fig_uniform_fails: replace(fig_uniform_fails.QUICK, n_demos=(10, 1000), n_alphas=7),
+        fig_frontier: replace(fig_frontier.QUICK, n_actions=(3, 6), n_demos=(10, 20), n_losses=3, n_alphas=5),
+    }
+    before = {module: module.compute(config, Sweep(5)) for module, config in settings.items()}
+    claims = {module: module.check(arrays) for module, arrays in before.items()}
+    family = NoiseFamily(name=NAME, prior_mass=lambda S, A, H, T, delta: 7.0)
+    monkeypatch.setitem(NOISE_FAMILIES, NAME, family)
+    for module, config in settings.items():
+        after = module.compute(config, Sweep(5))
+        k = after["families"].tolist().index(NAME)
+        for key, array in before[module].items():
+            assert_array_equal(without(after[key], array, k), array)
+        assert module.check(after) == claims[module]
+        with style.style():
+            assert isinstance(module.draw(after), Figure)
 
 
 def test_an_entry_without_bounds_promises_nothing():

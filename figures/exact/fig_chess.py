@@ -215,13 +215,15 @@ def _draw_moves(axes: Axes, arrays: Arrays) -> None:
 
 def _draw_likelihoods(axes: Axes, arrays: Arrays) -> None:
     n = arrays["n_games"]
-    for k, (name, policy) in enumerate(POLICIES.items()):
+    for k, name in enumerate(arrays["policies"].tolist()):
         mean, low, high = arrays["likelihood"][0, :, k].T
         if not np.isfinite(mean).all():
             continue
         colour = palette.colour(name)
         axes.fill_between(n, low, high, color=colour, alpha=0.2, lw=0)
         width, size = (4.5, 6.0) if name == "uniform noise" else (1.4, 2.5)  # PostBC lies on top of it
-        axes.plot(n, mean, color=colour, marker=palette.marker(name), lw=width, ms=size, label=policy.label or name)
+        axes.plot(
+            n, mean, color=colour, marker=palette.marker(name), lw=width, ms=size, label=POLICIES[name].label or name
+        )
     axes.set(xscale="log", xlabel="games cloned", ylabel="mean log-likelihood (nats)")
     axes.text(0.97, 0.05, "BC: $-\\infty$", color=palette.colour("BC"), transform=axes.transAxes, ha="right")

@@ -101,6 +101,8 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     ]
     results = sweep.run("frontier", frontier, [asdict(cell) for cell in cells])
     arrays: Arrays = {key: np.stack([result[key] for result in results]) for key in results[0]}
+    arrays["families"] = np.array(list(NOISE_FAMILIES))
+    arrays["marked"] = np.array([entry.name for entry in MARKED])
     arrays["n_actions"] = np.array(config.n_actions)
     arrays["n_demos"] = np.array(config.n_demos)
     return arrays
@@ -163,8 +165,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     """R4's closed forms, the estimators against the frontier, and the theorem's bound as printed and corrected."""
     program, closed = arrays["program"], arrays["closed"]
     difference = np.abs(program / closed - 1).max(axis=(0, 2))
-    families = [list(NOISE_FAMILIES).index(name) for name in JUDGED]
-    marked = [[entry.name for entry in MARKED].index(name) for name in ("BC", "posterior", "PostBC")]
+    families = [arrays["families"].tolist().index(name) for name in JUDGED]
+    marked = [arrays["marked"].tolist().index(name) for name in ("BC", "posterior", "PostBC")]
     inside, above = [], []
     printed, corrected = [], []
     for i, (A, T) in enumerate(zip(arrays["n_actions"].tolist(), arrays["n_demos"].tolist(), strict=True)):
@@ -225,11 +227,12 @@ def _draw_family(axes: Axes, arrays: Arrays, i: int) -> None:
     for side in (0, 1):
         label = "linear programs" if side == 0 else "_"
         axes.plot(arrays["losses"][i], arrays["program"][i, side], "x", color="#777777", ms=4, mew=0.8, label=label)
-    for k, name in enumerate(NOISE_FAMILIES):
+    for k, name in enumerate(arrays["families"].tolist()):
         loss, gamma = arrays["members"][i, k].T
         axes.plot(loss, gamma, palette.marker(name), color=palette.colour(name), ms=2.6, label=palette.label(name))
     corner = np.array([x[0], LEAST])
-    for entry, point in zip(MARKED, np.maximum(arrays["named"][i], corner), strict=True):
-        axes.plot(*point, palette.marker(entry.name), color=palette.colour(entry.name), ms=7, mfc="none", mew=1.3,
-                  label=entry.label, clip_on=False)  # fmt: skip
+    labels = {entry.name: entry.label for entry in MARKED}
+    for name, point in zip(arrays["marked"].tolist(), np.maximum(arrays["named"][i], corner), strict=True):
+        axes.plot(*point, palette.marker(name), color=palette.colour(name), ms=7, mfc="none", mew=1.3,
+                  label=labels[name], clip_on=False)  # fmt: skip
     axes.set(xscale="log", yscale="log", xlim=(x[0], 1.1), ylim=(LEAST, 1.15))

@@ -66,7 +66,7 @@ CHOICES: dict[str, Choice] = {
 }
 """Choices of this figure. Further entries go to the end."""
 BEST = "best"
-"""The prior mass, of those of `NOISE_FAMILIES` and a grid, that covered most on the data for matching."""
+"""The prior mass, of those of the judged choices and a grid, that covered most on the data for matching."""
 JUDGED = ("uniform noise", "PostBC", "PostBC, lambda = L'/2", BEST)
 """Choices that claims are about; the confidence of joint intervals counts these."""
 GRID_FACTORS = (1 / 16, 1 / 4, 4.0, 16.0)
@@ -164,7 +164,7 @@ def match_and_measure(cell: Cell, rng: np.random.Generator) -> Arrays:
         *(partial(_with_mass, factor * log_mass) for factor in GRID_FACTORS),
     ]
     of_the_grid = range(len(CHOICES), len(families))
-    candidates = [*(k for k, name in enumerate(CHOICES) if name in NOISE_FAMILIES), *of_the_grid]
+    candidates = [*(k for k, name in enumerate(CHOICES) if name in JUDGED), *of_the_grid]
     alphas = np.concatenate([[0.0], np.geomspace(paper.alpha / 50, 1.0, task.n_alphas)])
     tried = [paper, *(family(alpha) for family in families for alpha in alphas.tolist())]
     excess, gamma = replicates(instance, tried, T, task.replicates, rng)

@@ -197,30 +197,30 @@ def draw(arrays: Arrays) -> Figure:
 def _draw_level(axes: Axes, arrays: Arrays) -> None:
     T = arrays["n_demos"]
     scale = T / (HORIZON**2 * int(arrays["n_states"]))
-    ours, paper = palette.colour("our bound"), palette.colour("paper's bound")
+    bound_colour, paper = palette.colour("our bound"), palette.colour("paper's bound")
     axes.plot(T, arrays["main"] * scale, color=paper)
     axes.plot(T, arrays["rate"] * scale, color=paper, ls=":")
-    axes.plot(T, arrays["r1_simple"] * scale, color=ours, ls="--")
+    axes.plot(T, arrays["r1_simple"] * scale, color=bound_colour, ls="--")
     axes.plot(T, arrays["exact"][0] * scale, color=palette.colour("BC"), marker=palette.marker("BC"), ms=2.5, lw=0.8)
     axes.set(xscale="log", yscale="log", ylim=(0.04, 40), ylabel="loss $\\times\\, T/(H^2 S)$")
     axes.text(1.2 * T[0], 3.6, "main theorem,\nconstants explicit", fontsize=6.5, va="top")
     axes.text(1.2 * T[0], 12, "$H^2 S\\,\\log(T)/T$", fontsize=6.5)
-    axes.text(1.2 * T[0], 0.27, "R1 simple", fontsize=6.5, color=ours)
+    axes.text(1.2 * T[0], 0.27, "R1 simple", fontsize=6.5, color=bound_colour)
     axes.text(2e3, 0.1, "exact loss of BC", fontsize=6.5, color=palette.colour("BC"))
     style.panel_letter(axes, "a", "no logarithm")
 
 
 def _draw_ratio(axes: Axes, arrays: Arrays) -> None:
-    T, ours = arrays["n_demos"], palette.colour("our bound")
+    T, bound_colour = arrays["n_demos"], palette.colour("our bound")
     for bound, line in (("r1", "-"), ("r1_simple", "--")):
         for exact, width in zip(arrays["exact"], (1.6, 0.8), strict=True):
-            axes.plot(T, arrays[bound] / exact, color=ours, ls=line, lw=width)
+            axes.plot(T, arrays[bound] / exact, color=bound_colour, ls=line, lw=width)
     axes.axhline(TIGHT, color="#999999", lw=0.8, ls=":")
     axes.axhline(1.0, color="#999999", lw=0.8)
     axes.set(xscale="log", xlim=(1e3, T[-1]), ylim=(0.99, 1.16), ylabel="bound / exact loss")
-    axes.plot([], [], color=ours, ls="--", label="R1 simple")
-    axes.plot([], [], color=ours, label="R1")
-    axes.plot([], [], color=ours, lw=0.8, label="thin: one action")
+    axes.plot([], [], color=bound_colour, ls="--", label="R1 simple")
+    axes.plot([], [], color=bound_colour, label="R1")
+    axes.plot([], [], color=bound_colour, lw=0.8, label="thin: one action")
     axes.legend(loc="upper right")
     axes.text(4e5, 1.052, "1.05", fontsize=6.5, color="#777777")
     style.panel_letter(axes, "b", "R1 is nearly tight")

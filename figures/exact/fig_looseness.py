@@ -48,7 +48,7 @@ class Comparison:
     ----------
     title : str
     bounds : tuple of str
-        Names of the bounds; those of `FROM_THE_PAPER` are the paper's, the others ours, the sharpest last.
+        Names of the bounds; those of `FROM_THE_PAPER` are the paper's; the rest are ours, the sharpest last.
     sampled : bool
         Whether the truth is sampled; else it is exact.
     lower : bool, optional

@@ -228,13 +228,13 @@ def draw(arrays: Arrays) -> Figure:
 
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
-    T, ours = arrays["n_demos"], palette.colour("our bound")
+    T, bound_colour = arrays["n_demos"], palette.colour("our bound")
     curves = {name: arrays["kl"][i, :, k] for k, name in enumerate(map(str, arrays["policies"]))}
     for name, values in (curves | {"posterior": arrays["posterior"][i]}).items():
         axes.plot(T, values, color=palette.colour(name), marker=palette.marker(name), ms=2.5, label=name)
     limit = palette.colour("uniform noise")
     axes.plot(T, arrays["limit"][i], color=limit, ls=":", lw=1.2, label="limit of uniform noise")
-    axes.plot(T, arrays["r6"][i], color=ours, ls="--", lw=1, label="R6")
-    axes.plot(T, arrays["r6_simple"][i], color=ours, ls=(0, (1, 1)), lw=1, label="R6 simple")
+    axes.plot(T, arrays["r6"][i], color=bound_colour, ls="--", lw=1, label="R6")
+    axes.plot(T, arrays["r6_simple"][i], color=bound_colour, ls=(0, (1, 1)), lw=1, label="R6 simple")
     axes.set(xscale="log", yscale="log", ylim=(1e-4, 1e2))
     axes.minorticks_off()

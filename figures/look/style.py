@@ -25,7 +25,7 @@ PAGE = 7.0
 """Width of a page of print, in inches."""
 
 COLUMN = 3.4
-"""Width of a column of print, in inches; a phone shows about as much."""
+"""Width of a column of print, in inches; about that of a phone's screen."""
 
 WIDTHS: dict[Form, float] = {"page": PAGE, "column": COLUMN}
 """Width by form. Each figure is drawn in both, with letters of the same size."""
@@ -170,7 +170,7 @@ def name_pairs(pairs: Sequence[tuple[Axes, Axes]], upper: tuple[str, str], lower
         for axes, (xlabel, ylabel) in zip(pair, (upper, lower), strict=True):
             if not column or i + 1 == len(pairs):
                 axes.set_xlabel(_fitted(xlabel, size_in_points(axes)[0]))
-            if column or _place(axes).colspan.start == 0:
+            if column or _cell_of(axes).colspan.start == 0:
                 axes.set_ylabel(_fitted(ylabel, size_in_points(axes)[1]))
 
 
@@ -185,12 +185,12 @@ def name_axes(panels: Sequence[Axes] | NDArray[Any], xlabel: str, *ylabels: str)
         One, or one for each row of a grid.
     """
     grid = np.atleast_2d(np.array(panels))
-    lowest = {_place(axes).colspan.start: axes for axes in grid.ravel()}
+    lowest = {_cell_of(axes).colspan.start: axes for axes in grid.ravel()}
     for axes in lowest.values():
         axes.set_xlabel(_fitted(xlabel, size_in_points(axes)[0]))
         axes.tick_params(labelbottom=True)
     for row, ylabel in zip(grid, ylabels, strict=True):
-        first = {_place(axes).rowspan.start: axes for axes in row[::-1]}
+        first = {_cell_of(axes).rowspan.start: axes for axes in row[::-1]}
         for axes in first.values():
             axes.set_ylabel(_fitted(ylabel, size_in_points(axes)[1]))
 
@@ -235,10 +235,10 @@ def lay_out(figure: Figure) -> None:
     engine.execute(figure)
 
 
-def _place(axes: Axes) -> SubplotSpec:
-    place = axes.get_subplotspec()
-    assert place is not None
-    return place
+def _cell_of(axes: Axes) -> SubplotSpec:
+    cell = axes.get_subplotspec()
+    assert cell is not None
+    return cell
 
 
 def instance_panels(
@@ -267,8 +267,8 @@ def size_in_points(axes: Axes) -> NDArray[np.float64]:
     """Present width and height of the axes in points: before the layout, unless `lay_out` was called."""
     figure = axes.get_figure()
     assert figure is not None
-    place, whole = axes.get_position(), figure.bbox
-    return np.array([place.width * whole.width, place.height * whole.height]) * 72 / figure.dpi
+    share, whole = axes.get_position(), figure.bbox
+    return np.array([share.width * whole.width, share.height * whole.height]) * 72 / figure.dpi
 
 
 def _fitted(text: str, room: float) -> str:
