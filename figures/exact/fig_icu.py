@@ -175,7 +175,7 @@ def bc_chance(occupancy: NDArray[np.float64], included: NDArray[np.bool_], n_dem
 
 
 def lifetime(instance: Instance) -> tuple[float, float]:
-    """Return and mean number of steps of the demonstrator without a horizon, by iteration until all have left the active states."""
+    """Return and mean number of steps of the demonstrator without a horizon, until all episodes have ended."""
     mdp, pi = instance.mdp, instance.demonstrator[0]
     n_states = mdp.n_states
     row = np.repeat(np.arange(n_states), mdp.n_actions * mdp.probabilities.shape[-1])

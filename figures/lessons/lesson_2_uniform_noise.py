@@ -28,10 +28,10 @@ from theory.bounds import uniform_fails
 # %% [markdown]
 """## A process with a narrow path.
 
-Half of all episodes begin on a path of H = 10 steps. On the path, action 1 takes the next step; action 2 leaves the path, and the
-reward at its end is lost. The demonstrator always plays action 1 there. The other episodes begin in one of many
-side states, each half as likely as the one before; there both actions are nearly equally good, and the demonstrator
-tosses a coin.
+Half of all episodes begin on a path of H = 10 steps. On the path, action 1 takes the next step; action 2 leaves the
+path, and the reward at its end is lost. The demonstrator always plays action 1 there. The other episodes begin in one
+of many side states, each half as likely as the one before; there both actions are nearly equally good, and the
+demonstrator tosses a coin.
 """
 
 # %%
