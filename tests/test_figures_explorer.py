@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from figures.look import palette
-from figures.look.style import contrast, legible
+from figures.look.contrast import contrast, legible
 from figures.pages import explorer
 from figures.pages.explorer import LEAST_CONTRAST, PAPERS, SHOWN, SLIDERS, page, presets, stops
 from tabular import dp

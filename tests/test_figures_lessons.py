@@ -1,3 +1,5 @@
+"""Lessons run as scripts, and each question has an answer."""
+
 import os
 import re
 import subprocess
@@ -14,19 +16,19 @@ def each_lesson():
     return pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
-def test_there_are_lessons():
+def test_there_are_four_lessons():
     assert len(LESSONS) == 4
 
 
 @each_lesson()
-def test_a_lesson_runs_as_a_script_and_leaves_its_pictures(path, tmp_path):
-    place = tmp_path / "checkout"  # run elsewhere, so that its pictures do not land in this checkout
-    place.mkdir()
+def test_a_lesson_runs_as_a_script_and_saves_its_pictures(path, tmp_path):
+    checkout = tmp_path / "checkout"  # run elsewhere, so that its pictures do not land in this checkout
+    checkout.mkdir()
     for name in ("paper_repro.py", "figures", "tabular", "continuous", "theory"):
-        (place / name).symlink_to(ROOT / name)
+        (checkout / name).symlink_to(ROOT / name)
     run = subprocess.run(
         [sys.executable, "-W", "error", str(path)],
-        cwd=place,
+        cwd=checkout,
         capture_output=True,
         text=True,
         timeout=300,
@@ -36,7 +38,7 @@ def test_a_lesson_runs_as_a_script_and_leaves_its_pictures(path, tmp_path):
     assert run.returncode == 0, run.stderr
     pictures = re.findall(r"\(picture: (.*)\)", run.stdout)
     assert pictures
-    assert all((place / picture).stat().st_size > 1000 for picture in pictures)
+    assert all((checkout / picture).stat().st_size > 1000 for picture in pictures)
 
 
 @each_lesson()

@@ -45,17 +45,19 @@ from figures.exact import (
     fig_logfree,
     fig_looseness,
     fig_profile,
-    fig_suboptimality,
     fig_trajectory_kl,
     fig_uniform_fails,
 )
+from figures.exact.estimators import ESTIMATORS
 from figures.look import style
 from figures.running import pipeline, recorded
 from figures.running.data import missing_data
 from figures.running.recorded import Recorded
 from figures.running.sweep import Sweep
 
-CLONING = cloning_experiment.Config((10, 100, 10000), 400, ("chain lock", "grid", "funnel", "Garnet"))
+CLONING = cloning_experiment.Config(
+    n_demos=(10, 100, 10000), replicates=400, instances=("chain lock", "grid", "funnel", "Garnet")
+)
 LITTLE = pretraining.Effort(3, 30, 8, 20, 8, 10)
 FINETUNING = blocks.Config(
     ("corridor",), (3, 5), 2, blocks.strengths((0.3, 0.6), (1.0,)),
@@ -63,7 +65,7 @@ FINETUNING = blocks.Config(
 )  # fmt: skip
 SMALL = {
     "fig_action_density": fig_action_density.Config((3, 6), 2, LITTLE, 50),
-    "fig_bridge": fig_bridge.Config(150, 4, 500, 50),
+    "fig_bridge": fig_bridge.Config(n_linear=150, n_hidden=4, linear_steps=500, hidden_steps=50),
     "fig_posterior_noise": fig_posterior_noise.Config(
         ("corridor",), (3, 6, 12), (3, 6, 12), 2, LITTLE, 30, 8, (10, 20), (3, 6), 2
     ),
@@ -84,7 +86,9 @@ SMALL = {
     "fig_coverage_vs_T": CLONING,
     "fig_looseness": CLONING,
     "fig_logfree": replace(fig_logfree.QUICK, n_demos=(1000, 10**4, 10**6), replicates=300),
-    "fig_trajectory_kl": fig_trajectory_kl.Config((10, 100, 10**5), 100, ("chain lock", "DeepSea")),
+    "fig_trajectory_kl": fig_trajectory_kl.Config(
+        n_demos=(10, 100, 10**5), most=100, instances=("chain lock", "DeepSea")
+    ),
     "fig_errata": replace(fig_errata.QUICK, arms=(2, 10, 100), coverage_demos=(290, 301, 700)),
     "fig_profile": replace(fig_profile.QUICK, n_demos=(10, 100), replicates=20, profile_replicates=300),
     "fig_finetune_curves": replace(fig_finetune_curves.QUICK, plateaus=100, cases=fig_finetune_curves.MATCHED),
@@ -253,13 +257,12 @@ def scale_loss(factor, where=...):
     return change
 
 
-POSTBC = fig_suboptimality.SHOWN.index("PostBC")
-UNIFORM = fig_suboptimality.SHOWN.index("uniform noise")
+POSTBC, UNIFORM = (list(ESTIMATORS).index(name) for name in ("PostBC", "uniform noise"))
 
 
 def bound(key, name):
     """Place of a bound in the data of `fig_looseness`."""
-    return fig_looseness.PANELS[key][1].index(name)
+    return fig_looseness.PANELS[key].bounds.index(name)
 
 
 WRONG = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from figures.look.style import contrast
+from figures.look.contrast import contrast
 from figures.pages.mathematics import mathml, relation_mathml, typeset
 from figures.pages.report import bound_text, condensed, interval_text, result_of, small_png, write_report
 from figures.running.pipeline import FinishedFigure, figure_module, figure_names

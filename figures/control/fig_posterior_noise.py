@@ -18,7 +18,7 @@ from continuous.tasks import CORRIDOR, TASKS
 from continuous.training import Training
 from figures.control import pretraining
 from figures.control.pretraining import HELD_OUT, Effort
-from figures.look import labels, palette, style
+from figures.look import contrast, labels, palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Cell, Sweep
@@ -224,7 +224,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 COLOURS = dict(zip(("trajectory", "state-action", "noise"), palette.SERIES, strict=False))
 LABELS = {"trajectory": "trajectory bootstrap", "state-action": "state-action bootstrap", "noise": "perturbed targets"}
-SIZES = style.shades("PostBC", 3)
+SIZES = contrast.shades("PostBC", 3)
 
 
 def draw(arrays: Arrays) -> Figure:

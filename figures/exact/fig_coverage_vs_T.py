@@ -8,15 +8,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from figures.exact import cloning_experiment
-from figures.exact.cloning_experiment import DELTA, FALSE_ALARM, POLICIES, ROUNDING, Config
+from figures.exact.cloning_experiment import FALSE_ALARM, JUDGED, ROUNDING, Config, positions
+from figures.exact.estimators import DELTA, ESTIMATORS, paper_member
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
 from figures.running.sweep import Sweep
 from tabular.exact_coverage import seen_probability
 from tabular.instances import Instance
-from theory.bounds.b3_coverage import lemma1_bound
-from theory.bounds.r3_coverage import r3_coverage
+from theory.bounds import b3_coverage as coverage_theory
 from theory.claims import Claim, Interval
 from theory.statistics.probability import clopper_pearson
 
@@ -25,8 +25,8 @@ SECTION = "r3"
 CAPTION = (
     "Coverage gamma that a policy reaches with probability 0.9, over the states that the demonstrator visits, against "
     "the number of demonstrations T, with 95 % distribution-free intervals; R3's guarantee for PostBC with lambda = "
-    "L'/2, over all states, dashed. BC covers nothing (0) as long as an action of a visited state is unrecorded. All "
-    "noise has the paper's alpha; more of it covers more, and what it costs is in the figure of the losses."
+    "L'/2, over all states, dashed. BC covers nothing (0) as long as any action of a visited state is unrecorded. All "
+    "noise has the paper's alpha; more noise covers more, and costs more (see the figure of the losses)."
 )
 FULL, QUICK = cloning_experiment.FULL, cloning_experiment.QUICK
 FLOOR = 1e-4
@@ -39,16 +39,15 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     gamma = data["coverage"]
     low, high = intervals(gamma, 0.95, DELTA)
     shape = gamma.shape[:2]
-    r3, lemma, bc_chance = np.empty((*shape, len(POLICIES))), np.empty(shape), np.empty(shape)
+    r3, lemma, bc_chance = np.empty((*shape, len(ESTIMATORS))), np.empty(shape), np.empty(shape)
     for i, instance in enumerate(built):
         H, S, A = instance.mdp.policy_shape
         for t, T in enumerate(config.n_demos):
-            members = cloning_experiment.estimators(instance, T)
-            for k, e in enumerate(members):
-                r3[i, t, k] = r3_coverage(S, A, H, DELTA, e.alpha, e.prior_mass) if e.alpha > 0 else 0.0
-            paper = members[POLICIES.index("PostBC")]
-            lemma[i, t] = lemma1_bound(1.0, paper.alpha, paper.prior_mass, S, A, H, DELTA)
+            r3[i, t] = [entry.least_coverage(instance, T) for entry in ESTIMATORS.values()]
+            paper = paper_member(instance, T)
+            lemma[i, t] = coverage_theory.lemma1_bound(1.0, paper.alpha, paper.prior_mass, S, A, H, DELTA)
             bc_chance[i, t] = bc_coverage_chance(instance, T)
+    postbc, bc = positions(data, ("PostBC", "BC"))
     return {
         "instances": data["instances"],
         "policies": data["policies"],
@@ -59,29 +58,30 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
         "replicates": np.array(gamma.shape[-1]),
         "r3": r3,
         "r3_kept": (gamma >= r3[..., None] * (1 - ROUNDING)).sum(axis=-1),
-        "lemma_kept": (gamma[:, :, POLICIES.index("PostBC")] >= lemma[..., None] * (1 - ROUNDING)).sum(axis=-1),
+        "lemma_kept": (gamma[:, :, postbc] >= lemma[..., None] * (1 - ROUNDING)).sum(axis=-1),
         "bc_chance": bc_chance,
-        "bc_covered": (gamma[:, :, POLICIES.index("BC")] > 0).sum(axis=-1),
+        "bc_covered": (gamma[:, :, bc] > 0).sum(axis=-1),
     }
 
 
 def bc_coverage_chance(instance: Instance, n_demos: int) -> float:
-    """Exact upper bound on P[BC covers at all]: the least likely of the cells, alone."""
-    cells = {
+    """Exact upper bound on P[BC covers at all]: the probability that the least likely (h, s) is covered."""
+    rows = {
         (float(w), row.tobytes()): row
         for w, row in zip(
             instance.occupancy.sum(axis=2)[instance.reachable], instance.demonstrator[instance.reachable], strict=True
         )
     }
-    return min(seen_probability(n_demos, min(1.0, w), row) for (w, _), row in cells.items())
+    return min(seen_probability(n_demos, min(1.0, w), row) for (w, _), row in rows.items())
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
     """R3 and the corrected Lemma 1 guarantee less than is measured; BC rarely covers at all."""
     names = [str(name) for name in arrays["instances"]]
-    trials, kept = int(arrays["replicates"]), arrays["r3_kept"]
+    trials, judged = int(arrays["replicates"]), positions(arrays, JUDGED)
     level = f"Clopper-Pearson, false alarm {FALSE_ALARM:g} for all together"
-    r3, r3_at = _least_share(names, kept[..., arrays["r3"].max(axis=(0, 1)) > 0], trials)
+    bounded = [k for k in judged if arrays["r3"][..., k].max() > 0]
+    r3, r3_at = _least_share(names, arrays["r3_kept"][..., bounded], trials)
     lemma, lemma_at = _least_share(names, arrays["lemma_kept"], trials)
     confidence = 1 - FALSE_ALARM / arrays["bc_covered"].size
     chances = [clopper_pearson(int(k), trials, confidence).low for k in arrays["bc_covered"].ravel()]
@@ -103,22 +103,22 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def _least_share(names: Sequence[str], kept: NDArray[np.int64], trials: int) -> tuple[Interval, str]:
-    """Interval of the smallest share, simultaneous over all, and the name of its first axis."""
-    least, where = cloning_experiment.worst(names, -kept.astype(np.float64))
+    """Interval of the smallest share, simultaneous over all, and the name of its position along the first axis."""
+    least, where = cloning_experiment.largest(names, -kept.astype(np.float64))
     return clopper_pearson(round(-least), trials, 1 - FALSE_ALARM / kept.size), where
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One panel an instance."""
+    """One panel for each instance."""
     n_panels = arrays["instances"].size
     figure = style.new_figure(page=4.0, column=1.65 * (n_panels // 2 + 1))
     ylabel = f"$\\gamma$ covered with probability {1 - DELTA:g}"
     panels, corner = style.instance_panels(figure, n_panels, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
-        style.panel_letter(axes, "abcdefg"[i], str(name))
+        style.panel_letter(axes, palette.letter(i), str(name))
     panels[0].set_yticks([FLOOR, 1e-3, 1e-2, 1e-1, 1.0], ["0", "0.001", "0.01", "0.1", "1"])
-    _legend(corner)
+    _legend(corner, arrays)
     return figure
 
 
@@ -128,23 +128,23 @@ def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     T = arrays["n_demos"]
-    for k, name in enumerate(POLICIES):
+    for k, name in enumerate(arrays["policies"].tolist()):
         colour = palette.colour(name)
         low, high = _shown(arrays["low"][i, :, k]), _shown(arrays["high"][i, :, k])
         axes.fill_between(T, low, high, color=colour, alpha=0.25, lw=0)
         gamma = arrays["gamma"][i, :, k]
-        for part in (gamma > 0, gamma == 0):  # no line between nothing and something
+        for part in (gamma > 0, gamma == 0):  # no line from zero to a positive coverage
             shown = np.where(part, _shown(gamma), np.nan)
             axes.plot(T, shown, color=colour, marker=palette.marker(name), ms=2.5, clip_on=False)
-    ours = arrays["r3"][i, :, POLICIES.index("PostBC, lambda = L'/2")]
-    axes.plot(T, ours, color=palette.colour("our bound"), ls="--", lw=1)
+    (log_choice,) = positions(arrays, ["PostBC, lambda = L'/2"])
+    axes.plot(T, arrays["r3"][i, :, log_choice], color=palette.colour("our bound"), ls="--", lw=1)
     axes.set(xscale="log", yscale="log", ylim=(FLOOR, 1.0))
     axes.minorticks_off()
 
 
-def _legend(axes: Axes) -> None:
+def _legend(axes: Axes, arrays: Arrays) -> None:
     axes.set_axis_off()
-    for name in POLICIES:
+    for name in arrays["policies"].tolist():
         axes.plot([], [], color=palette.colour(name), marker=palette.marker(name), label=palette.label(name))
     axes.plot([], [], color=palette.colour("our bound"), ls="--", label="guarantee, $\\lambda = L'/2$ (R3)")
     style.name_intervals(axes)

@@ -1,6 +1,5 @@
 """Statements that are false as printed: the printed bound, the exact value, the corrected bound."""
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,20 +11,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from figures.exact.cloning_experiment import ROUNDING
+from figures.exact.enumeration import blind_policy, fall_chance, multinomial_chance, multinomial_outcomes
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
 from tabular import dp
-from tabular.constructions import lower_bound_family, two_bandits
+from tabular.constructions import lower_bound_family
 from tabular.counts import Counts
-from tabular.coverage import coverage
 from tabular.exact_coverage import required_counts
 from tabular.instances import Instance, reset_bandits
-from tabular.policies import BC, paper_choice, posterior
+from tabular.policies import paper_choice, posterior
 from theory.bounds import b3_coverage as coverage_theory
 from theory.bounds import b3_suboptimality as suboptimality
 from theory.bounds import b3_visits as visits
 from theory.bounds import b4_lower_bound as lower_bound
+from theory.bounds.b3_suboptimality import main_bound, paper_rate
 from theory.bounds.r4_frontier import simple_frontier
 from theory.claims import Claim, Interval, Relation
 from theory.statistics.probability import multinomial_box_probability
@@ -35,23 +35,35 @@ SECTION = "errata"
 CAPTION = (
     "Version 1 of the paper. Dotted: the bound as printed; solid black: corrected; points: exact values. Shaded: the "
     "wrong side of the printed bound. a, b: coverage of a policy that ignores the data, on the family of B.4, above "
-    "the printed upper bounds (a: T = 25, alpha = 1/(4T); b: A = 10, xi = 0.02 log(T)/T, alpha = 1/(2T)); purple: the"
-    " best coverage of any estimator (R4, delta = 1/4). c: probability that the posterior with A = 300 arms, of which"
-    " the demonstrator mixes 89, reaches Lemma 1's bound on every arm, delta = 0.9 (grey points: the corrected "
-    "bound). d: probability of an unseen state, four equally likely ones, N = T. e: loss of PostBC on a bandit with "
-    "two arms; the rate with the constant 28. f: probability that BC falls behind by eps, at the largest T that the "
-    "statement allows (grey points: corrected, 1 <= T <= 1/(8 eps)); T = 0 is allowed as printed."
+    "the printed upper bounds (a: T = 25, alpha = 1/(4T); b: A = 10, xi = 0.02 log(T)/T, alpha = 1/(2T)); purple: the "
+    "best coverage of any estimator (R4, delta = 1/4). c: probability that the posterior with A = 300 arms, of which "
+    "the demonstrator plays 89, reaches Lemma 1's bound on every arm, delta = 0.9 (grey points: the corrected bound). "
+    "d: probability of an unseen state, four equally likely ones, N = T. e: loss of PostBC on a bandit with two arms; "
+    "the rate with the constant 28. f: probability that BC falls behind by eps, at the largest T that the statement "
+    "allows (grey points: corrected, 1 <= T <= 1/(8 eps)); T = 0 is allowed as printed."
 )
 DELTA, A_COVERAGE, A_USED = 0.9, 300, 89
-"""Lemma 1: the largest delta; arms; arms that the demonstrator mixes."""
+"""Lemma 1: delta, number of arms, and number of arms that the demonstrator plays, with equal probability."""
 T_BOUND, A_COROLLARY, CONSTANT, SHARE = 25, 10, 0.02, 0.05
 """B.4: T of the theorem, A and c of the corollary, and the coverage of the theorem's policy."""
 N_STATES = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings: arms and T of the lower bound, T of Lemma 1, N of Lemma 4, T of the main theorem, 1/eps of B.1."""
+    """Settings.
+
+    Parameters
+    ----------
+    arms : tuple of int
+        Numbers of arms A of the lower bound.
+    corollary_demos, coverage_demos : tuple of int
+        T of the corollary and of Lemma 1.
+    few_demos : tuple of int, optional
+        N of Lemma 4 and T of the main theorem.
+    inverse_epsilons : tuple of int, optional
+        1/eps of B.1.
+    """
 
     arms: tuple[int, ...]
     corollary_demos: tuple[int, ...]
@@ -61,11 +73,15 @@ class Config:
 
 
 FULL = Config(
-    (2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100),
-    tuple(round(10 ** (1 + k / 4)) for k in range(13)),
-    (250, 280, *range(295, 310), *range(310, 701, 10)),
+    arms=(2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100),
+    corollary_demos=tuple(round(10 ** (1 + k / 4)) for k in range(13)),
+    coverage_demos=(250, 280, *range(295, 310), *range(310, 701, 10)),
 )
-QUICK = Config((2, 3, 5, 10, 30, 100), (10, 100, 1000, 10_000), (250, 290, 301, 310, 325, 350, 400, 450, 500, 600, 700))
+QUICK = Config(
+    arms=(2, 3, 5, 10, 30, 100),
+    corollary_demos=(10, 100, 1000, 10_000),
+    coverage_demos=(250, 290, 301, 310, 325, 350, 400, 450, 500, 600, 700),
+)
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
@@ -77,15 +93,6 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
         **_few_demos(config.few_demos),
         **_bc_fails(config.inverse_epsilons),
     }
-
-
-def blind_policy(n_actions: int, alpha: float, rare: float) -> tuple[float, float]:
-    """Exact coverage and largest loss, on the family of B.4, of the policy that plays each rare arm with `rare`."""
-    policy = np.full((1, 1, n_actions), rare)
-    policy[0, 0, 0] = 1 - (n_actions - 1) * rare
-    family = lower_bound_family(n_actions, alpha)
-    covered = min(coverage(policy, instance.demonstrator) for instance in family)
-    return covered, max(dp.suboptimality(instance.mdp, instance.demonstrator, policy) for instance in family)
 
 
 def _theorem(arms: Sequence[int]) -> Arrays:
@@ -125,23 +132,24 @@ def _lemma_coverage(n_demos: Sequence[int]) -> Arrays:
 
 
 def _few_demos(n_demos: Sequence[int]) -> Arrays:
-    """Lemma 4 on one step with equally likely states; the main theorem on a bandit whose arm 1 pays and is played."""
+    """Lemma 4 on one step with equally likely states; the main theorem on a bandit whose demonstrator plays one arm."""
     start = reset_bandits(np.full(N_STATES, 1 / N_STATES), 1, 2)
     sure = lower_bound_family(2, 0.5)[0]
     unseen, main = [], []
     for T in n_demos:
-        met = [chance * dp.meeting_probability(start.mdp, start.demonstrator, new) for chance, new in _visits(start, T)]
-        exact = math.fsum(met)
+        exact = math.fsum(
+            chance * dp.meeting_probability(start.mdp, start.demonstrator, new) for chance, new in _visits(start, T)
+        )
         unseen.append((exact, visits.paper_first_visit_bound(N_STATES, 1, T), visits.first_visit_bound(N_STATES, 1, T)))
         policy = paper_choice(2, 1, T).policy(Counts(np.array([[[T, 0]]])))
         loss = dp.suboptimality(sure.mdp, sure.demonstrator, policy)
-        rate = suboptimality.MAIN_CONSTANT * suboptimality.paper_rate(1, 1, T)
-        main.append((loss, rate, suboptimality.main_bound(1, 2, 1, T)))
+        rate = suboptimality.MAIN_CONSTANT * paper_rate(1, 1, T)
+        main.append((loss, rate, main_bound(1, 2, 1, T)))
     return {"few_x": np.array(n_demos), "unseen": np.array(unseen).T, "main": np.array(main).T}
 
 
 def _visits(instance: Instance, n_demos: int) -> Iterator[tuple[float, NDArray[np.bool_]]]:
-    """Probability of each table of visits in the first step, and the (h, s) that stay unseen."""
+    """Each possible table of visits in the first step: its probability, and where (h, s) is unseen."""
     n_states = instance.mdp.n_states
     for counts in multinomial_outcomes(n_demos, N_STATES):
         seen = np.zeros((1, n_states), np.bool_)
@@ -149,39 +157,13 @@ def _visits(instance: Instance, n_demos: int) -> Iterator[tuple[float, NDArray[n
         yield multinomial_chance(counts, instance.mdp.initial[:N_STATES]), ~seen
 
 
-def multinomial_outcomes(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """All ways to write `total` as an ordered sum of `parts` counts."""
-    for bars in itertools.combinations(range(total + parts - 1), parts - 1):
-        edges = (-1, *bars, total + parts - 1)
-        yield tuple(b - a - 1 for a, b in itertools.pairwise(edges))
-
-
-def multinomial_chance(counts: Sequence[int], probabilities: NDArray[np.float64]) -> float:
-    """Probability of multinomial counts."""
-    ways = math.factorial(sum(counts))
-    for k in counts:
-        ways //= math.factorial(k)
-    return float(ways * math.prod(float(p) ** k for p, k in zip(probabilities, counts, strict=True)))
-
-
 def _bc_fails(inverse_epsilons: Sequence[int]) -> Arrays:
     rows = [(fall_chance(1 / k, k // 20), fall_chance(1 / k, k // 8)) for k in inverse_epsilons]
     return {"bc_x": 1 / np.array(inverse_epsilons), "bc": np.array(rows).T}
 
 
-def fall_chance(epsilon: float, n_demos: int) -> float:
-    """P[J(BC) <= J(pi_beta) - eps on both bandits of B.1], over all data sets; without data BC is uniform."""
-    pair = two_bandits(epsilon)
-    total = 0.0
-    for counts in multinomial_outcomes(n_demos, 3):
-        policy = BC.policy(Counts(np.array([[counts]]))) if n_demos else np.full((1, 1, 3), 1 / 3)
-        if all(dp.suboptimality(i.mdp, i.demonstrator, policy) >= epsilon for i in pair):
-            total += multinomial_chance(counts, pair[0].demonstrator[0, 0])
-    return total
-
-
 def check(arrays: Arrays) -> Sequence[Claim]:
-    """Each printed bound is broken by an exact value; each corrected one is kept."""
+    """Each printed bound is violated by an exact value; each corrected bound holds."""
 
     def claim(name: str, source: str, relation: Relation, value: float, bound: float, detail: str) -> Claim:
         return Claim(f"errata-{name}", source, relation, Interval.point(float(value)), bound, "exact", detail)
@@ -202,7 +184,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         claim("corollary-corrected", "thm-lower-bound", "<=", (corollary[3] / corollary[2]).max(), kept,
               "Largest ratio of a blind policy's coverage to the corrected bound, over T, alpha = 1/(4T)."),
         claim("coverage-printed", "lemma-coverage", "<=", chances[0].min(), 0.99 * (1 - DELTA),
-              "Smallest probability, over T, that every arm reaches Lemma 1's printed bound; 1 - delta is promised."),
+              "Smallest probability, over T, that every arm reaches Lemma 1's printed bound; 1 - delta is claimed."),
         claim("coverage-corrected", "lemma-coverage", ">=", chances[1].min(), 1 - DELTA,
               "The same for the corrected bound, with log(SAH/delta)."),
         claim("unseen-printed", "lemma-first-visit", ">=", (unseen[0] - unseen[1])[0], 0.5,
@@ -215,20 +197,22 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               max((main[0] / main[2]).max(), (main[0, late] / main[1, late]).max()), kept,
               "Largest ratio of PostBC's loss to the bound with its constants, and for T >= 2 to 28 H^2 S log(T)/T."),
         claim("bc-printed", "prop-bc-fails", "<=", bc[0].min(), 0.49,
-              "Smallest probability that BC falls behind, at the largest T allowed as printed; 1/2 is promised."),
+              "Smallest probability that BC falls behind, at the largest T allowed as printed; 1/2 is claimed."),
         claim("bc-corrected", "R5", ">=", bc[1].min(), 0.5 * (1 - ROUNDING),
               "The same at the largest T of at least 1 that is at most 1/(8 eps)."),
     ]  # fmt: skip
 
 
+TITLES = ("lower bound", "its corollary", "Lemma 1", "Lemma 4", "main theorem", "BC fails (B.1)")
+LETTERS = tuple(palette.letter(i) for i in range(len(TITLES)))
 TRUTH = {"c": "posterior", "d": "BC", "e": "PostBC", "f": "BC"}
-"""Whose value the points of a panel show; elsewhere a policy that ignores the data."""
+"""Policy whose value the points of a panel show; in the other panels a policy that ignores the data."""
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One panel a statement."""
+    """One panel for each statement."""
     figure = style.new_figure(page=4.4, column=7.2)
-    panels = dict(zip("abcdef", style.new_panels(figure, 6, page=3, column=2), strict=True))
+    panels = dict(zip(LETTERS, style.new_panels(figure, len(TITLES), page=3, column=2), strict=True))
     _draw_upper(panels["a"], "a", arrays["theorem_x"], arrays["theorem"])
     panels["a"].plot(arrays["theorem_x"], arrays["theorem"][3], color=palette.colour("our bound"), ls="--", lw=1)
     panels["a"].set(xscale="log", ylim=(0.005, 1), xlabel="arms A", ylabel="coverage $\\gamma$")
@@ -242,8 +226,7 @@ def draw(arrays: Arrays) -> Figure:
     panels["c"].set(xlabel="demonstrations T", ylabel="P[all arms covered]")
     _draw_chance(panels["f"], "f", arrays["bc_x"], arrays["bc"], 0.5)
     panels["f"].set(xlabel="$\\epsilon$", ylabel="P[BC falls behind]", xlim=(0, 0.13))
-    titles = ("lower bound", "its corollary", "Lemma 1", "Lemma 4", "main theorem", "BC fails (B.1)")
-    for (letter, axes), title in zip(panels.items(), titles, strict=True):
+    for (letter, axes), title in zip(panels.items(), TITLES, strict=True):
         style.panel_letter(axes, letter, title)
     _label(panels)
     return figure
@@ -254,7 +237,7 @@ def _colour(letter: str) -> str:
 
 
 def _draw_upper(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    """Exact value, printed and corrected upper bound; what exceeds the printed one is shaded."""
+    """Exact value, printed and corrected upper bound; the region above the printed one is shaded."""
     exact, printed, corrected = values[:3]
     positive = printed > 0
     step: Literal["mid"] | None = None if positive.all() else "mid"
@@ -265,10 +248,10 @@ def _draw_upper(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray
     axes.plot(x, exact, color=_colour(letter), marker="o", lw=0)
 
 
-def _draw_chance(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray[np.float64], promised: float) -> None:
-    """Exact probabilities with the printed and with the corrected bound, and the probability that is promised."""
-    axes.axhspan(-0.05, promised, color=palette.colour("BC"), alpha=0.08, lw=0)
-    axes.axhline(promised, color=palette.colour("paper's bound"), ls=":")
+def _draw_chance(axes: Axes, letter: str, x: NDArray[np.float64], values: NDArray[np.float64], claimed: float) -> None:
+    """Exact probabilities with the printed and with the corrected bound, and the claimed probability."""
+    axes.axhspan(-0.05, claimed, color=palette.colour("BC"), alpha=0.08, lw=0)
+    axes.axhline(claimed, color=palette.colour("paper's bound"), ls=":")
     axes.plot(x, values[1], color="#999999", marker="o", ms=2.5, lw=0.8)
     axes.plot(x, values[0], color=_colour(letter), marker="o", lw=0.8)
     axes.set_ylim(-0.05, 1.05)
@@ -284,7 +267,7 @@ def _label(panels: dict[str, Axes]) -> None:
         ("b", 12, style.by_form(0.17, 0.24), "corrected", black),
         ("b", 12, 0.03, "blind policy", _colour("b")),
         ("b", 1e3, 0.0075, "printed", black),
-        ("c", 440, 0.12, "promised", black),
+        ("c", 440, 0.12, "claimed", black),
         ("c", 520, 0.45, "printed\nbound", _colour("c")),
         ("c", 320, 0.79, "corrected\nbound", pale),
         ("d", 1.6, 0.034, "printed: 0 at N = 1", black),
@@ -295,7 +278,7 @@ def _label(panels: dict[str, Axes]) -> None:
         ("e", 4.5, 12, "printed", black),
         ("e", 2.5, 1.0, "corrected", black),
         ("e", 2.3, 0.2, "exact", _colour("e")),
-        ("f", 0.004, 0.42, "promised", black),
+        ("f", 0.004, 0.42, "claimed", black),
         ("f", 0.058, 0.05, "printed: T = 0", _colour("f")),
         ("f", 0.08, 0.7, "corrected", pale),
     ]

@@ -1,7 +1,7 @@
-"""The four policies in one state: what each does with the same n demonstrated actions, as n grows."""
+"""Four estimators in one state: the policy of each from the same n demonstrated actions, as n grows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,24 +21,44 @@ from theory.statistics.probability import clopper_pearson
 TITLE = "Four policies in one state"
 SECTION = "lemma-coverage"
 CAPTION = (
-    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). a-d: "
-    "what each policy gives each action after n draws, the same draws for all four (of 99 histories, the one in which "
-    "the rarest action comes first at the median time). e: weight of the uniform distribution in each "
-    "policy. f: exact probability that the rarest action has at least a quarter of the "
-    "demonstrator's probability."
+    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). "
+    "a-d: probability of each action after n draws, the same draws for all policies (of 99 histories, the one with "
+    "the median time of the first rarest action). e: weight of the uniform distribution in each policy. f: exact "
+    "probability that the rarest action has at least a quarter of the demonstrator's probability."
 )
 DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)
 GAMMA = 0.25
 N_HISTORIES = 99
-"""Histories drawn; the one shown is that in which the rarest action comes first at the median time."""
-ESTIMATORS: tuple[MixtureEstimator, ...] = (BC, uniform_noise(0.25), posterior(4.0), postbc(0.5, 4.0))
-_PARAMETERS = [(estimator.alpha, estimator.prior_mass) for estimator in ESTIMATORS]
+"""Histories drawn; the one shown has the median time of the first rarest action."""
 FALSE_ALARM = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An estimator of this figure, and the place of its name in the panel of the noise weights, in data units."""
+
+    estimator: MixtureEstimator
+    name_at: tuple[float, float]
+    weight_label: str = ""
+
+
+SHOWN = {
+    entry.estimator.name: entry
+    for entry in (
+        Shown(estimator=BC, name_at=(30, 1.6e-3), weight_label="BC: 0"),
+        Shown(estimator=uniform_noise(0.25), name_at=(150, 0.29)),
+        Shown(estimator=posterior(4.0), name_at=(9, 0.42)),
+        Shown(estimator=postbc(0.5, 4.0), name_at=(2.0, 0.13)),
+    )
+}
+"""Further entries go to the end."""
+NOISY = ("uniform noise", "posterior", "PostBC")
+"""Estimators that, as a claim says, give every action some probability."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings: largest n, replicates of the sampled check."""
+    """Settings: the largest n, and data sets of the sampled check."""
 
     largest: int = 1000
     replicates: int = 4000
@@ -47,6 +67,19 @@ class Config:
 FULL = Config(replicates=40_000)
 QUICK = Config()
 CHECKED_VISITS = (1, 5, 20, 60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawsCell:
+    """Data sets of n draws. Its JSON seeds them."""
+
+    n: int
+    replicates: int
+
+
+def estimators() -> list[MixtureEstimator]:
+    """Estimators of this figure, in their order."""
+    return [entry.estimator for entry in SHOWN.values()]
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
@@ -58,20 +91,20 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     history = np.cumsum(np.eye(A, dtype=np.int64)[draws], axis=0)
     n = np.arange(1, config.largest + 1)
     curve_n = np.unique(np.geomspace(1, config.largest, 80).astype(int))
-    cells = [{"n": k, "replicates": config.replicates} for k in CHECKED_VISITS]
-    results = sweep.run("estimators", sample_coverage, cells)
+    cells = [DrawsCell(n=k, replicates=config.replicates) for k in CHECKED_VISITS]
+    results = sweep.run("estimators", sample_coverage, [asdict(cell) for cell in cells])
     return {
         "n": n,
-        "probability": np.stack([[e.policy(Counts(k[None, None]))[0, 0] for k in history] for e in ESTIMATORS]),
-        "noise_weight": np.stack([e.noise_weight(n) for e in ESTIMATORS]),
+        "probability": np.stack([[e.policy(Counts(k[None, None]))[0, 0] for k in history] for e in estimators()]),
+        "noise_weight": np.stack([e.noise_weight(n) for e in estimators()]),
         "curve_n": curve_n,
         "covered": np.array(
             [
                 [action_coverage_probability(int(k), 1.0, DEMONSTRATOR[-1], A, e, GAMMA) for k in curve_n]
-                for e in ESTIMATORS
+                for e in estimators()
             ]
         ),
-        "policies": np.array([e.name for e in ESTIMATORS]),
+        "policies": np.array(list(SHOWN)),
         "checked_n": np.array(CHECKED_VISITS),
         "replicates": np.array(config.replicates),
         "missed": np.array([int(r["missed"]) for r in results]),
@@ -80,20 +113,18 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
 
 
 def sample_coverage(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """How often BC gives the rarest action probability 0, and the least coverage of each policy over the draws."""
-    data = rng.multinomial(cell["n"], DEMONSTRATOR, size=cell["replicates"])
-    missed, least = 0, np.ones(len(ESTIMATORS))
-    pi_beta = np.array([[DEMONSTRATOR]])
-    for counts in np.unique(data, axis=0, return_counts=False):
-        for i, estimator in enumerate(ESTIMATORS):
+    """How often BC gives the rarest action probability 0, and the least coverage of each estimator."""
+    task = DrawsCell(**cell)
+    data = rng.multinomial(task.n, DEMONSTRATOR, size=task.replicates)
+    least, pi_beta = np.ones(len(SHOWN)), np.array([[DEMONSTRATOR]])
+    for counts in np.unique(data, axis=0):
+        for i, estimator in enumerate(estimators()):
             least[i] = min(least[i], coverage(estimator.policy(Counts(counts[None, None])), pi_beta))
-    for counts in data:
-        missed += int(counts[-1] == 0)
-    return {"missed": np.array(missed), "least_coverage": least}
+    return {"missed": np.array(int((data[:, -1] == 0).sum())), "least_coverage": least}
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
-    """BC misses as often as it must; the others never give 0; PostBC's noise goes away, uniform noise's stays."""
+    """BC misses as often as the exact probability says; policies with noise never give 0; PostBC's noise vanishes."""
     n, trials = arrays["checked_n"], int(arrays["replicates"])
     confidence = 1 - FALSE_ALARM / n.size
     margins = []
@@ -101,44 +132,49 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         exact = float(stats.binom.pmf(0, int(k), DEMONSTRATOR[-1]))
         interval = clopper_pearson(int(missed), trials, confidence)
         margins.append(min(exact - interval.low, interval.high - exact))
-    last = arrays["probability"][:, -1]
-    moved = np.abs(last - last[0]).sum(axis=1)  # distance from BC, given the same draws
-    n_last, rarest = int(arrays["n"][-1]), max(CHECKED_VISITS)
-    alone = min(a * (mass / (rarest + mass) if np.isfinite(mass) else 1.0) for a, mass in _PARAMETERS[1:])
-    promised = alone / (len(DEMONSTRATOR) * max(DEMONSTRATOR))
-    alpha, mass = _PARAMETERS[3]
-    least = arrays["least_coverage"][:, 1:].min()
+    policies = arrays["policies"].tolist()
+    last = dict(zip(policies, arrays["probability"][:, -1], strict=True))
+    distance = {name: np.abs(probability - last["BC"]).sum() for name, probability in last.items()}
+    n_last, largest = int(arrays["n"][-1]), max(CHECKED_VISITS)
+    noise = min(float(SHOWN[name].estimator.noise_weight([largest])[0]) for name in NOISY)
+    guaranteed = noise / (len(DEMONSTRATOR) * max(DEMONSTRATOR))
+    postbc_noise = SHOWN["PostBC"].estimator
+    alpha, mass = postbc_noise.alpha, postbc_noise.prior_mass
+    least = arrays["least_coverage"][:, [policies.index(name) for name in NOISY]].min()
     return [
         Claim("estimators-bc-misses", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
               f"Smallest distance of (1-p)^n from the ends of the sampled share's Clopper-Pearson interval, n in "
               f"{list(CHECKED_VISITS)}; false alarm {FALSE_ALARM:g} for all."),
         Claim("estimators-others-cover", "companion", ">=", Interval.point(float(least)),
-              promised * (1 - 1e-12), "sampled",
-              f"Least coverage of uniform noise, posterior and PostBC over all data sets drawn, n up to {rarest}, "
+              guaranteed * (1 - 1e-12), "sampled",
+              f"Least coverage of uniform noise, posterior and PostBC over all data sets drawn, n up to {largest}, "
               "against what the noise alone gives an action that was never drawn."),
-        Claim("estimators-noise-vanishes", "B3.9", "<=", Interval.point(float(moved[3])),
+        Claim("estimators-noise-vanishes", "B3.9", "<=", Interval.point(float(distance["PostBC"])),
               2 * alpha * mass / (n_last + mass), "exact",
               f"Sum of |PostBC - BC| over the actions after {n_last} draws, against 2 alpha lambda/(n + lambda)."),
-        Claim("estimators-noise-stays", "companion", ">=", Interval.point(float(moved[1])), 0.1, "exact",
-              f"Sum of |uniform noise - BC| over the actions after {n_last} draws."),
+        Claim("estimators-noise-stays", "companion", ">=", Interval.point(float(distance["uniform noise"])), 0.1,
+              "exact", f"Sum of |uniform noise - BC| over the actions after {n_last} draws."),
     ]  # fmt: skip
 
 
 def draw(arrays: Arrays) -> Figure:
-    """Four panels of policies, two of summaries."""
+    """A panel for each policy, and two summaries."""
     figure = style.new_figure(page=4.4, column=7.6)
     top, bottom = style.new_parts(figure, (1, 1.05))
-    panels = style.new_panels(top, 4, page=4, column=2, sharex=True, sharey=True)
+    panels = style.new_panels(top, arrays["policies"].size, page=4, column=2, sharex=True, sharey=True)
     for i, axes in enumerate(panels):
-        _draw_policy(axes, arrays, i, "abcd"[i], str(arrays["policies"][i]))
+        _draw_policy(axes, arrays, i)
     style.name_axes(panels, "draws n", "probability of an action")
     weight, covered = style.new_panels(bottom, 2, page=2, column=1)
     _draw_weight(weight, arrays)
     _draw_covered(covered, arrays)
+    style.panel_letter(weight, palette.letter(len(panels)), "noise weight")
+    style.panel_letter(covered, palette.letter(len(panels) + 1), f"rarest action covered, $\\gamma$ = {GAMMA:g}")
     return figure
 
 
-def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> None:
+def _draw_policy(axes: Axes, arrays: Arrays, i: int) -> None:
+    name = str(arrays["policies"][i])
     greys = ("#BBBBBB", "#999999", "#777777")
     for a, p in enumerate(DEMONSTRATOR):
         rare = a == len(DEMONSTRATOR) - 1
@@ -148,17 +184,15 @@ def _draw_policy(axes: Axes, arrays: Arrays, i: int, letter: str, name: str) -> 
     axes.set(xscale="log", xlim=(0.8, 1.3 * arrays["n"][-1]), ylim=(0, 1))
     if i == 0:
         axes.text(8, 0.75, "rarest action:\n0 until drawn", color=palette.colour(name), fontsize=6.5)
-    style.panel_letter(axes, letter, name)
+    style.panel_letter(axes, palette.letter(i), name)
 
 
 def _draw_weight(axes: Axes, arrays: Arrays) -> None:
-    places = {"uniform noise": (150, 0.29), "posterior": (9, 0.42), "PostBC": (2.0, 0.13), "BC": (30, 1.6e-3)}
     for i, name in enumerate(map(str, arrays["policies"])):
         weight = np.maximum(arrays["noise_weight"][i], 1.05e-3)
         axes.plot(arrays["n"], weight, color=palette.colour(name))
-        axes.text(*places[name], "BC: 0" if name == "BC" else name, color=palette.colour(name), fontsize=7)
+        axes.text(*SHOWN[name].name_at, SHOWN[name].weight_label or name, color=palette.colour(name), fontsize=7)
     axes.set(xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="draws n", ylabel="noise weight $a_n$")
-    style.panel_letter(axes, "e", "how much is noise")
 
 
 def _draw_covered(axes: Axes, arrays: Arrays) -> None:
@@ -168,4 +202,3 @@ def _draw_covered(axes: Axes, arrays: Arrays) -> None:
     axes.text(34, 0.84, "PostBC", color=palette.colour("PostBC"), fontsize=7, ha="right")
     axes.text(1.1, 1.04, "posterior, uniform noise: (nearly) 1", color=palette.colour("demonstrator"), fontsize=7)
     axes.set(xscale="log", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6), xlabel="draws n", ylabel="probability")
-    style.panel_letter(axes, "f", f"rarest action covered, $\\gamma$ = {GAMMA:g}")

@@ -1,8 +1,8 @@
-"""How loose every bound is: bound over truth, printed, corrected and sharper, against the number of demonstrations."""
+"""How loose the bounds are: bound over truth against the number of demonstrations; printed, corrected and sharper."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from figures.exact import cloning_experiment
-from figures.exact.cloning_experiment import DELTA, FALSE_ALARM, POLICIES, Config
+from figures.exact.cloning_experiment import FALSE_ALARM, Config, positions
+from figures.exact.estimators import DELTA
 from figures.exact.fig_uniform_fails import expected_loss
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
@@ -20,9 +21,9 @@ from tabular.instances import Instance
 from tabular.policies import uniform_noise
 from theory.bounds import b2_uniform_fails as uniform_fails
 from theory.bounds import b3_coverage as coverage
-from theory.bounds import b3_suboptimality as suboptimality
 from theory.bounds import b3_visits as visits
 from theory.bounds import b4_lower_bound as lower_bound
+from theory.bounds.b3_suboptimality import main_bound, paper_parameters, paper_rate
 from theory.bounds.r1_suboptimality import expected_noise, r1_bound, r1_simple_bound
 from theory.bounds.r2_coverage import r2_coverage
 from theory.bounds.r3_coverage import r3_coverage
@@ -34,48 +35,70 @@ TITLE = "How loose the bounds are"
 SECTION = "bounds"
 ALSO = ("lemma-visits", "lemma-first-visit", "thm-lower-bound", "r2", "r5")
 CAPTION = (
-    "How many times each bound is off, against the number of demonstrations T: 1 is exact, below 1 is false. Lines: "
-    "median over six instances; bands: from the smallest to the largest of their 95 % intervals. Printed (dotted), "
-    "corrected with its constants (black), ours (purple). a-d: chain lock, DeepSea, grid, funnel, Garnet and "
-    "FrozenLake8x8; the truth is sampled, and shown where it is clearly above 0 (c: above 1), which leaves fewer "
-    "instances at large T. a: gamma of PostBC with probability 0.9, by distribution-free intervals; b: its expected "
-    "loss, by Student's intervals ('printed' is the rate with the constant 1); c: the smallest lambda for which Lemma"
-    " 3 holds with probability 0.9; d: the probability that BC meets a state it never saw. e, f: exact. e: gamma of "
-    "uniform noise at its own loss, H from 2 to 100; f: the best coverage of any estimator on the family of B.4, A "
-    "from 2 to 100, for delta = 1/4; there R4 is the truth."
+    "Factor between each bound and the truth, against the number of demonstrations T: 1 is exact, below 1 is false. "
+    "Lines: median over six instances; bands: from the smallest to the largest of their 95 % intervals. Printed "
+    "bounds dotted, corrected bounds with their constants black, ours purple. a-d: chain lock, DeepSea, grid, funnel, "
+    "Garnet and FrozenLake8x8; the truth is sampled, and shown where its interval is above 0 (c: above 1), which "
+    "leaves fewer instances at large T. a: gamma of PostBC with probability 0.9, by distribution-free intervals; b: "
+    "its expected loss, by Student's intervals ('printed' is the rate with the constant 1); c: the smallest lambda "
+    "for which Lemma 3 holds with probability 0.9; d: the probability that BC meets a state it never saw. e, f: "
+    "exact. e: gamma of uniform noise at its own loss, H from 2 to 100; f: the best coverage of any estimator on the "
+    "family of B.4, A from 2 to 100, for delta = 1/4; there R4 is the truth."
 )
 SIX = tuple(name for name in cloning_experiment.INSTANCES if name != "Taxi")
 FULL, QUICK = (replace(config, instances=SIX) for config in (cloning_experiment.FULL, cloning_experiment.QUICK))
 
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A panel: bounds on one quantity.
+
+    Parameters
+    ----------
+    title : str
+    bounds : tuple of str
+        Names of the bounds; those of `FROM_THE_PAPER` are the paper's; the rest are ours, the sharpest last.
+    sampled : bool
+        Whether the truth is sampled; else it is exact.
+    lower : bool, optional
+        Whether the bounds are lower bounds: then the truth is divided by the bound.
+    """
+
+    title: str
+    bounds: tuple[str, ...]
+    sampled: bool
+    lower: bool = False
+
+
 PANELS = {
-    "coverage": ("Lemma 1: coverage", ("printed", "corrected", "R2", "R3")),
-    "loss": ("main theorem: loss", ("printed", "corrected", "R1 simple", "R1")),
-    "visits": ("Lemma 3: prior mass", ("printed", "R5")),
-    "unseen": ("Lemma 4: unseen states", ("printed", "R1.6 simple", "R1.6")),
-    "uniform": ("B.2: uniform noise", ("printed", "R5")),
-    "frontier": ("B.4: best coverage", ("printed", "corrected", "R4")),
+    "coverage": Comparison(
+        title="Lemma 1: coverage", bounds=("printed", "corrected", "R2", "R3"), sampled=True, lower=True
+    ),
+    "loss": Comparison(title="main theorem: loss", bounds=("printed", "corrected", "R1 simple", "R1"), sampled=True),
+    "visits": Comparison(title="Lemma 3: prior mass", bounds=("printed", "R5"), sampled=True),
+    "unseen": Comparison(title="Lemma 4: unseen states", bounds=("printed", "R1.6 simple", "R1.6"), sampled=True),
+    "uniform": Comparison(title="B.2: uniform noise", bounds=("printed", "R5"), sampled=False),
+    "frontier": Comparison(title="B.4: best coverage", bounds=("printed", "corrected", "R4"), sampled=False),
 }
-"""Title and bounds of each panel."""
-SAMPLED = ("coverage", "loss", "visits", "unseen")
-LOWER = ("coverage",)
-"""Panels whose bounds are from below: there the truth is divided by the bound."""
+FROM_THE_PAPER = {"printed": ":", "corrected": "-"}
+"""Bounds of the paper, with their lines; ours are dashed where a sharper one of ours is in the same panel."""
 HORIZONS = (2, 5, 10, 20, 50, 100)
 ARMS = (2, 3, 5, 10, 30, 100)
-POSTBC = POLICIES.index("PostBC")
 ROUNDING = 1e-12
 """The probability of an unseen state is one minus a sum, with an error of 1e-15 H."""
 DRAWN_SHARE, JUDGED_SHARE = 0.075, 0.95
-"""Share of the data sets that must contribute to an average for it to be drawn, and to be judged: Student's interval
-is that of a normal sample, and most of a rare event's values are 0."""
+"""Share of the data sets that must be above 0 for an average to be drawn, and to be judged: Student's interval is for
+normal samples, and most values of a rare event are 0."""
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Truth with its intervals, and all bounds, for each panel, instance and T."""
     data, built = cloning_experiment.run(config, sweep)
     arrays: Arrays = {"instances": data["instances"], "n_demos": data["n_demos"]}
+    (postbc,) = positions(data, ["PostBC"])
     samples = {
-        "coverage": data["coverage"][:, :, POSTBC],
-        "loss": data["loss"][:, :, POSTBC],
+        "coverage": data["coverage"][:, :, postbc],
+        "loss": data["loss"][:, :, postbc],
         "visits": data["shortfall"],
         "unseen": _controlled(data["unseen"], data["missing"]),
     }
@@ -98,9 +121,9 @@ def _controlled(unseen: NDArray[np.float64], missing: NDArray[np.float64]) -> ND
 
 
 def _bounds(key: str, instance: Instance, n_demos: int) -> list[float]:
-    """The bounds of a panel, in the order of `PANELS`."""
+    """Values of the bounds of a panel, in the order of `PANELS[key].bounds`."""
     H, S, A = instance.mdp.policy_shape
-    alpha, mass = suboptimality.paper_parameters(A, H, n_demos)
+    alpha, mass = paper_parameters(A, H, n_demos)
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     if key == "coverage":
         return [
@@ -111,8 +134,8 @@ def _bounds(key: str, instance: Instance, n_demos: int) -> list[float]:
         ]
     if key == "loss":
         return [
-            suboptimality.paper_rate(S, H, n_demos),
-            suboptimality.main_bound(S, A, H, n_demos),
+            paper_rate(S, H, n_demos),
+            main_bound(S, A, H, n_demos),
             r1_simple_bound(S, A, H, n_demos, alpha, mass),
             r1_bound(w, A, n_demos, alpha, mass),
         ]
@@ -126,7 +149,7 @@ def _bounds(key: str, instance: Instance, n_demos: int) -> list[float]:
 
 
 def _exact(n_demos: Sequence[int]) -> Arrays:
-    """The panels of B.2 and B.4, whose truth is known."""
+    """Panels of B.2 and B.4, whose truth is exact."""
     uniform = np.array([[_uniform(H, T) for T in n_demos] for H in HORIZONS])
     frontier = np.array([[_frontier(A, T) for T in n_demos] for A in ARMS])
     arrays: Arrays = {}
@@ -139,8 +162,8 @@ def _exact(n_demos: Sequence[int]) -> Arrays:
 def _uniform(horizon: int, n_demos: int) -> list[float]:
     """Coverage of uniform noise with alpha = 1/(2H) on B.2, then its bounds at the exact loss.
 
-    Both actions of s~_i have at least alpha/2 of the 1/2 they need, and on the rare event one has no more. So gamma =
-    alpha is covered for certain, and nothing more with probability 0.9.
+    Both actions of s~_i have probability alpha/2 or more, of the demonstrator's 1/2, and on the rare event one has no
+    more. So gamma = alpha is always covered, and no larger gamma with probability 0.9.
     """
     alpha = 0.5 / horizon
     if uniform_fails.rare_event_probability(n_demos) <= DELTA:
@@ -150,7 +173,7 @@ def _uniform(horizon: int, n_demos: int) -> list[float]:
 
 
 def _frontier(n_actions: int, n_demos: int) -> list[float]:
-    """Best coverage on the family of B.4, then its bounds, where a policy blind to the data would cover 0.1."""
+    """Best coverage on the family of B.4 and its bounds, at the loss of a data-independent policy covering 0.1."""
     rare = 1 / (4 * n_demos)
     xi = 0.1 * (n_actions - 1) * rare
     truth = randomised_frontier(xi, n_actions, rare, n_demos, 0.25)
@@ -163,23 +186,26 @@ def _frontier(n_actions: int, n_demos: int) -> list[float]:
 
 
 def looseness(arrays: Arrays, key: str, bound: str, truth: str) -> NDArray[np.float64]:
-    """Times that a bound is off, (instances, T), by one of `truth`, `low`, `high`, `strict_low`, `strict_high`."""
+    """Factor between a bound and the truth, (instances, T).
+
+    `truth` names the array that stands for the truth: `truth`, `low`, `high`, `strict_low` or `strict_high`.
+    """
     value = arrays[f"{key}_{truth}"]
-    bounds = arrays[f"{key}_bound"][PANELS[key][1].index(bound)]
+    bounds = arrays[f"{key}_bound"][PANELS[key].bounds.index(bound)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: NDArray[np.float64] = value / bounds if key in LOWER else bounds / np.maximum(value, 0.0)
+        ratio: NDArray[np.float64] = value / bounds if PANELS[key].lower else bounds / np.maximum(value, 0.0)
     return ratio
 
 
 def known(arrays: Arrays, key: str, share: float) -> NDArray[np.bool_]:
-    """Where a sample can tell the truth: an average over too few events cannot, (instances, T)."""
+    """Where a sample is large enough to estimate the truth, (instances, T): not for averages over too few events."""
     shape = arrays[f"{key}_truth"].shape
     enough: NDArray[np.bool_] = arrays["unseen_share"] >= share if key == "unseen" else np.ones(shape, np.bool_)
     return enough
 
 
 def clear(arrays: Arrays, key: str) -> NDArray[np.bool_]:
-    """Where the truth is known and above 0 (Lemma 3's lambda: above 1) by its 95 % interval."""
+    """Where the truth is known and its 95 % interval is above 0 (for Lemma 3's lambda: above 1)."""
     threshold = 1.0 if key == "visits" else 0.0
     shown: NDArray[np.bool_] = known(arrays, key, DRAWN_SHARE) & (arrays[f"{key}_low"] > threshold)
     return shown & np.isfinite(arrays[f"{key}_high"])
@@ -187,9 +213,9 @@ def clear(arrays: Arrays, key: str) -> NDArray[np.bool_]:
 
 def least(arrays: Arrays, key: str, bound: str) -> Interval:
     """Interval of the smallest looseness over instances and T."""
-    if key not in SAMPLED:
+    if not PANELS[key].sampled:
         return Interval.point(float(looseness(arrays, key, bound, "truth").min()))
-    near, far = ("strict_low", "strict_high") if key in LOWER else ("strict_high", "strict_low")
+    near, far = ("strict_low", "strict_high") if PANELS[key].lower else ("strict_high", "strict_low")
     judged = known(arrays, key, JUDGED_SHARE)
     return Interval(*(float(looseness(arrays, key, bound, end)[judged].min()) for end in (near, far)))
 
@@ -204,10 +230,11 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     ]  # fmt: skip
     claims = [
         Claim(f"looseness-{key}-{bound.lower()}", source, ">=", least(arrays, key, bound), 1 - ROUNDING,
-              "sampled" if key in SAMPLED else "exact",
-              f"Smallest number of times that the bound ({bound}) of '{PANELS[key][0]}' is off, over instances and T"
-              + (f" at which at least {JUDGED_SHARE:.0%} of the data sets leave one" if key == "unseen" else "")
-              + (f" ({level})." if key in SAMPLED else ", exact."))
+              "sampled" if PANELS[key].sampled else "exact",
+              f"Smallest factor between the bound ({bound}) of '{PANELS[key].title}' and truth, over instances and T"
+              + (f" at which at least {JUDGED_SHARE:.0%} of the data sets leave an unseen state" if key == "unseen"
+                 else "")
+              + (f" ({level})." if PANELS[key].sampled else ", exact."))
         for key, bound, source in checked
     ]  # fmt: skip
     printed = float(looseness(arrays, "frontier", "printed", "truth").max())
@@ -225,30 +252,27 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One panel a result."""
+    """One panel for each result."""
     figure = style.new_figure(page=4.4, column=6.2)
     panels = style.new_panels(figure, len(PANELS), page=3, column=2, sharex=True)
-    for i, (axes, (key, (title, _))) in enumerate(zip(panels, PANELS.items(), strict=True)):
+    for i, (axes, (key, comparison)) in enumerate(zip(panels, PANELS.items(), strict=True)):
         _draw_panel(axes, arrays, key)
-        style.panel_letter(axes, "abcdef"[i], title)
-    style.name_axes(panels, "demonstrations T", "times off (1 = exact)")
+        style.panel_letter(axes, palette.letter(i), comparison.title)
+    style.name_axes(panels, "demonstrations T", "bound / truth (1 = exact)")
     return figure
 
 
-LOOKS = {"printed": ("paper's bound", ":"), "corrected": ("paper's bound", "-")}
-"""Colour and line; ours are purple, dashed where a sharper one of ours stands beside them."""
-
-
 def _look(key: str, bound: str) -> tuple[str, str]:
-    ours = [name for name in PANELS[key][1] if name not in LOOKS]
-    colour, line = LOOKS.get(bound, ("our bound", "-" if bound == ours[-1] else "--"))
-    return palette.colour(colour), line
+    """Colour and line of a bound."""
+    if bound in FROM_THE_PAPER:
+        return palette.colour("paper's bound"), FROM_THE_PAPER[bound]
+    return palette.colour("our bound"), "-" if bound == PANELS[key].bounds[-1] else "--"
 
 
 def _draw_panel(axes: Axes, arrays: Arrays, key: str) -> None:
     T, shown = arrays["n_demos"], clear(arrays, key)
     columns = shown.any(axis=0)
-    ends, names = {}, PANELS[key][1]
+    ends, names = {}, PANELS[key].bounds
     banded = ("corrected" if "corrected" in names else "printed", names[-1])
     for bound in names:
         colour, line = _look(key, bound)
@@ -270,10 +294,10 @@ def _draw_panel(axes: Axes, arrays: Arrays, key: str) -> None:
 
 
 def _label_ends(axes: Axes, key: str, ends: dict[str, float], last: float) -> None:
-    """Names at the right ends of the lines, moved apart where they would overlap."""
+    """Names at the right ends of the lines, moved upwards where they would overlap."""
     low, high = (math.log10(end) for end in axes.get_ylim())
-    gap, place = 0.075 * (high - low), -math.inf
+    gap, height = 0.075 * (high - low), -math.inf
     for bound, end in sorted(ends.items(), key=lambda item: item[1]):
-        place = max(end, place + gap)
-        axes.annotate(bound, (last, 10**place), (3, 0), textcoords="offset points",
+        height = max(end, height + gap)
+        axes.annotate(bound, (last, 10**height), (3, 0), textcoords="offset points",
                       fontsize=6.5, va="center", color=_look(key, bound)[0], annotation_clip=False)  # fmt: skip

@@ -1,8 +1,15 @@
-"""Whole trajectories: the exact divergence of cloned policies from the demonstrator, with R6's bound."""
+"""Whole trajectories: the exact divergence of cloned policies from the demonstrator, with R6's bound.
+
+With w_h(s) the probability that the demonstrator is at s in step h, the expected divergence of trajectories is
+
+    E KL(P_beta || P_hat) = sum over h, s, a of w pi_beta (log pi_beta - E log pi_hat(a|s)),
+
+and E log pi_hat(a|s) depends on two counts: T_h(s,a) and the other actions in s, which are multinomial.
+"""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,62 +32,84 @@ from theory.claims import Claim, Interval
 TITLE = "Covering whole trajectories"
 SECTION = "r6"
 CAPTION = (
-    "Expected KL divergence of a cloned policy's trajectories from the demonstrator's, exact, in nats, against "
-    "the number of demonstrations T; R6's bound on the posterior, dashed (from the visit probabilities; 'simple': "
+    "Expected KL divergence of a cloned policy's trajectories from the demonstrator's, exact, in nats, against the "
+    "number of demonstrations T; R6's bound on the posterior, dashed (from the visit probabilities; 'simple': "
     "HS(A-1)/(T+1)). The posterior's (lambda = A) falls as 1/T; uniform noise's (alpha = 1/max(A, H), as for PostBC) "
-    "never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d); these two"
-    " are double sums, computed for smaller T only. BC's divergence is infinite until every action of every "
-    "state it visited is recorded; shown is an exact upper bound on the probability that it is finite."
+    "never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d); these two "
+    "are double sums, computed for smaller T only. BC's divergence is infinite until every action of every state it "
+    "visited is recorded; shown is an exact upper bound on the probability that it is finite."
 )
-SHOWN = ("uniform noise", "posterior", "PostBC")
+POLICIES = ("uniform noise", "posterior", "PostBC")
 INSTANCES = ("chain lock", "DeepSea", "funnel", "Garnet")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings: numbers of demonstrations, the largest for double sums; at most four instances of the experiment."""
+    """Settings.
+
+    Parameters
+    ----------
+    n_demos : tuple of int
+        Numbers of demonstrations T.
+    most : int
+        Largest T for which double sums are computed.
+    instances : tuple of str, optional
+        Of `cloning_experiment.INSTANCES`.
+    """
 
     n_demos: tuple[int, ...]
     most: int
     instances: tuple[str, ...] = INSTANCES
 
 
-FULL = Config(tuple(round(10 ** (1 + k / 4)) for k in range(17)), 10_000)
-QUICK = Config(tuple(round(10 ** (1 + k / 2)) for k in range(9)), 1000)
+FULL = Config(n_demos=tuple(round(10 ** (1 + k / 4)) for k in range(17)), most=10_000)
+QUICK = Config(n_demos=tuple(round(10 ** (1 + k / 2)) for k in range(9)), most=1000)
 
 LOG_NEGLIGIBLE = 14 * math.log(10)
-"""Counts outside a set of probability 1 - 4e-14 are left out; the logarithms there are below 30."""
+"""Counts of total probability below 4e-14 are left out; the logarithms there are below 30."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivergenceCell:
+    """One instance (with the seed of random ones) and T, with double sums or without."""
+
+    instance: str
+    instance_seed: int
+    n_demos: int
+    double_sums: bool
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Exact divergences and bounds of every instance and T."""
-    seed = int(sweep.generator("instances").integers(2**62))
+    seed = cloning_experiment.instance_seed(sweep)
     cells = [
-        {"instance": name, "instance_seed": seed, "n_demos": T, "double_sums": config.most >= T}
+        DivergenceCell(instance=name, instance_seed=seed, n_demos=T, double_sums=config.most >= T)
         for name in config.instances
         for T in config.n_demos
     ]
-    results = sweep.run("trajectory-kl", divergences, cells)
+    results = sweep.run("trajectory-kl", divergences, [asdict(cell) for cell in cells])
     shape = (len(config.instances), len(config.n_demos))
     stacked = {key: np.stack([r[key] for r in results]) for key in results[0]}
     return {
         "instances": np.array(config.instances),
         "n_demos": np.array(config.n_demos),
-        "policies": np.array(SHOWN),
+        "policies": np.array(POLICIES),
         **{key: values.reshape(*shape, *values.shape[1:]) for key, values in stacked.items()},
     }
 
 
 def divergences(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """Expected trajectory KL of each policy, its bounds and limit, and BC's chance; no chance is involved."""
-    instance, T = cloning_experiment.build(cell["instance"], cell["instance_seed"]), cell["n_demos"]
+    """Expected trajectory KL of each policy, its bounds and limit, and a bound on P[BC's is finite]; exact."""
+    task = DivergenceCell(**cell)
+    instance, T = cloning_experiment.build(task.instance, task.instance_seed), task.n_demos
     H, S, A = instance.mdp.policy_shape
     alpha = 1 / max(A, H)
     mass = paper_parameters(A, H, T)[1]
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
-    kl = np.full(len(SHOWN), np.nan)
-    if cell["double_sums"]:
-        kl = expected_kl_by_estimator(instance, T, [uniform_noise(alpha), posterior(A), postbc(alpha, mass)])
+    kl = np.full(len(POLICIES), np.nan)
+    if task.double_sums:
+        members = {e.name: e for e in (uniform_noise(alpha), posterior(A), postbc(alpha, mass))}
+        kl = expected_kl_by_estimator(instance, T, [members[name] for name in POLICIES])
     return {
         "kl": kl,
         "posterior": np.array(posterior_kl(instance, T)),
@@ -94,7 +123,7 @@ def divergences(cell: Cell, rng: np.random.Generator) -> Arrays:
 def expected_kl_by_estimator(
     instance: Instance, n_demos: int, estimators: Sequence[MixtureEstimator]
 ) -> NDArray[np.float64]:
-    """E KL(P_beta || P_hat) of each estimator, in nats: sum over h, s, a of w p (log p - E log pi_hat(a|s)).
+    """E KL(P_beta || P_hat) of each estimator, in nats.
 
     Estimators must give every action a positive probability.
     """
@@ -129,7 +158,7 @@ def expected_log(
 ) -> NDArray[np.float64]:
     """E log pi_hat(a|s) of each estimator, where the state is visited with probability `visit` and the action has p.
 
-    The recorded times K of the action and M of the others in this state are multinomial.
+    The counts K of the action and M of the other actions in this state are multinomial.
     """
     k, m = _window(n_demos, visit * p)[:, None], _window(n_demos, visit * (1 - p))
     rest = n_demos - k - m
@@ -138,7 +167,7 @@ def expected_log(
     log_law = gammaln(n_demos + 1.0) - gammaln(k + 1.0) - gammaln(m + 1.0) - gammaln(rest + 1.0)
     log_law = log_law + xlogy(k, visit * p) + xlogy(m, visit * (1 - p)) + xlogy(rest, 1 - visit)
     law = np.where(possible, np.exp(log_law), 0.0)
-    law /= law.sum()  # takes out the rounding that all terms share
+    law /= law.sum()  # removes the rounding that all terms share
     n = k + m
     share = k / np.maximum(n, 1)
     result = np.empty(len(estimators))
@@ -149,7 +178,7 @@ def expected_log(
 
 
 def _window(n_trials: int, probability: float) -> NDArray[np.int64]:
-    """Counts that matter of a binomial, by Bernstein's inequality."""
+    """Counts of a binomial outside of which the probability is negligible, by Bernstein's inequality."""
     mean = n_trials * probability
     reach = math.sqrt(2 * mean * (1 - probability) * LOG_NEGLIGIBLE) + 2 / 3 * LOG_NEGLIGIBLE
     if probability <= 0.0:
@@ -158,13 +187,13 @@ def _window(n_trials: int, probability: float) -> NDArray[np.int64]:
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
-    """R6 bounds the posterior's divergence, which vanishes; uniform noise's does not; BC's is hardly ever finite."""
-    T, post = arrays["n_demos"], arrays["posterior"]
+    """R6 bounds the posterior's divergence, which vanishes; uniform noise's does not; BC's is rarely finite."""
+    T, post, order = arrays["n_demos"], arrays["posterior"], arrays["policies"].tolist()
     few, largest = T <= 100, f"T = {int(T[-1])}"
-    stays = np.nanmin(arrays["kl"][..., SHOWN.index("uniform noise")] / arrays["limit"])
+    stays = np.nanmin(arrays["kl"][..., order.index("uniform noise")] / arrays["limit"])
     falls = post[:, -1] / post[:, 0]
     separation = arrays["limit"][:, -1] / post[:, -1]
-    sums = np.nanmax(np.abs(arrays["kl"][..., SHOWN.index("posterior")] / post - 1))
+    sums = np.nanmax(np.abs(arrays["kl"][..., order.index("posterior")] / post - 1))
     return [
         Claim("trajectory-kl-r6", "R6", "<=", Interval.point(float((post / arrays["r6"]).max())), 1.0, "exact",
               "Largest ratio of the posterior's exact expected trajectory KL to R6's bound from the visit "
@@ -185,30 +214,30 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One column an instance: divergences above, BC's chance below."""
+    """One column for each instance: divergences above, the bound on P[BC's is finite] below."""
     figure = style.new_figure(page=3.7, column=0.8 + 1.5 * arrays["instances"].size)
     ratios = style.by_form((1, 0.4), (1, 1))
     panels = style.new_grid(figure, 2, arrays["instances"].size, sharex=True, ratios=ratios)
     for i, name in enumerate(arrays["instances"]):
         _draw_instance(panels[0, i], arrays, i)
-        style.panel_letter(panels[0, i], "abcd"[i], str(name))
-        chance = panels[1, i]
-        chance.plot(arrays["n_demos"], arrays["bc_finite"][i], color=palette.colour("BC"), marker=palette.marker("BC"))
-        chance.set(ylim=(-0.06, 1.06), xticks=[10, 10**3, 10**5])
-    style.name_axes(panels, "demonstrations T", "expected trajectory KL (nats)", "P[BC's is finite]\nat most")
+        style.panel_letter(panels[0, i], palette.letter(i), str(name))
+        lower = panels[1, i]
+        lower.plot(arrays["n_demos"], arrays["bc_finite"][i], color=palette.colour("BC"), marker=palette.marker("BC"))
+        lower.set(ylim=(-0.06, 1.06), xticks=[10, 10**3, 10**5])
+    style.name_axes(panels, "demonstrations T", "expected trajectory KL (nats)", "bound on\nP[BC's is finite]")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=style.by_form(len(labels), 2), columnspacing=1.2)
     return figure
 
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
-    T, ours = arrays["n_demos"], palette.colour("our bound")
+    T, bound_colour = arrays["n_demos"], palette.colour("our bound")
     curves = {name: arrays["kl"][i, :, k] for k, name in enumerate(map(str, arrays["policies"]))}
     for name, values in (curves | {"posterior": arrays["posterior"][i]}).items():
         axes.plot(T, values, color=palette.colour(name), marker=palette.marker(name), ms=2.5, label=name)
     limit = palette.colour("uniform noise")
     axes.plot(T, arrays["limit"][i], color=limit, ls=":", lw=1.2, label="limit of uniform noise")
-    axes.plot(T, arrays["r6"][i], color=ours, ls="--", lw=1, label="R6")
-    axes.plot(T, arrays["r6_simple"][i], color=ours, ls=(0, (1, 1)), lw=1, label="R6 simple")
+    axes.plot(T, arrays["r6"][i], color=bound_colour, ls="--", lw=1, label="R6")
+    axes.plot(T, arrays["r6_simple"][i], color=bound_colour, ls=(0, (1, 1)), lw=1, label="R6 simple")
     axes.set(xscale="log", yscale="log", ylim=(1e-4, 1e2))
     axes.minorticks_off()

@@ -1,1 +1,1 @@
-"""Short lessons: notebooks in the percent format that also run as scripts."""
+"""Short lessons: notebooks in the percent format, which also run as scripts."""

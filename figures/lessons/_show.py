@@ -6,20 +6,20 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures.look import style
+from figures.look import contrast, style
 from figures.running.artifacts import PNG_DPI, atomic
 
 FOLDER = Path("out") / "lessons"
-"""Where pictures go, below the folder in which the lesson is run."""
+"""Folder of the pictures, relative to the folder in which the lesson runs."""
 
 
 def show(name: str, draw: Callable[[Figure], None], *, width: float = 5.0, height: float = 2.6) -> None:
-    """Let `draw` fill an empty figure of this size in inches; save it as ``out/lessons/NAME.png``, and show it."""
+    """Let `draw` fill an empty figure of this size in inches, save it as ``out/lessons/NAME.png``, and show it."""
     path = FOLDER / f"{name}.png"
     with style.style():
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
-        style.make_texts_legible(figure)
+        contrast.make_texts_legible(figure)
         with atomic(path) as file:
             figure.savefig(file, format="png", dpi=PNG_DPI, metadata={"Software": None})
     if "IPython" in sys.modules:

@@ -3,9 +3,9 @@
 
 *Ten minutes. You need: what a probability is, and what a policy is.*
 
-A demonstrator acts; we record some of what it does and copy the frequencies. That is behavioral cloning (BC). Later we
+A demonstrator acts; we record some of its actions and copy their frequencies. That is behavioral cloning (BC). Later we
 want to improve the copy by trial and error. This lesson shows, on a problem with three buttons, why the copy can make
-that impossible, and what to do about it. Each question comes with its answer further down: think first.
+that impossible, and what helps. Each question is answered further down: think first.
 """
 
 # %%
@@ -32,8 +32,8 @@ from theory.bounds.r5_sharp_failures import r5_max_demos
 """## Two machines, one demonstrator.
 
 There are two machines with three buttons each. On the first, only button 2 pays (1 coin); on the second, only button
-3. The demonstrator does not know which machine it has. It presses button 1 nearly always, and 2 and 3 with probability
-2 eps each. Here eps = 1/40.
+3. The demonstrator does not know which machine it has. It presses button 1 most of the time, and buttons 2 and 3 with
+probability 2 eps each. Here eps = 1/40.
 """
 
 # %%
@@ -48,7 +48,7 @@ print(
 # %% [markdown]
 """## Record five presses.
 
-We draw ten such recordings. Each line shows the counts of the three buttons, and what BC makes of them.
+We draw ten such recordings. Each line shows the counts of the three buttons, and the policy that BC learns from them.
 """
 
 # %%
@@ -97,8 +97,8 @@ show("lesson_1_missed", draw_missed)
 # %% [markdown]
 """## Now improve the copy by trial and error.
 
-We may let BC play as often as we like, look at what it earned, and then choose a better policy. On the machine with
-button 2 the right answer is "always 2", on the other it is "always 3".
+We let BC play as often as we like, look at what it earned, and then choose a better policy. On the machine where
+button 2 pays the right answer is "always 2", on the other it is "always 3".
 
 **Question 2.** After a million rounds of BC's play (in the unlucky case above), how well can the best learner in the
 world do, whichever of the two machines it has?
@@ -118,9 +118,9 @@ assert bc_fails.minimax_loss() == 0.5
 # %% [markdown]
 """## Model what you do not know.
 
-After five presses of button 1 we should not believe that 2 and 3 are impossible. Five presses say little. Bayes' rule
-with a flat prior adds one imaginary press of each button: that is the *posterior* demonstrator. PostBC mixes it with
-BC.
+After five presses of button 1 we should not believe that 2 and 3 are impossible: five presses are little evidence.
+Bayes' rule with a flat prior adds one imaginary press of each button. The result is the *posterior* demonstrator.
+PostBC mixes it with BC.
 """
 
 # %%

@@ -3,9 +3,9 @@
 
 *Ten minutes. You need: lesson 1.*
 
-Lesson 1 ended with a remedy: give every action some probability. The simplest way is to press a random button now and
-then: *uniform noise*, with weight alpha in every state. This lesson shows what that costs, and why noise should be put
-where the data are few.
+Lesson 1 ended with a remedy: give every action some probability. The simplest way is *uniform noise*: with
+probability alpha, in every state, press a random button. This lesson shows what that costs, and why noise belongs in
+states with few data.
 """
 
 # %%
@@ -28,10 +28,10 @@ from theory.bounds import b2_uniform_fails as uniform_fails
 # %% [markdown]
 """## A process with a narrow path.
 
-Half of all episodes begin on a path of H = 10 steps. On the path, action 1 goes on; action 2 falls off, and the reward
-at the end of the path is lost. The demonstrator always plays action 1 there. The other episodes begin in one of many
-side states, the i-th half as often as the one before; there both actions are nearly as good, and the demonstrator
-tosses a coin.
+Half of all episodes begin on a path of H = 10 steps. On the path, action 1 takes the next step; action 2 leaves the
+path, and the reward at its end is lost. The demonstrator always plays action 1 there. The other episodes begin in one
+of many side states, each half as likely as the one before; there both actions are nearly equally good, and the
+demonstrator tosses a coin.
 """
 
 # %%
@@ -57,14 +57,14 @@ alpha = 0.1
 print("stays on the path:", round((1 - alpha / 2) ** HORIZON, 3))
 for T in (30, 100, 1000, 10_000):
     noisy = fig_uniform_fails.expected_loss(uniform_noise(alpha), T, HORIZON)
-    ours = fig_uniform_fails.expected_loss(postbc(1.0, 2.0), T, HORIZON)
-    print(f"T = {T:6d}: expected loss of uniform noise {noisy:.3f}, of the posterior (lambda = A = 2) {ours:.4f}")
+    posterior = fig_uniform_fails.expected_loss(postbc(1.0, 2.0), T, HORIZON)
+    print(f"T = {T:6d}: expected loss of uniform noise {noisy:.3f}, of the posterior (lambda = A = 2) {posterior:.4f}")
 
 # %% [markdown]
-"""## Where are the data few?
+"""## Which states have few data?
 
-We draw 1000 demonstrations, and ask for the weight of the noise in each state. Uniform noise has the same everywhere.
-The posterior has lambda/(n + lambda) in a state with n visits.
+We draw 1000 demonstrations and compare the weight of the noise in each state. That of uniform noise is the same
+everywhere. That of the posterior is lambda/(n + lambda) in a state with n visits.
 """
 
 # %%
@@ -78,11 +78,13 @@ for s in (0, 1, N_SIDE - 2, N_SIDE - 1, N_SIDE):
 
 
 def draw_weights(figure: Figure) -> None:
-    """Draw the weight of the noise in each state against its visits."""
+    """Draw the weight of the noise in each state against its number of visits."""
     axes = figure.subplots()
     seen = visits > 0
     n = np.sort(visits[seen])
-    axes.plot(n, postbc(1.0, 2.0).noise_weight(n), color=palette.colour("posterior"), marker="^", lw=1)
+    axes.plot(
+        n, postbc(1.0, 2.0).noise_weight(n), color=palette.colour("posterior"), marker=palette.marker("posterior"), lw=1
+    )
     axes.axhline(alpha, color=palette.colour("uniform noise"), lw=2)
     axes.text(1, alpha * 1.2, "uniform noise", color=palette.colour("uniform noise"))
     axes.text(2.2, 0.6, "posterior", color=palette.colour("posterior"))
@@ -112,8 +114,8 @@ for name, estimator in (("BC", BC), ("uniform noise", uniform_noise(alpha)), ("p
 # %% [markdown]
 """## What coverage costs.
 
-For each weight of the noise there is a price (the expected loss) and a yield (the coverage that is reached in all
-states at once with probability 0.9). Both can be computed exactly here.
+Each weight of the noise has a price (the expected loss) and a benefit (the coverage that is reached in all states at
+once with probability 0.9). Both can be computed exactly here.
 """
 
 # %%
@@ -136,9 +138,9 @@ def draw_trade_off(figure: Figure) -> None:
 
 
 show("lesson_2_trade_off", draw_trade_off)
-at_price = {f: float(np.interp(0.02, c["loss"], c["coverage"])) for f, c in curves.items()}
-print("coverage at a loss of 0.02:", {family: round(value, 4) for family, value in at_price.items()})
-assert at_price["PostBC"] > 5 * at_price["uniform noise"]
+covered = {f: float(np.interp(0.02, c["loss"], c["coverage"])) for f, c in curves.items()}
+print("coverage at a loss of 0.02:", {family: round(value, 4) for family, value in covered.items()})
+assert covered["PostBC"] > 5 * covered["uniform noise"]
 
 # %% [markdown]
 """**Question 3.** Does PostBC always win?

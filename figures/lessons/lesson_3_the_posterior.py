@@ -5,7 +5,7 @@
 
 PostBC adds noise "where we do not know what the demonstrator does". What we know after seeing some data is called the
 *posterior*. This lesson builds it three times: for a coin, for an action that is a number, and for a neural network,
-where it can only be imitated, by an ensemble.
+where an ensemble approximates it.
 """
 
 # %%
@@ -58,7 +58,7 @@ print("BC", BC.policy(seen)[0, 0], " posterior, lambda = A = 2", posterior(2.0).
 
 
 def draw_coin(figure: Figure) -> None:
-    """Draw how plausible each p is after the demonstrator went left every time."""
+    """Draw the posterior density of p after the demonstrator went left every time."""
     axes = figure.subplots()
     grid = np.linspace(0, 1, 401)
     for n, shade in ((0, 0.35), (2, 0.6), (5, 0.8), (20, 1.0)):
@@ -95,12 +95,12 @@ assert np.allclose(weights, [4 / 5, 1 / 2, 4 / 404])
 # %% [markdown]
 """## An action that is a number.
 
-A robot's action is a number (a force, say). The demonstrator means mu, and what we record is mu plus Gaussian noise of
+A robot's action is a number, such as a force. The demonstrator intends mu, and we record mu plus Gaussian noise of
 deviation 1. Before seeing anything, mu is Gaussian around 0 with deviation 2. After T recordings the posterior of mu
 is Gaussian again, and its variance is 1/(1/4 + T).
 
-Here is another way to the same distribution. Pretend: add fresh noise to every recording, draw a number from the
-prior, and fit mu by least squares to the noisy recordings and that number. Do this again and again.
+Here is another way to the same distribution. Add fresh noise to every recording, draw a number from the prior, and fit
+mu by least squares to the noisy recordings and that number. Repeat this many times.
 
 **Question 3.** Why should fitting to *worse* data tell us anything?
 """
@@ -112,13 +112,13 @@ mean, and its variance works out the same. With much data the noise averages out
 """
 
 # %%
-one, prior_variance = np.eye(1), 4 * np.eye(1)
+noise_variance, prior_variance = np.eye(1), 4 * np.eye(1)
 recorded = np.array([[0.9], [2.3], [1.4]])
-mean, covariance = gaussian.gaussian_posterior(recorded, one, prior_variance)
+mean, covariance = gaussian.gaussian_posterior(recorded, noise_variance, prior_variance)
 draws = np.array(
     [
         gaussian.perturbed_estimate(
-            recorded + rng.standard_normal(recorded.shape), 2 * rng.standard_normal(1), one, prior_variance
+            recorded + rng.standard_normal(recorded.shape), 2 * rng.standard_normal(1), noise_variance, prior_variance
         )[0]
         for _ in range(4000)
     ]
@@ -147,12 +147,12 @@ show("lesson_3_gaussian", draw_gaussian)
 # %% [markdown]
 """## A neural network.
 
-Now the action depends on what is seen, x, and a network is fitted to it. There is no formula for its posterior any
-more. But the recipe of Answer 3 can be followed: fit several networks, each to its own version of the data, and look
-how much they differ. The versions can be perturbed, or drawn again with replacement (the bootstrap), whole
-demonstrations at a time. The paper found the latter better.
+Now the action depends on an observation x, and a network is fitted to it. Its posterior has no formula. But the recipe
+of Answer 3 still works: fit several networks, each to a different version of the data, and measure how much they
+differ. A version is perturbed, or drawn again with replacement (the bootstrap), whole demonstrations at a time. The
+paper found the latter better.
 
-Sixteen demonstrations: fourteen on the left, two on the right, none in between.
+There are sixteen demonstrations: fourteen on the left, two on the right, none in between.
 """
 
 # %%
@@ -178,15 +178,15 @@ def draw_ensembles(figure: Figure) -> None:
         axes.fill_between(grid[:, 0], low, high, color=palette.colour("posterior"), alpha=0.35, lw=0)
         axes.plot(grid[:, 0], middle[version], color=palette.colour("PostBC"))
         axes.plot(inputs[:, 0], targets[:, 0], "k.", ms=3)
-        axes.set(title=title, xlabel="x, what is seen", ylim=(-3, 3))
+        axes.set(title=title, xlabel="observation x", ylim=(-3, 3))
     figure.axes[0].set_ylabel("action")
 
 
 show("lesson_3_ensembles", draw_ensembles, width=6.0)
-at = {x: int(np.argmin(np.abs(grid[:, 0] - x))) for x in (-1.0, 0.6, 1.4)}
+nearest = {x: int(np.argmin(np.abs(grid[:, 0] - x))) for x in (-1.0, 0.6, 1.4)}
 for version in spread:
-    print(f"{version:10s} spread of 20 networks:", {x: round(float(spread[version][i]), 2) for x, i in at.items()})
-    assert spread[version][at[-1.0]] < spread[version][at[1.4]]
+    print(f"{version:10s} spread of 20 networks:", {x: round(float(spread[version][i]), 2) for x, i in nearest.items()})
+    assert spread[version][nearest[-1.0]] < spread[version][nearest[1.4]]
 
 # %% [markdown]
 """**Question 4.** The bands show two deviations of the 20 networks. Where are they wide? Are these posteriors?
@@ -202,6 +202,6 @@ the alpha of the practical method, which plays the demonstrator's action plus al
 
 # %%
 x = 1.4
-noise = spread["trajectory"][at[x]]
+noise = spread["trajectory"][nearest[x]]
 played = np.sin(2 * x) + 1.0 * noise * rng.standard_normal(5)
 print(f"PostBC's targets at x = {x}, alpha = 1: the recorded action {np.sin(2 * x):.2f} plus noise:", played.round(2))

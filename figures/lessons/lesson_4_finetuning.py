@@ -3,8 +3,9 @@
 
 *Ten minutes. You need: lessons 1 and 2.*
 
-So far we asked which actions a policy covers, and what that costs. Here comes what it is good for: reinforcement
-learning (RL) starts from the cloned policy and improves it by trial and error. It can only improve on what it tries.
+So far we asked which actions a policy covers, and what that costs. This lesson shows why coverage is useful:
+reinforcement learning (RL) starts from the cloned policy and improves it by trial and error. It can only learn from
+what it tries.
 """
 
 # %%
@@ -28,10 +29,10 @@ from tabular.policies import BC, MixtureEstimator, postbc, uniform_noise
 # %% [markdown]
 """## A trunk and six branches.
 
-An episode has H = 12 steps and begins on a trunk. Action 1 stays on the trunk; the others lose everything. In each
-step it may happen (probability 0.2) that we are thrown into one of six branches. Each branch has one right action of
-four, which leads back. Being on the trunk at the end pays 1. The demonstrator never errs on the trunk, and finds the
-right action of a branch half of the time.
+An episode has H = 12 steps and begins on a trunk. Action 1 stays on the trunk; the others end all hope of reward. In
+each step chance moves us, with probability 0.2, into one of six branches. Each branch has one right action of four,
+which leads back. Being on the trunk at the end pays 1. The demonstrator never errs on the trunk, and plays the right
+action of a branch half of the time.
 """
 
 # %%
@@ -56,17 +57,17 @@ counts = sample_counts(process.mdp, process.demonstrator, N_DEMOS, np.random.def
 clone = BC.policy(counts)
 cells = [(h, b) for h in range(HORIZON) for b in range(1, 7) if counts.visits[h, b]]
 lost = [(h, b) for h, b in cells if clone[h, b, b % 4] == 0]
-print(f"branches met, step by step: {len(cells)}; BC has ruled out the right action in {len(lost)} of them")
+print(f"branches visited, step by step: {len(cells)}; BC has ruled out the right action in {len(lost)} of them")
 print(
     f"BC earns {dp.expected_return(process.mdp, clone):.3f}; its plateau is {support_optimum(process.mdp, clone):.3f}"
 )
 assert support_optimum(process.mdp, clone) < 0.8 * best
 
 # %% [markdown]
-"""## Noise where the data are few.
+"""## Noise in states with few data.
 
 PostBC with alpha = 1/2 and lambda = 1 leaves every action some probability: its noise has weight 1/4 in a branch that
-was met once, and 1/82 at the start of the trunk, which all 40 demonstrations crossed. Uniform noise of weight 0.1 is
+was visited once, and 1/82 at the start of the trunk, which all 40 demonstrations visited. Uniform noise has weight 0.1
 everywhere.
 
 **Question 2.** Which of the three earns most *before* finetuning? What are the plateaus?
@@ -88,8 +89,9 @@ for name, estimator in POLICIES.items():
 # %% [markdown]
 """## Let it learn.
 
-Natural policy gradient, 20 episodes an update, on 24 data sets of 40 demonstrations each. What is drawn is no score
-of episodes played but the exact return of the policy at that time. Bands: 95 % intervals of the mean over data sets.
+We run the natural policy gradient with 20 episodes in each update, on 24 data sets of 40 demonstrations each. The
+curves show the exact return of the policy at that time, not the rewards of the episodes played. Bands: 95 % intervals
+of the mean over data sets.
 """
 
 # %%
@@ -129,11 +131,11 @@ def draw_learning(figure: Figure) -> None:
 
 
 show("lesson_4_learning", draw_learning, height=3.0)
-for at in (3, 6, 10):
-    ahead = runs["PostBC"][:, at] - runs["BC"][:, at]
+for i in (3, 6, 10):
+    ahead = runs["PostBC"][:, i] - runs["BC"][:, i]
     low, high = interval(ahead[:, None])
     print(
-        f"after {EPISODES[at]:5d} episodes PostBC is ahead of BC by {ahead.mean():+.3f} [{low[0]:+.3f}, {high[0]:+.3f}]"
+        f"after {EPISODES[i]:5d} episodes PostBC is ahead of BC by {ahead.mean():+.3f} [{low[0]:+.3f}, {high[0]:+.3f}]"
     )
 assert interval((runs["PostBC"] - runs["BC"])[:, [10]])[0] > 0.15
 
@@ -167,7 +169,7 @@ in 20 000 episodes.)
 long = funnel(25, 6, 4)
 data = sample_counts(long.mdp, long.demonstrator, N_DEMOS, np.random.default_rng(6))
 for name, estimator in (("uniform noise, 1/2", uniform_noise(0.5)), ("PostBC", POLICIES["PostBC"])):
-    found = finetune(long.mdp, estimator.policy(data), learner, [0, 20_000], np.random.default_rng(7)).returns
-    print(f"{name:18s} earns {found[0]:.2g} before and {found[1]:.2g} after 20 000 episodes")
-    assert (found[1] > 0.5) == (name == "PostBC")
-    assert (found[1] < 1e-4) == (name != "PostBC")
+    earned = finetune(long.mdp, estimator.policy(data), learner, [0, 20_000], np.random.default_rng(7)).returns
+    print(f"{name:18s} earns {earned[0]:.2g} before and {earned[1]:.2g} after 20 000 episodes")
+    assert (earned[1] > 0.5) == (name == "PostBC")
+    assert (earned[1] < 1e-4) == (name != "PostBC")

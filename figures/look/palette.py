@@ -18,13 +18,16 @@ class Look:
     colour : str
         As in ``#D55E00``.
     marker : str, optional
-        A marker of matplotlib; "" where the thing has none.
+        A marker of matplotlib; "" for none.
     label : str, optional
-        What is printed, where that is not the name.
+        Printed label, where it is not the name.
+    line : str, optional
+        A line style of matplotlib.
     """
 
     colour: str
     marker: str = ""
+    line: str = "-"
     label: str = ""
 
 
@@ -38,11 +41,12 @@ LOOKS: dict[str, Look] = {
     "paper's bound": Look(colour="#000000"),
     "our bound": Look(colour="#6A1B6A"),
     "demonstrator": Look(colour="#555555"),
+    "best": Look(colour="#C0C0C0", marker="x", line="--", label="best on the other data"),
 }
-"""Okabe and Ito's colours, told apart by all common forms of colour vision."""
+"""Colours of Okabe and Ito, and greys: distinct in all common forms of colour vision."""
 
 SERIES = ("#332288", "#117733", "#882255", "#44AA99", "#999933", "#661100")
-"""Colours of a series: Tol's muted ones, none of which is one of the above."""
+"""Colours of a series: some of Tol's muted ones, all different from those of `LOOKS`."""
 
 SERIES_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -78,7 +82,7 @@ def label(name: str) -> str:
 
 def colours() -> Mapping[str, str]:
     """Colour of each named thing."""
-    return {name: one.colour for name, one in LOOKS.items()}
+    return {name: its_look.colour for name, its_look in LOOKS.items()}
 
 
 def series_colour(k: int) -> str:

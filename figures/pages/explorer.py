@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from figures.look import palette
-from figures.look.style import legible
+from figures.look.contrast import legible
 from figures.running.artifacts import page_templates, save_text
 from theory.bounds.b3_suboptimality import paper_parameters
 from theory.bounds.r3_coverage import best_prior_mass

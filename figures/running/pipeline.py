@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from matplotlib.figure import Figure
 
-from figures.look import style
+from figures.look import contrast, style
 from figures.running.artifacts import Arrays, load_arrays, save_arrays, save_figure, save_json
 from figures.running.data import missing_data
 from figures.running.recorded import Recorded
@@ -158,7 +158,7 @@ def save_drawing(name: str, arrays: Arrays, out: Path) -> None:
     for form in style.WIDTHS:
         with style.style(form):
             figure = figure_module(name).draw(arrays)
-            style.make_texts_legible(figure)
+            contrast.make_texts_legible(figure)
             save_figure(out / picture_name(name, form), figure)
 
 

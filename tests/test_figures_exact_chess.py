@@ -1,4 +1,4 @@
-"""Held-out moves, on games made up for the purpose."""
+"""Held-out chess moves, on three invented games."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from figures.exact import fig_chess
-from figures.exact.fig_chess import Config, Decisions, log_likelihoods, read_decisions, splits
+from figures.exact.chess_games import Decisions, log_likelihoods, read_decisions, splits
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def games(tmp_path, monkeypatch):
     return read_decisions()
 
 
-def test_rows_come_in_the_order_of_years_with_their_numbers_of_moves(games):
+def test_decisions_are_in_the_order_of_years_with_their_numbers_of_legal_moves(games):
     assert games.game.tolist() == [0, 0, 1, 2, 2]
     assert games.h.tolist() == [0, 1, 0, 0, 1]
     assert games.legal.tolist() == [4, 4, 4, 4, 2]
@@ -32,7 +32,7 @@ def test_rows_come_in_the_order_of_years_with_their_numbers_of_moves(games):
     assert games.n_states == 2
 
 
-def test_likelihoods_are_those_of_the_counts_by_hand(games):
+def test_log_likelihoods_are_those_computed_by_hand_from_the_counts(games):
     train, test = games.game < 2, games.game == 2
     found = log_likelihoods(games, train, test)
     assert found["unseen"].tolist() == [False, True]
@@ -43,18 +43,19 @@ def test_likelihoods_are_those_of_the_counts_by_hand(games):
     assert np.allclose(found["logs"][:, 1], math.log(0.5))
 
 
-def test_the_last_in_time_are_cloned_from_those_just_before(games):
+def test_the_split_in_time_clones_the_games_just_before_those_held_out(games):
     n = 10
-    data = Decisions(np.arange(n), *(np.zeros(n, np.int64) for _ in range(4)), 1)
-    ((cloned, held),) = splits(data, Config((5,)), "in time", np.random.default_rng(0))
+    zeros = np.zeros(n, np.int64)
+    data = Decisions(game=np.arange(n), h=zeros, cell=zeros, pair=zeros, legal=zeros, n_states=1)
+    ((cloned, held),) = splits(data, 5, "in time", np.random.default_rng(0))
     assert held.tolist() == [8, 9]
     assert cloned.tolist() == [7, 6, 5, 4, 3, 2, 1, 0]
-    parts = splits(data, Config((5,)), "random", np.random.default_rng(0))
+    parts = splits(data, 5, "random", np.random.default_rng(0))
     assert sorted(np.concatenate([held for _, held in parts]).tolist()) == list(range(n))
     assert all(sorted([*cloned, *held]) == list(range(n)) for cloned, held in parts)
 
 
-def test_the_figure_needs_its_files(monkeypatch):
+def test_reading_decisions_without_the_files_is_an_error_that_names_them(monkeypatch):
     monkeypatch.delenv("POSTBC_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="kasparov_openings"):
         read_decisions()

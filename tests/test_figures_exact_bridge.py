@@ -36,8 +36,8 @@ def outputs(network, members, x):
 @pytest.mark.compiled
 @pytest.mark.parametrize("version", ["trajectory", "state-action"])
 @pytest.mark.parametrize("number", range(3))
-def test_a_linear_network_on_one_hot_states_is_bc_of_the_pairs_it_drew(version, number):
-    """Three states, three actions as one-hot targets, episodes of four steps: each member is a table of its own."""
+def test_a_linear_network_on_one_hot_states_equals_bc_of_the_drawn_pairs(version, number):
+    """Three states, three actions as one-hot targets, episodes of four steps: each member is a separate table."""
     rng = np.random.default_rng(number)
     states, actions = rng.integers(3, size=40), rng.integers(3, size=40)
     ends = np.arange(4, 41, 4)
@@ -54,11 +54,11 @@ def test_a_linear_network_on_one_hot_states_is_bc_of_the_pairs_it_drew(version, 
 
 
 @pytest.mark.compiled
-def test_the_spread_of_one_hot_ensembles_is_p_times_1_minus_p_over_the_visits():
+def test_the_variance_of_one_hot_ensembles_is_p_times_1_minus_p_over_the_visits():
     """One pair a trajectory, 20 to 50 visits. p(1-p)/T_h(s) errs by less than 2/T (no state is missed: exp(-20)).
 
     False alarm below 1e-6: z = 5.5 on four variances, whose own variance is 2/K of their square for nearly normal
-    sums. A law of half the visits is told apart.
+    sums. Half the visits would be rejected.
     """
     visits, p, K = np.array([20, 30, 40, 50]), np.array([0.5, 0.2, 0.3, 0.45]), 500
     taken = np.round(p * visits).astype(int)
@@ -73,7 +73,7 @@ def test_the_spread_of_one_hot_ensembles_is_p_times_1_minus_p_over_the_visits():
     assert (np.abs(2 * ratio - 1) > slack).all()
 
 
-def test_the_closed_form_of_the_bootstrap_is_the_sum_over_draws_in_fractions():
+def test_the_closed_form_of_the_bootstrap_equals_a_sum_over_draws_in_fractions():
     """Var of the mean of M drawn pairs, M ~ Bin(N, T/N) given M > 0: p(1-p) E[1/M]; at a state of few visits."""
     N, found = sum(VISITS), fig_bridge.closed_forms()["bootstrap"]
     for s in (4, 5):
@@ -88,7 +88,7 @@ def test_the_closed_form_of_the_bootstrap_is_the_sum_over_draws_in_fractions():
 # --- Lemma 7 ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_gaussian_posterior_is_that_of_conditioning_the_joint_normal():
+def test_the_gaussian_posterior_equals_the_conditioned_joint_normal_distribution():
     """Kriging's form, which inverts the covariance of the data in place of the precision of the parameters."""
     states, actions = fig_bridge.recorded()
     S = len(VISITS)
@@ -101,7 +101,7 @@ def test_the_gaussian_posterior_is_that_of_conditioning_the_joint_normal():
 
 
 @pytest.mark.compiled
-def test_at_one_state_the_perturbed_ensemble_is_the_papers_gaussian_posterior():
+def test_at_one_state_the_perturbed_ensemble_has_the_papers_gaussian_posterior():
     """Two action entries; mean and covariance of 1500 members; five tests of false alarm 2e-7 each."""
     K, noise, rng = 1500, 0.8, np.random.default_rng(6)
     actions = rng.normal(size=(5, 2))
@@ -126,7 +126,7 @@ def test_at_one_state_the_perturbed_ensemble_is_the_papers_gaussian_posterior():
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32))
-def test_the_interval_of_a_deviation_holds_it(number):
+def test_the_interval_of_a_deviation_contains_the_true_deviation(number):
     """Normal samples of 2000: at 1 - 1e-7, the truth is inside; twice the truth is not."""
     sample = np.random.default_rng(number).normal(0, 3, size=(2000, 2))
     low, high = fig_bridge.deviation_interval(sample, 1 - 1e-7)
@@ -134,7 +134,7 @@ def test_the_interval_of_a_deviation_holds_it(number):
     assert (high < 6).all()
 
 
-def test_a_missed_state_has_no_entry_in_its_table():
+def test_a_state_that_was_not_drawn_has_no_entry_in_the_bootstrapped_table():
     states, actions = fig_bridge.recorded()
     table = fig_bridge.bootstrapped_table(states, actions, np.array([0, 0, 100]))
     assert table[0] == actions[0]

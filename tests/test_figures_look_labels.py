@@ -1,4 +1,4 @@
-"""Names beside lines: none touches another, none moves without need, and each stands by what it names."""
+"""Names beside lines do not overlap, move as little as possible, and stay beside what they name."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
 from figures.look import style
-from figures.look.labels import Placer, apart, name_ends
+from figures.look.labels import Placer, name_ends, spread_out
 
 BOXES = st.lists(st.tuples(st.floats(-10, 10), st.floats(0.01, 3)), min_size=1, max_size=8)
 
@@ -36,29 +36,28 @@ def axes():
 
 
 @given(BOXES)
-def test_boxes_end_apart_and_in_their_order(boxes):
+def test_spread_out_boxes_do_not_overlap_and_keep_their_order(boxes):
     places, heights = np.array(boxes).T
-    moved = apart(places, heights)
+    moved = spread_out(places, heights)
     order = np.argsort(places, kind="stable")
     gaps = np.diff(moved[order]) - (heights[order][1:] + heights[order][:-1]) / 2
     assert (gaps > -1e-9).all()
 
 
 @given(BOXES)
-def test_boxes_move_as_little_as_they_must(boxes):
-    """Two that touch part by equal ways; those apart stay; nothing moves the mean of all."""
+def test_spreading_out_keeps_the_mean_and_changes_nothing_the_second_time(boxes):
     places, heights = np.array(boxes).T
-    moved = apart(places, heights)
+    moved = spread_out(places, heights)
     assert moved.mean() == pytest.approx(places.mean(), abs=1e-9)
-    assert apart(moved, heights) == pytest.approx(moved, abs=1e-9)
+    assert spread_out(moved, heights) == pytest.approx(moved, abs=1e-9)
 
 
-def test_two_boxes_at_one_place_part_evenly():
-    assert apart(np.array([1.0, 1.0]), np.array([2.0, 4.0])) == pytest.approx([-0.5, 2.5])
+def test_two_boxes_at_one_place_move_by_equal_distances():
+    assert spread_out(np.array([1.0, 1.0]), np.array([2.0, 4.0])) == pytest.approx([-0.5, 2.5])
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_names_of_ends_stand_to_the_right_and_do_not_touch(axes, scale):
+def test_names_of_ends_stand_to_the_right_of_the_lines_and_do_not_overlap(axes, scale):
     axes.plot([1, 10], [1, 2])
     axes.set(xscale=scale, yscale=scale, ylim=(0.5, 3))
     name_ends(axes, [("one", "#000000", 10, 2.0), ("two\nlines", "#000000", 10, 2.01), ("three", "#000000", 10, 0.6)])
@@ -69,7 +68,7 @@ def test_names_of_ends_stand_to_the_right_and_do_not_touch(axes, scale):
     assert boxes[2].y1 < boxes[0].y0
 
 
-def test_names_keep_off_one_another_and_stay_by_their_points(axes):
+def test_placed_names_do_not_overlap_and_stay_near_their_points(axes):
     x = np.linspace(0, 1, 6)
     (line,) = axes.plot(x, x**2, marker="o")
     axes.set(xlim=(-0.1, 1.1), ylim=(-0.1, 1.1))
@@ -87,7 +86,7 @@ def test_names_keep_off_one_another_and_stay_by_their_points(axes):
         assert np.hypot(*away.T).min() < 30
 
 
-def test_a_name_that_is_not_needed_is_left_out_where_there_is_no_room(axes):
+def test_an_optional_name_is_left_out_where_there_is_no_room(axes):
     axes.set(xlim=(0, 1), ylim=(0, 1))
     placer = Placer(axes, [])
     placer.reserve((0.0, 0.0, 1.0, 1.0))
