@@ -82,8 +82,9 @@ def recorded():
         r.append([reward])
         y.append(STATES[0 if after is None else after])
         ended.append([after is None])
-    table = [np.array(column, np.float32) for column in (x, u, r, y)]
-    return Experience(*table, np.array(ended), np.zeros(6, np.int64))
+    columns = dict(zip(("inputs", "choices", "rewards", "next_inputs"), (x, u, r, y), strict=True))
+    table = {name: np.array(column, np.float32) for name, column in columns.items()}
+    return Experience(**table, ended=np.array(ended), episodes=np.zeros(6, np.int64))
 
 
 def exact(expectile, discount):
@@ -134,7 +135,12 @@ def linear(weights):
     parameters = np.array([*weights, 0.0], np.float32)
     scale = Scale(np.zeros(1), np.ones(1))
     return Critic(
-        Network((2, 1)), network, np.zeros(3, np.float32), np.stack([parameters] * 2), scale, np.zeros((1, 2))
+        value_network=Network((2, 1)),
+        critic_network=network,
+        value=np.zeros(3, np.float32),
+        critics=np.stack([parameters] * 2),
+        choice_scale=scale,
+        losses=np.zeros((1, 2)),
     )
 
 

@@ -19,7 +19,7 @@ from continuous.tasks import TASKS
 from continuous.training import Training
 
 SHORT = Training(n_steps=3, batch=8)
-FEW = Recipe(3, hidden=(4,), training=SHORT)
+FEW = Recipe(n_members=3, hidden=(4,), training=SHORT)
 
 
 def seed(number=0, *key):
@@ -114,7 +114,11 @@ def by_hand(data, chunk, recipe, number, alphas, n_folds):
     st.sampled_from(["trajectory", "state-action", "noise"]),
 )  # fmt: skip
 def test_the_likelihood_of_what_was_held_out_is_scipys(lengths, chunk, n_folds, number, version):
-    data, recipe, alphas = shown(lengths, number), Recipe(3, version, (4,), SHORT), (0.0, 0.7, 5.0)
+    data, recipe, alphas = (
+        shown(lengths, number),
+        Recipe(n_members=3, version=version, hidden=(4,), training=SHORT),
+        (0.0, 0.7, 5.0),
+    )
     found = held_out_log_likelihood(data, chunk, recipe, seed(number), alphas, n_folds=n_folds)
     assert_allclose(found, by_hand(data, chunk, recipe, number, alphas, n_folds), rtol=1e-5)  # networks are float32
     assert_array_equal(found, held_out_log_likelihood(data, chunk, recipe, seed(number), alphas, n_folds=n_folds))

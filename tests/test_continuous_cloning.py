@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from continuous.cloning import ClonedPolicy, clone, load_policy, save_policy
+from continuous.cloning import clone, load_policy, save_policy
 from continuous.demonstrations import Demonstrations
 from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
@@ -56,7 +56,7 @@ def test_the_noise_added_is_what_was_asked_for():
     low, high = stats.chi2.ppf([1e-7, 1 - 1e-7], 4000) / 4000
     assert (low <= (policy.added / 0.3) ** 2).all()
     assert ((policy.added / 0.3) ** 2 <= high).all()
-    ensemble = fit_ensemble(shown(), 1, Recipe(4, hidden=(4,), training=SHORT), seed(12))
+    ensemble = fit_ensemble(shown(), 1, Recipe(n_members=4, hidden=(4,), training=SHORT), seed(12))
     covariance = ensemble.covariance(shown().observations)
     factors = posterior_factors(shown(), ensemble, 2.0)
     assert_allclose(factors @ factors.transpose(0, 2, 1), 4 * covariance, rtol=1e-7, atol=1e-12)
@@ -198,8 +198,8 @@ def test_constant_observations_and_a_single_episode_can_be_cloned():
     policy = clone(data, 2, seed(24), hidden=(4,), training=SHORT)
     assert np.isfinite(policy.act(data.observations, rng)).all()
     with pytest.raises(ValueError, match="two episodes or more"):
-        fit_ensemble(data, 2, Recipe(2, hidden=(), training=SHORT), seed(25))
-    ensemble = fit_ensemble(data, 2, Recipe(2, "state-action", (), training=SHORT), seed(25))
+        fit_ensemble(data, 2, Recipe(n_members=2, hidden=(), training=SHORT), seed(25))
+    ensemble = fit_ensemble(data, 2, Recipe(n_members=2, version="state-action", hidden=(), training=SHORT), seed(25))
     assert np.isfinite(ensemble.covariance(data.observations)).all()
 
 
@@ -231,7 +231,7 @@ def test_bad_arguments_are_named():
         (lambda: policy.act(zeros, None), "rng"),
         (lambda: replace(policy, n_steps=0), "n_steps"),
         (lambda: replace(policy, action_dim=3), "action_dim"),
-        (lambda: ClonedPolicy(None, policy.observation_scale, policy.action_scale, 2, policy.added), "denoiser"),
+        (lambda: replace(policy, denoiser=None), "denoiser"),
         (lambda: save_policy("p.npz", None), "policy"),
     ):
         with pytest.raises((TypeError, ValueError), match=name):

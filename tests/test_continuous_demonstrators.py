@@ -1,5 +1,7 @@
 """continuous.demonstrators: what is recorded can be replayed; shares of success; the law of the noise; refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,13 +110,21 @@ def test_the_noise_is_an_ornstein_uhlenbeck_process_of_the_stated_size(quality):
     False alarm 2e-6: two exact tests (chi-square of the size, Fisher's z of the correlation with the step before).
     """
     scale, size = 0.02, 0.02 * (4 - 3 * quality)
-    loose = LinearQuadratic(np.eye(1), np.eye(1), np.eye(1), np.eye(1), 60, 0.01, tolerance=1e6)
+    loose = LinearQuadratic(
+        dynamics_matrix=[[1.0]],
+        control_matrix=[[1.0]],
+        state_cost=[[1.0]],
+        action_cost=[[1.0]],
+        horizon=60,
+        start_range=0.01,
+        tolerance=1e6,
+    )
     found = demonstrate(
         loose.task,
         200,
         np.random.default_rng(1),
         quality=quality,
-        script=Script(lambda states, style: np.zeros((len(states), 1)), scale),
+        script=Script(plan=lambda states, style: np.zeros((len(states), 1)), noise=scale),
     )
     noise = found.actions.reshape(200, 60)
     assert found.n_attempts == 200
@@ -132,8 +142,8 @@ def test_the_noise_is_an_ornstein_uhlenbeck_process_of_the_stated_size(quality):
 
 
 def test_success_that_is_too_rare_is_an_error_that_says_so():
-    asleep = Script(lambda states, style: np.zeros((len(states), 2)), 0.01)
-    with pytest.raises(RuntimeError, match=r"reach: only 0 of 400 attempts succeeded at quality 1; 1 were to be kept"):
+    asleep = Script(plan=lambda states, style: np.zeros((len(states), 2)), noise=0.01)
+    with pytest.raises(RuntimeError, match=r"reach: only 0 of 400 attempts succeeded at quality 1; 1 are needed"):
         demonstrate(TASKS["reach"], 1, np.random.default_rng(0), script=asleep)
 
 
@@ -141,7 +151,11 @@ def test_success_that_is_too_rare_is_an_error_that_says_so():
     ("change", "kind", "message"),
     [
         ({"task": "reach"}, TypeError, "task must be of type Task; got str"),
-        ({"task": LQ.task}, ValueError, "script must be given for the task 'linear-quadratic'"),
+        (
+            {"task": LQ.task},
+            ValueError,
+            "script must be given for the task 'linear-quadratic'; there are scripts for: reach, corridor, lift, push, stick",
+        ),
         ({"n_episodes": 0}, ValueError, "n_episodes must be at least 1; got 0"),
         ({"rng": 3}, TypeError, "rng must be a numpy.random.Generator; got int"),
         ({"quality": 1.5}, ValueError, "quality must be at most 1.0; got 1.5"),
@@ -155,8 +169,24 @@ def test_bad_arguments_are_refused(change, kind, message):
         demonstrate(**{"task": TASKS["reach"], "n_episodes": 2, "rng": np.random.default_rng(0), **change})
 
 
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (
+            lambda states, style: np.zeros((len(states), 1)),
+            r"the script's actions must have shape \(8, 2\); got \(8, 1\)",
+        ),
+        (lambda states, style: np.full((len(states), 2), np.nan), "the script's actions must be finite"),
+    ],
+)
+def test_a_scripts_actions_of_another_shape_or_not_finite_are_refused(plan, message):
+    """One column would be broadcast to both entries of an action without a word."""
+    with pytest.raises(ValueError, match=message):
+        demonstrate(TASKS["reach"], 1, np.random.default_rng(0), script=Script(plan=plan, noise=0.0))
+
+
 def test_bad_noise_and_too_few_attempts_are_refused():
     with pytest.raises(ValueError, match=r"noise must be at least 0\.0; got -1"):
-        Script(SCRIPTS["reach"].plan, -1)
+        replace(SCRIPTS["reach"], noise=-1)
     with pytest.raises(ValueError, match="n_attempts must be at least 2; got 1"):
-        ScriptedDemonstrations(np.zeros((3, 1)), np.zeros((3, 1)), np.array([1, 3]), 1)
+        ScriptedDemonstrations(np.zeros((3, 1)), np.zeros((3, 1)), np.array([1, 3]), n_attempts=1)

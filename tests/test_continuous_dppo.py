@@ -100,7 +100,9 @@ def test_advantages_are_sums_of_discounted_errors():
     ended = np.array([[i in ends] for i in range(n)])
     reward = rng.normal(size=(n, 1)).astype(np.float32)
     nothing = np.zeros((n, 1), np.float32)
-    table = Experience(nothing, nothing, reward, nothing, ended, episodes)
+    table = Experience(
+        inputs=nothing, choices=nothing, rewards=reward, next_inputs=nothing, ended=ended, episodes=episodes
+    )
     V, after = rng.normal(size=(2, n))
     for trace in (0.0, 0.6, 1.0):
         found = advantages(table, V, after, 0.9, trace)
@@ -173,7 +175,14 @@ def test_a_policy_is_moved_to_the_optimum_of_a_one_step_task():
 
     Between the start's return and the best one, at least 95 % of the way is made, judged on 400 common starts.
     """
-    line = LinearQuadratic([[1.0]], [[1.0]], [[1.0]], [[0.01]], 1, start_range=0.9)
+    line = LinearQuadratic(
+        dynamics_matrix=[[1.0]],
+        control_matrix=[[1.0]],
+        state_cost=[[1.0]],
+        action_cost=[[0.01]],
+        horizon=1,
+        start_range=0.9,
+    )
     rng = np.random.default_rng(16)
     shown = Demonstrations(
         np.column_stack([rng.uniform(-0.9, 0.9, 200), np.ones(200)]), 0.4 * rng.normal(size=(200, 1)), np.arange(1, 201)
@@ -214,8 +223,12 @@ def test_learning_that_runs_away_is_an_error():
     learner = ProximalLearner(policy, replace(SHORT, rate=1e30), np.random.default_rng(22))
     rows = np.zeros((20, 4), np.float32)
     table = Experience(
-        rows, np.ones((20, 20), np.float32), np.arange(20, dtype=np.float32)[:, None], rows,
-        np.ones((20, 1), np.bool_), np.arange(20),
-    )  # fmt: skip
+        inputs=rows,
+        choices=np.ones((20, 20), np.float32),
+        rewards=np.arange(20, dtype=np.float32)[:, None],
+        next_inputs=rows,
+        ended=np.ones((20, 1), np.bool_),
+        episodes=np.arange(20),
+    )
     with pytest.raises(FloatingPointError, match="diverged"), np.errstate(all="ignore"):
         [learner.train(table) for _ in range(5)]

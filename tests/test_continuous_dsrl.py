@@ -165,8 +165,13 @@ def test_a_bandit_is_solved():
     best = lambda x: x * np.array([0.6, -0.4])  # noqa: E731
     reward = lambda x, u: 1 - ((u - best(x)) ** 2).sum(axis=1) / 2  # noqa: E731
     table = Experience(
-        x, u, reward(x, u)[:, None].astype(np.float32), x, np.ones((1500, 1), np.bool_), np.arange(1500)
-    )  # fmt: skip
+        inputs=x,
+        choices=u,
+        rewards=reward(x, u)[:, None].astype(np.float32),
+        next_inputs=x,
+        ended=np.ones((1500, 1), np.bool_),
+        episodes=np.arange(1500),
+    )
     agent = SoftActorCritic(1, 2, DSRL(hidden=(32, 32), batch=64, rate=2e-3, entropy=-2.0), rng)
     agent.train(table, 1500)
     inputs = x[:200]
@@ -243,6 +248,13 @@ def test_bad_settings_are_refused(change, error, message):
 def test_learning_that_runs_away_is_an_error():
     rng = np.random.default_rng(18)
     x = np.ones((4, 1), np.float32)
-    table = Experience(x, x, 1e30 * x, x, np.ones((4, 1), np.bool_), np.arange(4))
+    table = Experience(
+        inputs=x,
+        choices=x,
+        rewards=1e30 * x,
+        next_inputs=x,
+        ended=np.ones((4, 1), np.bool_),
+        episodes=np.arange(4),
+    )
     with pytest.raises(FloatingPointError, match="diverged"), np.errstate(all="ignore"):
         SoftActorCritic(1, 1, DSRL(hidden=(4,), batch=4), rng).train(table, 5)

@@ -65,7 +65,7 @@ def test_at_one_state_the_spread_is_the_variance_over_the_number_of_units(versio
     """
     K, values = 600, np.random.default_rng(2).normal(size=12)
     targets = np.repeat(values, 5)[:, None]
-    recipe = Recipe(K, version, **LINEAR)
+    recipe = Recipe(n_members=K, version=version, **LINEAR)
     network, members = fit_members(np.ones((60, 1)), targets, np.arange(5, 61, 5), recipe, seed(3))
     found = outputs(network, members, np.ones((1, 1)))[:, 0, 0]
     truth = values.var() / n_units
@@ -82,7 +82,7 @@ def test_lemma_7_is_the_bayesian_linear_posterior():
     K, noise, rng = 3000, 1.5, np.random.default_rng(4)
     x, at = rng.normal(size=(6, 2)), rng.normal(size=(3, 2))
     y = rng.normal(size=(6, 1))
-    recipe = Recipe(K, "noise", noise=noise, prior=1.5, **LINEAR)
+    recipe = Recipe(n_members=K, version="noise", noise=noise, prior=1.5, **LINEAR)
     network, members = fit_members(x, y, np.array([6]), recipe, seed(5))
     found = outputs(network, members, at)[:, :, 0]
 
@@ -135,7 +135,7 @@ def test_no_spread_has_the_factor_zero():
 def test_an_ensemble_is_the_same_for_its_seed_and_its_first_members_for_any_number(version, predictor):
     demonstrations, few = shown(), Training(n_steps=5, batch=8)
     make = lambda k: fit_ensemble(  # noqa: E731
-        demonstrations, 2, Recipe(k, version, (4,), few, predictor), seed(6)
+        demonstrations, 2, Recipe(n_members=k, version=version, hidden=(4,), training=few, predictor=predictor), seed(6)
     )
     three, five = make(3), make(5)
     assert np.array_equal(three.parameters, five.parameters[:3])
@@ -152,13 +152,13 @@ def test_a_linear_demonstrator_is_predicted_in_units_of_actions():
     observations = 3 + 10 * rng.normal(size=(200, 2))
     actions = observations @ np.array([[0.02, -0.01], [0.0, 0.03]]) + 0.1
     demonstrations = Demonstrations(observations, actions, np.arange(10, 201, 10))
-    ensemble = fit_ensemble(demonstrations, 1, Recipe(3, **LINEAR), seed(8))
+    ensemble = fit_ensemble(demonstrations, 1, Recipe(n_members=3, **LINEAR), seed(8))
     assert_allclose(ensemble.mean(observations), actions, atol=1e-3)
     assert np.abs(ensemble.covariance(observations)).max() < 1e-6
 
 
 def test_an_ensemble_is_saved_and_predicts_the_same(tmp_path):
-    ensemble = fit_ensemble(shown(), 2, Recipe(3, hidden=(4,), training=Training(n_steps=3)), seed(9))
+    ensemble = fit_ensemble(shown(), 2, Recipe(n_members=3, hidden=(4,), training=Training(n_steps=3)), seed(9))
     save_ensemble(tmp_path / "e.npz", ensemble)
     again = load_ensemble(tmp_path / "e.npz")
     at = shown().observations
@@ -182,7 +182,7 @@ def test_an_ensemble_is_saved_and_predicts_the_same(tmp_path):
 
 def test_one_episode_has_no_trajectory_bootstrap():
     with pytest.raises(ValueError, match="two episodes or more"):
-        fit_ensemble(shown(1), 1, Recipe(2, "trajectory", ()), seed())
+        fit_ensemble(shown(1), 1, Recipe(n_members=2, version="trajectory", hidden=()), seed())
 
 
 @pytest.mark.parametrize(
@@ -212,12 +212,14 @@ def test_other_arguments_are_checked_as_everywhere():
     with pytest.raises(ValueError, match="two members"):
         sample_covariance(np.zeros((1, 2, 2)))
     with pytest.raises(ValueError, match="targets"):
-        fit_members(np.zeros((3, 1)), np.zeros((2, 1)), np.array([3]), Recipe(2, "noise"), seed())
+        fit_members(np.zeros((3, 1)), np.zeros((2, 1)), np.array([3]), Recipe(n_members=2, version="noise"), seed())
     for ends in ([], [2], [4], [3, 3], [0, 3]):
         with pytest.raises(ValueError, match="episode_ends"):
-            fit_members(np.zeros((3, 1)), np.zeros((3, 1)), np.array(ends, int), Recipe(2, "noise"), seed())
+            fit_members(
+                np.zeros((3, 1)), np.zeros((3, 1)), np.array(ends, int), Recipe(n_members=2, version="noise"), seed()
+            )
     with pytest.raises(TypeError, match="seed"):
-        fit_ensemble(shown(), 1, Recipe(2), 0)
-    ensemble = fit_ensemble(shown(), 1, Recipe(2, hidden=(), training=Training(n_steps=1)), seed())
+        fit_ensemble(shown(), 1, Recipe(n_members=2), 0)
+    ensemble = fit_ensemble(shown(), 1, Recipe(n_members=2, hidden=(), training=Training(n_steps=1)), seed())
     with pytest.raises(ValueError, match="observations"):
         ensemble.predictions(np.zeros((1, 5)))

@@ -48,7 +48,7 @@ def test_the_posteriors_shapes_have_one_trace_and_the_floor_adds_its_square(n_me
 
 
 def untrained(n_members, chunk, number):
-    recipe = Recipe(n_members, hidden=(4,), training=Training(n_steps=1))
+    recipe = Recipe(n_members=n_members, hidden=(4,), training=Training(n_steps=1))
     return fit_ensemble(shown(), chunk, recipe, seed(number))
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import oracles_continuous
@@ -27,7 +28,14 @@ def steer(observations, chunk=1):
 
 def made(success, task="made up"):
     n = len(success)
-    return Evaluation(task, np.arange(n)[:, None], np.array(success, bool), np.zeros(n), np.ones(n, np.int64), n)
+    return Evaluation(
+        task=task,
+        starts=np.arange(n)[:, None],
+        success=np.array(success, bool),
+        returns=np.zeros(n),
+        lengths=np.ones(n, np.int64),
+        decisions=n,
+    )
 
 
 # --- agreement --------------------------------------------------------------------------------------------------------
@@ -241,7 +249,7 @@ def test_bad_arguments_are_refused(change, kind, message):
 
 def test_unlike_evaluations_are_not_compared():
     first, second = made([True, False]), made([True, False], "another")
-    for other in (second, made([True]), Evaluation("made up", np.zeros((2, 1)), *[np.zeros(2)] * 3, 2)):
+    for other in (second, made([True]), replace(first, starts=np.zeros((2, 1)))):
         with pytest.raises(ValueError, match="must have started in the same states"):
             compare(first, other)
     with pytest.raises(TypeError, match="second must be of type Evaluation; got bool"):

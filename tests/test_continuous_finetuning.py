@@ -96,7 +96,14 @@ class Idle:
 
 def test_what_is_recorded_is_what_happened():
     """x' = x + u: the next input, the reward and the clock follow from what was chosen."""
-    line = LinearQuadratic([[1.0]], [[1.0]], [[1.0]], [[1.0]], 4, start_range=0.3)
+    line = LinearQuadratic(
+        dynamics_matrix=[[1.0]],
+        control_matrix=[[1.0]],
+        state_cost=[[1.0]],
+        action_cost=[[1.0]],
+        horizon=4,
+        start_range=0.3,
+    )
     table, played = roll_out(with_clock(line.task), Idle.observation_scale, Idle().choose, 3, seed(9))
     assert len(table.rewards) == 12 == played.environment_steps
     x, u, after = table.inputs[:, 0], table.choices[:, 0], table.next_inputs[:, 0]

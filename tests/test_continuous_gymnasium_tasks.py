@@ -54,7 +54,7 @@ def test_an_episode_of_the_environment_is_one_of_the_task(task, seed):
 
 def test_a_demonstrator_succeeds_in_the_environment():
     env, task = TaskEnv(TASKS["lift"]), TASKS["lift"]
-    style = Style(np.ones(1), np.ones(1))
+    style = Style(speed=np.ones(1), side=np.ones(1))
     _, info = env.reset(seed=3)
     ended = False
     while not ended:
@@ -62,13 +62,13 @@ def test_a_demonstrator_succeeds_in_the_environment():
         assert not truncated
     assert reward == 1
     assert info["is_success"]
-    with pytest.raises(RuntimeError, match="and not have ended"):
+    with pytest.raises(RuntimeError, match="an episode must be running"):
         env.step(np.zeros(task.action_dim))
 
 
 def test_an_environment_that_was_not_started_and_bad_actions_are_refused():
     env = TaskEnv(TASKS["reach"])
-    with pytest.raises(RuntimeError, match=r"must be started by reset\(\) before step\(\)"):
+    with pytest.raises(RuntimeError, match=r"an episode must be running: call reset\(\)"):
         env.step(np.zeros(2))
     env.reset(seed=0)
     for action, message in ((np.zeros(3), "actions must have shape"), (np.array([0, np.nan]), "must be finite")):
@@ -127,7 +127,7 @@ def test_success_is_what_the_caller_says():
     task = task_of(
         lambda: gymnasium.make("MountainCarContinuous-v0"), "car", 300, success=lambda terminated, info: terminated
     )
-    pump = Script(lambda states, style: np.sign(states[:, -1:]), 0.0)
+    pump = Script(plan=lambda states, style: np.sign(states[:, -1:]), noise=0.0)
     found = evaluate(task, lambda seen, rng: np.sign(seen[:, None, 1:]), 3, np.random.SeedSequence(0))
     assert found.success.all()
     assert (found.lengths < 300).all()
@@ -161,7 +161,7 @@ def test_an_environment_cannot_go_back():
     states = task.reset(np.random.default_rng(0), 2)
     after = task.step(states, np.zeros((2, 1))).states
     for stale in (states, after[[0, 0]], after + 1e-9 * (np.arange(6) == 5)):
-        with pytest.raises(ValueError, match="must be the latest of their environments, once each"):
+        with pytest.raises(ValueError, match="must be the latest of their environments, each at most once"):
             task.step(stale, np.zeros((2, 1)))
     task.step(after[1:], np.zeros((1, 1)))  # a part of them may be stepped
     task.reset(np.random.default_rng(1), 1)

@@ -23,7 +23,14 @@ def random_process(seed, d=3, k=2, horizon=6, start_range=0.1):
     Q, R = roots[0] @ roots[0].T, roots[1, :k, :k] @ roots[1, :k, :k].T + 0.5 * np.eye(k)
     A, B = 0.5 * rng.standard_normal((d, d)), rng.standard_normal((d, k))
     try:
-        return LinearQuadratic(A, B, (Q + Q.T) / 2, (R + R.T) / 2, horizon, start_range)
+        return LinearQuadratic(
+            dynamics_matrix=A,
+            control_matrix=B,
+            state_cost=(Q + Q.T) / 2,
+            action_cost=(R + R.T) / 2,
+            horizon=horizon,
+            start_range=start_range,
+        )
     except ValueError as error:
         assert "clipped" in str(error)  # noqa: PT017
         return None
@@ -85,7 +92,14 @@ def test_a_step_is_the_linear_map_and_pays_the_quadratic_cost(seed):
 def test_in_one_dimension_the_optimum_is_the_closed_form():
     """x' = x + u, cost x'^2 + r u^2, one step: u = -x/(1 + r), value -x^2 r/(1 + r)."""
     for r in (0.1, 1.0, 7.0):
-        process = LinearQuadratic([[1.0]], [[1.0]], [[1.0]], [[r]], 1, 0.5)
+        process = LinearQuadratic(
+            dynamics_matrix=[[1.0]],
+            control_matrix=[[1.0]],
+            state_cost=[[1.0]],
+            action_cost=[[r]],
+            horizon=1,
+            start_range=0.5,
+        )
         state = np.array([[0.0, 0.0, 0.3]])
         assert process.optimal_action(state)[0, 0] == pytest.approx(-0.3 / (1 + r))
         assert process.optimal_value(state)[0] == pytest.approx(-0.09 * r / (1 + r))
@@ -166,7 +180,7 @@ def test_after_the_end_nothing_is_to_be_earned_or_done():
         ({"dynamics_matrix": [[np.nan, 0], [0, 1]]}, "dynamics_matrix must be finite"),
         ({"horizon": 0}, "horizon must be at least 1; got 0"),
         ({"start_range": 0.0}, "start_range must be above 0.0; got 0.0"),
-        ({"start_range": 50.0}, "start_range must be so small that no optimal action is clipped; one would be"),
+        ({"start_range": 50.0}, "start_range must be small enough that no optimal action exceeds 1; got"),
         ({"tolerance": -1.0}, "tolerance must be above 0.0; got -1.0"),
     ],
 )

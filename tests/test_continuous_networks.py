@@ -85,7 +85,7 @@ def test_training_is_adam_on_the_loss_as_written(loss, formula, n_out, weighted,
     np.testing.assert_allclose(optimiser.parameters, path, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(optimiser.result, average, rtol=1e-5, atol=1e-6)
     assert losses[0] == pytest.approx(at(start))
-    assert optimiser.done == 8
+    assert optimiser.n_done == 8
 
 
 def test_a_step_against_a_gradient_is_adams():

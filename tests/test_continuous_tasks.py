@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from continuous.cloning import clone
+from continuous.demonstrators import SCRIPTS, Script, demonstrate
+from continuous.evaluation import evaluate
 from continuous.linear_quadratic import double_integrator
 from continuous.tasks import FAILED, RUNNING, SUCCEEDED, TASKS, TIMED_OUT, Task, placed, tip
+from continuous.training import Training
 
 SEEDS = st.integers(0, 2**32 - 1)
 LQ = double_integrator().task
@@ -301,6 +305,75 @@ def test_contexts_are_uniform_in_both_ranges_and_rare_as_often_as_told(task, rar
             assert stats.kstest(part, "uniform", args=(low, 1.1 * (high - low))).pvalue < 1e-7 or part.size < 2000
 
 
+# --- a new task -------------------------------------------------------------------------------------------------------
+
+
+def advance_homing(states, actions, horizon, out, rewards):
+    """A point on a line: success within 0.1 of 0."""
+    out[:], rewards[:] = states, 0.0
+    running = states[:, 0] == RUNNING
+    out[running, 1] += 1
+    out[running, 2] += 0.2 * actions[running, 0]
+    home = running & (np.abs(out[:, 2]) <= 0.1)
+    out[home, 0], rewards[home] = SUCCEEDED, 1.0
+    out[running & ~home & (out[:, 1] >= horizon), 0] = TIMED_OUT
+
+
+HOMING = Task(
+    name="homing",
+    observation_dim=1,
+    action_dim=1,
+    state_dim=3,
+    horizon=12,
+    n_uniforms=2,
+    start=lambda uniforms, rare: np.column_stack([np.zeros((len(uniforms), 2)), placed(uniforms, rare, 0.5, 1.0)]),
+    observation=lambda states: states[:, 2:].copy(),
+    advance=advance_homing,
+)
+
+
+def outcomes(names):
+    """Demonstrations, a cloned policy and its episodes for each task of these names."""
+    short, found = Training(n_steps=200, batch=32), {}
+    for name in names:
+        task, seeds = TASKS[name], [np.random.SeedSequence(k) for k in range(3)]
+        shown = demonstrate(task, 3, np.random.default_rng(seeds[0]))
+        policy = clone(shown, 2, seeds[1], hidden=(8,), training=short)
+        run = evaluate(task, policy, 10, seeds[2])
+        found[name] = [shown.observations, shown.actions, policy.denoiser.parameters, run.returns, run.lengths]
+    return found
+
+
+def test_a_sixth_task_needs_an_entry_and_a_script_and_leaves_the_five_as_they_are(monkeypatch):
+    five = list(TASKS)
+    before = outcomes(five)
+    monkeypatch.setitem(TASKS, "homing", HOMING)
+    monkeypatch.setitem(SCRIPTS, "homing", Script(plan=lambda states, style: -5.0 * states[:, 2:], noise=0.05))
+    after = outcomes([*TASKS])
+    assert list(after) == [*five, "homing"]
+    for name in five:
+        for old, new in zip(before[name], after[name], strict=True):
+            assert np.array_equal(old, new)
+    shown, actions, *_, lengths = after["homing"]
+    assert shown.shape[1] == actions.shape[1] == 1
+    assert lengths.max() <= HOMING.horizon
+
+
+@pytest.mark.parametrize(("registry", "kind"), [(TASKS, "task"), (SCRIPTS, "script")])
+def test_an_unknown_name_is_refused_with_the_known_ones(registry, kind):
+    with pytest.raises(KeyError, match=f"no {kind} is called 'juggle'; there are: reach, corridor, lift, push, stick"):
+        registry["juggle"]
+    assert "juggle" not in registry
+
+
+def test_the_tolerant_states_of_a_task_are_those_past_its_lane():
+    assert [name for name, task in TASKS.items() if task.tolerant] == ["corridor", "stick"]
+    for name in ("corridor", "stick"):
+        rows = np.zeros((3, TASKS[name].observation_dim))
+        rows[:, 0] = [-0.1, 0.0, 0.1]
+        assert TASKS[name].tolerant(rows).tolist() == [False, False, True]
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -350,4 +423,4 @@ def test_bad_arguments_are_refused(rng):
 def test_a_task_of_no_length_or_size_is_refused(change, message):
     sizes = {"observation_dim": 3, "action_dim": 2, "state_dim": 5, "horizon": 10, "n_uniforms": 2}
     with pytest.raises(ValueError, match=message):
-        Task(**{"name": "mine", "start": None, "look": None, "advance": None, **sizes, **change})
+        Task(**{"name": "mine", "start": None, "observation": None, "advance": None, **sizes, **change})

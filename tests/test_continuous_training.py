@@ -93,7 +93,7 @@ def test_a_training_that_is_cut_is_the_whole_one():
     assert losses.tobytes() == parts.tobytes()
     assert whole.result.tobytes() == cut.result.tobytes()
     assert whole.parameters.tobytes() == cut.parameters.tobytes()
-    assert whole.done == cut.done == 12
+    assert whole.n_done == cut.n_done == 12
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=15), st.integers(0, 2**32))
@@ -117,7 +117,15 @@ def test_a_training_that_runs_away_is_an_error():
 def test_a_gaussian_predictor_finds_mean_and_deviation():
     """At one state the density is largest at the mean and variance of the targets, in closed form."""
     targets = np.random.default_rng(14).normal(0.4, 0.7, size=(200, 1))
-    recipe = Recipe(2, "noise", (), Training(n_steps=800, batch=10**6, rate=0.05), "gaussian", noise=1e-3, prior=1e3)
+    recipe = Recipe(
+        n_members=2,
+        version="noise",
+        hidden=(),
+        training=Training(n_steps=800, batch=10**6, rate=0.05),
+        predictor="gaussian",
+        noise=1e-3,
+        prior=1e3,
+    )
     network, members = fit_members(np.ones((200, 1)), targets, np.array([200]), recipe, np.random.SeedSequence(15))
     for member in members:
         mean, log_deviation = network.forward(member, [[1.0]])[0]
@@ -132,7 +140,7 @@ def member_bytes(number):
     """An ensemble of wide networks, made wherever this is called."""
     rng = np.random.default_rng(16)
     x, y = rng.normal(size=(300, 5)), rng.normal(size=(300, 3))
-    recipe = Recipe(2, "trajectory", (128, 128), Training(n_steps=20, batch=128))
+    recipe = Recipe(n_members=2, version="trajectory", hidden=(128, 128), training=Training(n_steps=20, batch=128))
     return fit_members(x, y, np.arange(50, 301, 50), recipe, np.random.SeedSequence(number))[1].tobytes()
 
 

@@ -32,7 +32,7 @@ PLANS = [
 
 
 def recipe(n_members=10, version="trajectory"):
-    return Recipe(n_members, version, (4, 4), Training(n_steps=3))
+    return Recipe(n_members=n_members, version=version, hidden=(4, 4), training=Training(n_steps=3))
 
 
 def seed(purpose):

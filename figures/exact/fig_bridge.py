@@ -97,7 +97,13 @@ def members(cell: Cell, rng: np.random.Generator) -> Arrays:
     seed = np.random.SeedSequence(int(rng.integers(2**62)))
     linear = cell["kind"] == "linear"
     training = Training(n_steps=cell["steps"], batch=states.size, rate=0.1 if linear else 0.01)
-    recipe = Recipe(cell["n_members"], cell["version"], () if linear else (32, 32), training, noise=NOISE)
+    recipe = Recipe(
+        n_members=cell["n_members"],
+        version=cell["version"],
+        hidden=() if linear else (32, 32),
+        training=training,
+        noise=NOISE,
+    )
     ends = np.arange(1, states.size + 1)
     network, parameters = fit_members(inputs(cell["kind"], states), actions[:, None], ends, recipe, seed)
     at = inputs(cell["kind"], np.arange(len(VISITS)))
