@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from continuous.covariances import member_covariance
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.files import load_arrays, save_arrays
 from continuous.networks import Floats, IntArray, Network
@@ -238,54 +239,7 @@ class Ensemble:
 
     def covariance(self, observations: Any, *, diagonal: bool = False) -> FloatArray:
         """Sample covariance over members, (N, D, D), of a whole chunk or with its diagonal alone."""
-        return _sample_covariance(self.predictions(observations), diagonal)
-
-
-def sample_covariance(predictions: Any, *, diagonal: bool = False) -> FloatArray:
-    """Covariance over the first axis of (K, N, D), divided by K - 1: (N, D, D); K is at least 2."""
-    members = validate.array("predictions", predictions, shape=(None, None, None))
-    if len(members) < 2:
-        raise ValueError(f"predictions must be of two members or more; got {len(members)}")
-    return _sample_covariance(members, diagonal)
-
-
-def _sample_covariance(predictions: FloatArray, diagonal: bool) -> FloatArray:
-    deviations = predictions - predictions.mean(axis=0)
-    covariance: FloatArray = np.einsum("kni,knj->nij", deviations, deviations) / (len(predictions) - 1)
-    if diagonal:
-        covariance = covariance * np.eye(predictions.shape[2])
-    return covariance
-
-
-def cholesky_factors(covariance: Any) -> FloatArray:
-    """Lower triangular L with L L^T = covariance, also where it is singular (fewer members than dimensions).
-
-    Parameters
-    ----------
-    covariance : array_like, (N, D, D)
-        Symmetric; eigenvalues below zero by rounding are taken as zero.
-
-    Raises
-    ------
-    ValueError
-        Also if a matrix is not symmetric or has an eigenvalue below zero, beyond rounding.
-    """
-    matrices = validate.array("covariance", covariance, shape=(None, None, None))
-    if matrices.shape[1] != matrices.shape[2]:
-        raise ValueError(f"covariance must hold square matrices; got shape {matrices.shape}")
-    size = np.abs(matrices).max(axis=(1, 2), initial=0.0, keepdims=True)
-    if (np.abs(matrices - matrices.transpose(0, 2, 1)) > 1e-9 * size).any():
-        raise ValueError("covariance must be symmetric")
-    values, vectors = np.linalg.eigh(matrices)
-    if (values < -1e-9 * matrices.shape[1] * size[:, 0]).any():
-        raise ValueError(f"covariance must have no eigenvalue below zero; got {values.min()}")
-    root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-    # root root^T = covariance; of root^T = Q R with Q orthogonal, R^T is triangular and has the same square. LAPACK's
-    # Cholesky would refuse the singular matrices, of which an ensemble with K <= D members gives nothing else.
-    upper: FloatArray = np.asarray(np.linalg.qr(root.transpose(0, 2, 1), mode="r"))
-    signs = np.where(np.einsum("nii->ni", upper) < 0, -1.0, 1.0)
-    factors: FloatArray = np.tril((upper * signs[:, :, None]).transpose(0, 2, 1))
-    return factors
+        return member_covariance(self.predictions(observations), diagonal)
 
 
 def fit_ensemble(demonstrations: Demonstrations, chunk: int, recipe: Recipe, seed: np.random.SeedSequence) -> Ensemble:

@@ -24,8 +24,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from continuous.covariances import cholesky_factors
 from continuous.demonstrations import Demonstrations
-from continuous.ensembles import Ensemble, Recipe, cholesky_factors, fit_ensemble
+from continuous.ensembles import Ensemble, Recipe, fit_ensemble
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]
@@ -35,7 +36,7 @@ DEFAULT_RECIPE = Recipe()
 
 
 class PolicyEstimator(Protocol):
-    """What turns demonstrations into the noise of a cloned policy."""
+    """A way to choose the noise of a cloned policy from its demonstrations."""
 
     @property
     def name(self) -> str:

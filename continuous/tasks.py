@@ -104,7 +104,7 @@ class Task:
     bound : float
         Largest absolute value of an observation's entry; may be infinite.
     tolerant : callable, optional
-        observations -> bool (n,): where a wrong action does not end the episode. For oracles that are told; None where
+        observations -> bool (n,): where a wrong action does not end the episode. Only oracle baselines use it; None if
         the task has no such region.
     """
 
@@ -292,72 +292,34 @@ def _past_the_lane(observations: FloatArray) -> BoolArray:
 
 
 REACH = Task(
-    name="reach",
-    observation_dim=6,
-    action_dim=2,
-    state_dim=6,
-    horizon=60,
-    n_uniforms=5,
-    start=_start_reach,
-    observation=_observe_reach,
-    advance=dynamics.reach,
-)
+    name="reach", observation_dim=6, action_dim=2, state_dim=6, horizon=60, n_uniforms=5,
+    start=_start_reach, observation=_observe_reach, advance=dynamics.reach,
+)  # fmt: skip
 """A two-link arm puts its tip through a slot in a plate. A motion into the plate is refused and costs only time."""
 
 CORRIDOR = Task(
-    name="corridor",
-    observation_dim=3,
-    action_dim=2,
-    state_dim=5,
-    horizon=60,
-    n_uniforms=3,
-    start=_start_corridor,
-    observation=_observe_corridor,
-    advance=dynamics.corridor,
-    tolerant=_past_the_lane,
-)
+    name="corridor", observation_dim=3, action_dim=2, state_dim=5, horizon=60, n_uniforms=3,
+    start=_start_corridor, observation=_observe_corridor, advance=dynamics.corridor, tolerant=_past_the_lane,
+)  # fmt: skip
 """A point mass keeps to a narrow lane, whose sides end the episode, and then finds a gate in a harmless wall."""
 
 LIFT = Task(
-    name="lift",
-    observation_dim=6,
-    action_dim=3,
-    state_dim=8,
-    horizon=60,
-    n_uniforms=4,
-    start=_start_lift,
-    observation=_observe_lift,
-    advance=dynamics.lift,
-)
+    name="lift", observation_dim=6, action_dim=3, state_dim=8, horizon=60, n_uniforms=4,
+    start=_start_lift, observation=_observe_lift, advance=dynamics.lift,
+)  # fmt: skip
 """A gripper lines up over an object, grasps and lifts it; misaligned it pushes, is blocked or, if fast, fails."""
 
 PUSH = Task(
-    name="push",
-    observation_dim=6,
-    action_dim=2,
-    state_dim=8,
-    horizon=80,
-    n_uniforms=6,
-    start=_start_push,
-    observation=_observe_push,
-    advance=dynamics.push,
-)
+    name="push", observation_dim=6, action_dim=2, state_dim=8, horizon=80, n_uniforms=6,
+    start=_start_push, observation=_observe_push, advance=dynamics.push,
+)  # fmt: skip
 """A disc goes round a block, by either side, and pushes it to a goal."""
 
 STICK = Task(
-    name="stick",
-    observation_dim=5,
-    action_dim=2,
-    state_dim=6,
-    horizon=76,
-    n_uniforms=3,
-    start=_start_stick,
-    observation=_observe_stick,
-    advance=dynamics.stick,
-    rare_in_demonstrations=0.2,
-    rare_in_evaluation=0.6,
-    tolerant=_past_the_lane,
-)
+    name="stick", observation_dim=5, action_dim=2, state_dim=6, horizon=76, n_uniforms=3,
+    start=_start_stick, observation=_observe_stick, advance=dynamics.stick, tolerant=_past_the_lane,
+    rare_in_demonstrations=0.2, rare_in_evaluation=0.6,
+)  # fmt: skip
 """A point mass keeps to a long passage, whose sides end the episode, and then searches an opening in a sticky wall."""
 
 TASKS = Registry("task", {task.name: task for task in (REACH, CORRIDOR, LIFT, PUSH, STICK)})

@@ -37,7 +37,7 @@ def shown():
     return Demonstrations(rng.normal(size=(20, 3)), rng.uniform(-1, 1, size=(20, 2)), np.array([8, 20]))
 
 
-def test_no_noise_is_bc_and_the_seed_decides():
+def test_cloning_without_factors_adds_no_noise_and_is_determined_by_the_seed():
     one, two, other = (clone(shown(), 2, seed(k), hidden=(4,), training=SHORT) for k in (8, 8, 9))
     assert np.array_equal(one.denoiser.parameters, two.denoiser.parameters)
     assert not np.array_equal(one.denoiser.parameters, other.denoiser.parameters)
@@ -49,7 +49,7 @@ def test_no_noise_is_bc_and_the_seed_decides():
     assert np.abs(chunks).max() <= 1
 
 
-def test_the_noise_added_is_what_was_asked_for():
+def test_the_noise_added_by_cloning_has_the_variance_of_its_factors():
     """4000 squares of normals an entry: chi-squared bounds that are missed by one of the two with probability 4e-7."""
     training = Training(n_steps=10, batch=400)
     policy = clone(shown(), 1, seed(11), factors=isotropic_factors(shown(), 1, 0.3), hidden=(4,), training=training)
@@ -63,7 +63,7 @@ def test_the_noise_added_is_what_was_asked_for():
     assert_allclose(posterior_factors(shown(), ensemble, 0.0), 0.0)
 
 
-def test_rows_without_noise_are_cloned_as_they_are():
+def test_rows_whose_factor_is_zero_are_cloned_without_noise():
     """All noise is at one row: were any elsewhere, the other 19 would bear it, and what was added would tell.
 
     Of 4000 visits it gets about 200: the bounds, binomial and then chi-squared, are missed with probability 2e-7 in all.
@@ -81,7 +81,7 @@ def test_rows_without_noise_are_cloned_as_they_are():
 @pytest.mark.slow
 @pytest.mark.compiled
 @each
-def test_a_cloned_policy_reaches_and_its_latents_are_found_again(path):
+def test_a_cloned_policy_succeeds_on_reach_and_encode_inverts_decode(path):
     """Reach from 50 demonstrations; some luck is enough there, so an untrained policy must be beaten beyond chance.
 
     A chunk that latents were carried to leads back to them. (With 4 steps a fifth of them are not found or others are: the
@@ -127,7 +127,7 @@ def test_decode_is_the_sampler_in_units_of_actions_for_any_number_of_steps(path)
 
 
 @each
-def test_a_chain_is_kept_with_its_likelihood(path):
+def test_the_likelihood_of_a_policys_chain_is_that_of_its_normal_steps(path):
     policy = clone(shown(), 1, seed(19), path=path, n_steps=5, hidden=(4,), training=SHORT)
     seen = shown().observations[:6]
     chain = policy.chain(seen, np.random.default_rng(20), floor=0.1)
@@ -148,7 +148,7 @@ def test_a_chain_is_kept_with_its_likelihood(path):
 
 @settings(deadline=None, max_examples=8)
 @given(st.sampled_from(list(PATHS)), st.integers(1, 3), st.integers(1, 9))
-def test_a_policy_is_saved_and_acts_the_same(tmp_path_factory, path, chunk, n_steps):
+def test_a_policy_read_from_a_file_acts_as_the_saved_one(tmp_path_factory, path, chunk, n_steps):
     factors = isotropic_factors(shown(), chunk, 0.2)
     policy = clone(shown(), chunk, seed(21), factors=factors, path=path, n_steps=n_steps, hidden=(4, 3), training=SHORT)
     file = tmp_path_factory.mktemp("policies") / "p.npz"
@@ -178,7 +178,7 @@ def test_a_policy_is_saved_and_acts_the_same(tmp_path_factory, path, chunk, n_st
         ({"sizes": np.array(["a"], object)}, "not a complete npz file"),
     ],
 )
-def test_other_files_are_refused(tmp_path, change, message):
+def test_files_that_hold_no_policy_are_refused(tmp_path, change, message):
     file = tmp_path / "p.npz"
     save_policy(file, clone(shown(), 2, seed(22), hidden=(4,), training=SHORT))
     with np.load(file) as found:
@@ -209,7 +209,7 @@ def test_a_chunk_may_be_longer_than_some_episode_but_not_than_all():
         clone(shown(), 13, seed(26))
 
 
-def test_bad_arguments_are_named():
+def test_clone_and_policies_name_the_argument_that_is_out_of_range():
     policy, rng = clone(shown(), 1, seed(), hidden=(), training=SHORT), np.random.default_rng(0)
     zeros = np.zeros((1, 3))
     for call, name in (

@@ -26,7 +26,9 @@ def shown():
 @given(
     st.integers(2, 5), st.integers(1, 3), st.floats(0.01, 8), st.just(0.0) | st.floats(0.01, 1), st.integers(0, 2**32)
 )
-def test_the_posteriors_shapes_have_one_trace_and_the_floor_adds_its_square(n_members, chunk, alpha, floor, number):
+def test_posterior_factors_of_all_shapes_have_one_trace_and_the_floor_adds_its_square(
+    n_members, chunk, alpha, floor, number
+):
     """Against numpy's covariance of the members' predictions; what is singular is right to rounding of its size."""
     ensemble = untrained(n_members, chunk, number)
     predictions, D = ensemble.predictions(shown().observations), 2 * chunk
@@ -53,7 +55,7 @@ def untrained(n_members, chunk, number):
 
 
 @given(st.integers(1, 3), arrays(np.float64, 20, elements=st.just(0.0) | st.floats(0, 3)))
-def test_each_row_may_have_a_sigma_of_its_own(chunk, sigma):
+def test_isotropic_factors_take_one_sigma_per_row(chunk, sigma):
     factors = isotropic_factors(shown(), chunk, sigma)
     assert factors.shape == (20, 2 * chunk, 2 * chunk)
     for one, factor in zip(sigma, factors, strict=True):
@@ -70,7 +72,7 @@ def small(n_members=3):
     return Recipe(n_members=n_members, hidden=(4,), training=Training(n_steps=1))
 
 
-def test_an_estimators_factors_are_those_of_its_function():
+def test_the_factors_of_the_three_estimators_are_those_of_their_functions():
     ensemble = fit_ensemble(shown(), 2, small(), seed(3))
     assert BC().factors(shown(), 2, seed()) is None
     assert_array_equal(SigmaBC(sigma=0.3).factors(shown(), 2, seed()), isotropic_factors(shown(), 2, 0.3))
@@ -93,7 +95,7 @@ class Uneven:
         return factors
 
 
-def test_an_estimator_from_outside_is_cloned_as_the_three_are():
+def test_an_estimator_defined_elsewhere_is_cloned_like_the_three():
     estimators: list[PolicyEstimator] = [BC(), SigmaBC(sigma=0.3), PostBC(alpha=1.0, ensemble=small()), Uneven()]
     training = Training(n_steps=3, batch=8)
     policies = {
@@ -111,7 +113,7 @@ def test_an_estimator_from_outside_is_cloned_as_the_three_are():
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
-def test_bad_arguments_are_named():
+def test_estimators_name_the_argument_that_is_out_of_range():
     ensemble = untrained(2, 1, 0)
     for call, name in (
         (lambda: isotropic_factors(shown(), 1, -0.1), "sigma"),

@@ -54,7 +54,7 @@ def counted(task):
 
 
 @each
-def test_the_bill_is_what_the_environment_counted_without_the_evaluations(name):
+def test_a_finetuners_cost_is_the_environments_steps_without_those_of_evaluations(name):
     finetune, episodes = FINETUNERS[name]
     task, steps = counted(TASKS["corridor"])
     found = finetune(task, cloned(), seed(3), seed(4))
@@ -64,7 +64,7 @@ def test_the_bill_is_what_the_environment_counted_without_the_evaluations(name):
 
 
 @each
-def test_the_first_score_is_the_pretrained_policys_own_and_the_seed_decides(name):
+def test_a_finetuners_curve_begins_with_the_pretrained_policy_and_is_determined_by_the_seed(name):
     finetune, episodes = FINETUNERS[name]
     task, policy = TASKS["corridor"], cloned(2)
     before = policy.denoiser.parameters.copy()
@@ -94,7 +94,7 @@ class Idle:
         return moves, moves[:, None]
 
 
-def test_what_is_recorded_is_what_happened():
+def test_recorded_experience_matches_the_dynamics():
     """x' = x + u: the next input, the reward and the clock follow from what was chosen."""
     line = LinearQuadratic(
         dynamics_matrix=[[1.0]],
@@ -116,7 +116,7 @@ def test_what_is_recorded_is_what_happened():
     assert_allclose(played.returns, [table.rewards[table.episodes == e].sum() for e in range(3)], rtol=1e-5)
 
 
-def test_a_clock_is_added_and_nothing_else_changes():
+def test_with_clock_adds_the_time_left_to_the_observation_and_changes_nothing_else():
     task = TASKS["stick"]
     timed = with_clock(task)
     states = task.reset(np.random.default_rng(10), 4)

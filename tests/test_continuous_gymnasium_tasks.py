@@ -29,14 +29,14 @@ def pendulum(horizon=200):
 
 
 @each(EVERY)
-def test_gymnasium_finds_no_fault(task):
+def test_gymnasiums_checker_accepts_the_environment_of_a_task(task):
     check_env(TaskEnv(task), skip_render_check=True)  # warnings are errors here
 
 
 @each(EVERY)
 @given(st.integers(0, 2**31 - 1))
 @settings(max_examples=5)
-def test_an_episode_of_the_environment_is_one_of_the_task(task, seed):
+def test_an_episode_of_a_tasks_environment_is_one_of_the_task(task, seed):
     env, rng = TaskEnv(task, rare=0.5), np.random.default_rng(seed)
     observed, info = env.reset(seed=seed)
     states, ended = info["state"][None], False
@@ -52,7 +52,7 @@ def test_an_episode_of_the_environment_is_one_of_the_task(task, seed):
         assert np.array_equal(info["state"], states[0])
 
 
-def test_a_demonstrator_succeeds_in_the_environment():
+def test_a_script_succeeds_in_a_tasks_environment_and_ended_episodes_cannot_be_stepped():
     env, task = TaskEnv(TASKS["lift"]), TASKS["lift"]
     style = Style(speed=np.ones(1), side=np.ones(1))
     _, info = env.reset(seed=3)
@@ -83,7 +83,7 @@ def test_an_environment_that_was_not_started_and_bad_actions_are_refused():
 # --- environments as ours ---------------------------------------------------------------------------------------------
 
 
-def test_the_pendulum_is_the_pendulum():
+def test_the_pendulum_as_a_task_is_gymnasiums_pendulum():
     """Episode by episode, from the same seeds, with actions of [-1, 1] brought to [-2, 2]."""
     task = pendulum()
     rng = np.random.default_rng(5)
@@ -122,7 +122,7 @@ def test_evaluations_on_an_environment_are_paired_by_seed():
     compare(runs[0], runs[2])
 
 
-def test_success_is_what_the_caller_says():
+def test_the_callers_rule_decides_success_in_an_environment():
     """The car reaches the flag by pumping; there the environment says no more than `terminated`."""
     task = task_of(
         lambda: gymnasium.make("MountainCarContinuous-v0"), "car", 300, success=lambda terminated, info: terminated
@@ -137,7 +137,7 @@ def test_success_is_what_the_caller_says():
     assert (shown.n_episodes, shown.n_attempts) == (2, 2)
 
 
-def test_our_own_environment_comes_back_as_it_was():
+def test_a_task_turned_into_an_environment_and_back_is_unchanged():
     """There and back again: the same rewards and lengths, episode by episode."""
     inner = TASKS["corridor"]
     task = task_of(lambda: TaskEnv(inner), "corridor again", inner.horizon)
@@ -156,7 +156,7 @@ def test_our_own_environment_comes_back_as_it_was():
         assert np.array_equal(states[:, :2], twins[:, :2])
 
 
-def test_an_environment_cannot_go_back():
+def test_an_environment_is_stepped_from_its_latest_state_only():
     task = pendulum()
     states = task.reset(np.random.default_rng(0), 2)
     after = task.step(states, np.zeros((2, 1))).states
@@ -184,7 +184,7 @@ def test_an_environment_cannot_go_back():
         ),
     ],
 )
-def test_spaces_that_are_no_boxes_are_refused(make, kind, message):
+def test_environments_with_spaces_other_than_boxes_are_refused(make, kind, message):
     with pytest.raises(kind, match=message):
         task_of(make, "mine", 10)
 

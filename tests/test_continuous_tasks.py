@@ -72,7 +72,7 @@ def rows(task, rng, n):
 @each(TASKS.values())
 @given(SEEDS)
 @settings(max_examples=20)
-def test_a_step_is_what_the_description_says(task, seed):
+def test_a_step_of_each_task_matches_its_description_in_plain_python(task, seed):
     states, actions = rows(task, np.random.default_rng(seed), 500)
     found = task.step(states, actions)
     for i, (state, action) in enumerate(zip(states.tolist(), actions.tolist(), strict=True)):
@@ -84,7 +84,7 @@ def test_a_step_is_what_the_description_says(task, seed):
 @each(TASKS.values())
 @given(SEEDS, st.floats(0, 1))
 @settings(max_examples=10)
-def test_whole_episodes_are_what_the_description_says(task, seed, persistence):
+def test_episodes_of_each_task_match_their_description_in_plain_python(task, seed, persistence):
     """Actions that linger, so that walls are met and objects are moved."""
     rng = np.random.default_rng(seed)
     states = task.reset(rng, 3)
@@ -104,7 +104,7 @@ def test_whole_episodes_are_what_the_description_says(task, seed, persistence):
 
 
 @given(st.floats(-4, 4), st.floats(-4, 4))
-def test_the_arm_is_where_complex_numbers_put_it(q1, q2):
+def test_the_arms_tip_matches_complex_arithmetic(q1, q2):
     x, z = tip(np.array([q1]), np.array([q2]))
     np.testing.assert_allclose([x[0], z[0]], oracles_continuous.arm(q1, q2), rtol=0, atol=1e-15 * 8)
     assert np.hypot(x, z)[0] == pytest.approx(abs(math.cos(q2 / 2)), abs=1e-15 * 8)  # an isosceles triangle
@@ -144,7 +144,7 @@ def test_the_rewards_of_an_episode_add_up_to_its_success(task, seed):
 @each([TASKS["corridor"], TASKS["stick"], TASKS["push"], TASKS["reach"]])
 @given(SEEDS)
 @settings(max_examples=10)
-def test_what_moves_moves_by_six_hundredths_of_the_action_or_not_at_all(task, seed):
+def test_a_body_moves_by_six_hundredths_of_the_action_or_not_at_all(task, seed):
     states, actions = rows(task, np.random.default_rng(seed), 200)
     states[:, 0] = RUNNING
     after = task.step(states, actions).states
@@ -224,7 +224,7 @@ def test_a_descent_onto_the_object_is_refused_and_ends_the_episode_when_it_is_ha
 
 @each(EVERY)
 @given(SEEDS, st.integers(1, 6), st.integers(0, 6))
-def test_fewer_episodes_are_the_first_of_more(task, seed, n, extra):
+def test_from_the_same_seed_fewer_first_states_are_the_first_of_more(task, seed, n, extra):
     few, many = (task.reset(np.random.default_rng(seed), k) for k in (n, n + extra))
     assert np.array_equal(few, many[:n])
     assert few.shape == (n, task.state_dim)
@@ -234,7 +234,7 @@ def test_fewer_episodes_are_the_first_of_more(task, seed, n, extra):
 @each(EVERY)
 @given(SEEDS)
 @settings(max_examples=10)
-def test_rows_do_not_know_of_each_other(task, seed):
+def test_episodes_that_run_side_by_side_are_independent(task, seed):
     rng = np.random.default_rng(seed)
     states, actions = task.reset(rng, 5), rng.uniform(-1, 1, (5, task.action_dim))
     together = task.step(states, actions)
@@ -258,7 +258,7 @@ def test_observations_stay_within_the_bound_whatever_is_done(task, seed):
 
 
 @each(EVERY)
-def test_a_task_survives_the_way_to_a_worker(task):
+def test_a_pickled_task_steps_as_before(task):
     copy = pickle.loads(pickle.dumps(task))
     first, second = (t.reset(np.random.default_rng(1), 3) for t in (task, copy))
     assert np.array_equal(task.step(first, np.ones((3, task.action_dim))).states,
@@ -292,7 +292,7 @@ def context(task, states):
 
 @each(TASKS.values())
 @pytest.mark.parametrize("rare", [0.0, 0.3, 1.0, None])
-def test_contexts_are_uniform_in_both_ranges_and_rare_as_often_as_told(task, rare, rng):
+def test_contexts_are_uniform_in_both_ranges_and_rare_with_the_given_probability(task, rare, rng):
     """False alarm below 1e-6: one exact binomial and three Kolmogorov-Smirnov tests at 1e-7 each."""
     values, inner, outer = context(task, task.reset(rng, 20_000, rare=rare))
     share = task.rare_in_evaluation if rare is None else rare
@@ -344,7 +344,7 @@ def outcomes(names):
     return found
 
 
-def test_a_sixth_task_needs_an_entry_and_a_script_and_leaves_the_five_as_they_are(monkeypatch):
+def test_a_sixth_task_needs_only_an_entry_and_a_script_and_leaves_the_numbers_of_the_five(monkeypatch):
     five = list(TASKS)
     before = outcomes(five)
     monkeypatch.setitem(TASKS, "homing", HOMING)
@@ -396,7 +396,7 @@ def test_bad_states_and_actions_are_refused(task, spoil, message):
         task.step(*spoil(states, np.ones((3, task.action_dim))))
 
 
-def test_bad_arguments_are_refused(rng):
+def test_tasks_refuse_arguments_out_of_range(rng):
     task = TASKS["reach"]
     with pytest.raises(TypeError, match="rng must be"):
         task.reset(np.random, 3)
@@ -420,7 +420,7 @@ def test_bad_arguments_are_refused(rng):
         ({"bound": 0.0}, "bound must be above 0.0; got 0.0"),
     ],
 )
-def test_a_task_of_no_length_or_size_is_refused(change, message):
+def test_a_task_with_a_size_or_number_out_of_range_is_refused(change, message):
     sizes = {"observation_dim": 3, "action_dim": 2, "state_dim": 5, "horizon": 10, "n_uniforms": 2}
     with pytest.raises(ValueError, match=message):
         Task(**{"name": "mine", "start": None, "observation": None, "advance": None, **sizes, **change})

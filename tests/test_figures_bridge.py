@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from continuous.ensembles import Recipe, fit_members, resampled_rows, sample_covariance
+from continuous.covariances import sample_covariance
+from continuous.ensembles import Recipe, fit_members, resampled_rows
 from continuous.training import Training
 from figures.exact import fig_bridge
 from figures.exact.fig_bridge import NOISE, TAKEN, VISITS

@@ -18,7 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from continuous.ensembles import Recipe, fit_members, sample_covariance
+from continuous.covariances import sample_covariance
+from continuous.ensembles import Recipe, fit_members
 from continuous.training import Training
 from figures.lessons._show import show
 from figures.look import palette
