@@ -1,4 +1,4 @@
-"""Best-of-N: IQL's losses by finite differences, its Q and V on a task known exactly, and what is selected."""
+"""Best-of-N: IQL's losses by finite differences, its Q and V on a task solved exactly, and the choice of candidates."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def test_the_gradient_of_the_expectile_loss_matches_finite_differences(expectile
 
 
 def test_an_iql_update_moves_v_towards_the_smaller_target_q_and_then_both_q_towards_r_plus_v():
-    """Adam's addend of 1 makes a first step rate * g / (|g| + 1), which tells sizes of gradients apart."""
+    """With Adam's addend set to 1, a first step is rate * g / (|g| + 1): it depends on the size of the gradient."""
     rng = np.random.default_rng(2)
     value, critics = rng.normal(size=VALUE.n_parameters), rng.normal(size=(2, CRITIC.n_parameters))
     followers = rng.normal(size=critics.shape)
@@ -116,7 +116,7 @@ def test_iql_converges_to_the_exact_q_and_v_of_a_small_task(expectile):
 
 
 class Dice:
-    """Draws the actions -1, 0 and 1 with equal chance."""
+    """Draws the actions -1, 0 and 1 with equal probability."""
 
     observation_scale = Scale(np.zeros(1), np.ones(1))
     chunk_size = 1

@@ -1,4 +1,4 @@
-"""Beyond the paper: strengths that data choose or shrink, and a policy's own states, each against plain loops."""
+"""Beyond the paper: alphas chosen or shrunken by the data, and episodes of a policy, each against plain loops."""
 
 from fractions import Fraction
 from math import comb
@@ -31,7 +31,7 @@ def shown(lengths=(4, 6, 5, 7), number=1):
     return Demonstrations(rng.normal(size=(n, 3)), rng.uniform(-1, 1, size=(n, 2)), np.cumsum(lengths))
 
 
-# --- strengths that shrink --------------------------------------------------------------------------------------------
+# --- shrunken alpha ---------------------------------------------------------------------------------------------------
 
 
 def dirichlet_variance(first, whole):
@@ -48,7 +48,7 @@ def bootstrap_variance(share, n):
 
 @given(st.integers(1, 12), st.integers(0, 40), st.fractions(0, 1, max_denominator=20), st.floats(0, 8))
 def test_shrunken_alpha_squared_is_the_ratio_of_dirichlet_to_bootstrap_variance(n, prior, share, alpha):
-    """A prior of the same mean, whose mass and one is what shrinks."""
+    """For a prior with the same mean; `mass` is the prior's mass plus one."""
     if 0 < share < 1:
         ratio = dirichlet_variance(share * (n + prior), n + prior) / bootstrap_variance(share, n)
         assert ratio == Fraction(n, n + prior + 1)
@@ -77,12 +77,12 @@ def test_shrunken_alpha_refuses_arguments_out_of_range(arguments, name):
 
 
 def chunks_of(actions, begin, end, chunk):
-    """Chunks of an episode's rows, the last action repeated behind its end."""
+    """Chunks of an episode's rows, with the last action repeated beyond its end."""
     return [np.concatenate([actions[min(i + k, end - 1)] for k in range(chunk)]) for i in range(begin, end)]
 
 
 def by_hand(data, chunk, recipe, number, alphas, n_folds):
-    """Density by density: scipy's normal law about each held-out chunk, in units of the kept chunks' spread."""
+    """Density by density: scipy's normal density of each held-out chunk, in units of the other folds' standard deviation."""
     begins = [0, *data.episode_ends[:-1]]
     episodes = [(int(a), int(b)) for a, b in zip(begins, data.episode_ends, strict=True)]
     found = []
@@ -167,7 +167,7 @@ def prepared(name, chunk, number):
 @settings(max_examples=10)
 @given(st.sampled_from(list(TASKS)), st.integers(1, 3), st.integers(1, 4), st.integers(0, 2**32))
 def test_appended_episodes_replay_in_the_task(name, chunk, n_episodes, number):
-    """Episode by episode from its first state: each row is running, and what follows its last has ended."""
+    """Each episode is replayed from its first state: it runs at every row, and has ended after the last."""
     task, data, policy = prepared(name, chunk, number)
     found = with_own_states(task, policy, data, n_episodes, seed(number))
     N, E = len(data.observations), data.n_episodes

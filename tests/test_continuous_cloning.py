@@ -1,4 +1,4 @@
-"""Cloning: what noise was added, policies that act, decode, encode and keep their chains, files, and bad input."""
+"""Cloning: the noise that is added, policies' act, decode, encode and chains, files, and bad input."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def test_cloning_without_factors_adds_no_noise_and_is_determined_by_the_seed():
 
 
 def test_the_noise_added_by_cloning_has_the_variance_of_its_factors():
-    """4000 squares of normals an entry: chi-squared bounds that are missed by one of the two with probability 4e-7."""
+    """4000 squared normals per entry: chi-squared bounds that one of the two entries misses with probability 4e-7."""
     training = Training(n_steps=10, batch=400)
     policy = clone(shown(), 1, seed(11), factors=isotropic_factors(shown(), 1, 0.3), hidden=(4,), training=training)
     low, high = stats.chi2.ppf([1e-7, 1 - 1e-7], 4000) / 4000
@@ -64,7 +64,7 @@ def test_the_noise_added_by_cloning_has_the_variance_of_its_factors():
 
 
 def test_rows_whose_factor_is_zero_are_cloned_without_noise():
-    """All noise is at one row: were any elsewhere, the other 19 would bear it, and what was added would tell.
+    """All noise is at one row: noise at any of the other 19 would show in `added`.
 
     Of 4000 visits it gets about 200: the bounds, binomial and then chi-squared, are missed with probability 2e-7 in all.
     """
@@ -82,7 +82,7 @@ def test_rows_whose_factor_is_zero_are_cloned_without_noise():
 @pytest.mark.compiled
 @each
 def test_a_cloned_policy_succeeds_on_reach_and_encode_inverts_decode(path):
-    """Reach from 50 demonstrations; some luck is enough there, so an untrained policy must be beaten beyond chance.
+    """Reach from 50 demonstrations. An untrained policy sometimes succeeds too, so it must be beaten significantly.
 
     A chunk that latents were carried to leads back to them. (With 4 steps a fifth of them are not found or others are: the
     steps of a sharp policy are then so long that they fold.)

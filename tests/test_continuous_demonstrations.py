@@ -1,4 +1,4 @@
-"""continuous.demonstrations: chunks as plain Python cuts them, scales and their floor, and every bad data set refused."""
+"""continuous.demonstrations: chunks against plain Python, scales and their floor, refusals."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ FINE = {"observations": np.ones((3, 2)), "actions": np.zeros((3, 1)), "episode_e
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 6))
 def test_chunks_are_the_next_actions_and_then_the_last_one_again(lengths, size):
-    """Also where a chunk is longer than its own episode; longer than every episode is refused."""
+    """Also where a chunk is longer than its episode; one longer than every episode is refused."""
     episodes, count = [], 0
     for n in lengths:
         episodes.append([[count + i, -(count + i)] for i in range(n)])

@@ -1,4 +1,4 @@
-"""continuous.demonstrators: what is recorded can be replayed; shares of success; the law of the noise; refusals."""
+"""continuous.demonstrators: recordings can be replayed; success rates; the distribution of the noise; refusals."""
 
 from dataclasses import replace
 
@@ -92,7 +92,7 @@ def test_demonstrations_of_lower_quality_take_longer_and_vary_more(name):
 
 
 def test_push_demonstrations_go_round_the_block_both_ways():
-    """Half of the disc's paths each: the sign of the angle turned in the first steps; false alarm below 1e-6."""
+    """Each way in half of the episodes, by the sign of the first turn; false alarm below 1e-6."""
     found = record("push", 300, 2)
     begins = np.concatenate([[0], found.episode_ends[:-1]])
     first, later = (found.observations[begins + k, :2] for k in (0, 4))
@@ -105,7 +105,7 @@ def test_push_demonstrations_go_round_the_block_both_ways():
 
 @pytest.mark.parametrize("quality", [1.0, 0.25])
 def test_the_noise_of_demonstrations_is_an_ornstein_uhlenbeck_process_of_the_stated_scale(quality):
-    """Episodes that cannot fail, of a plan that does nothing: m_t - 0.7 m_(t-1) are independent normals.
+    """A plan that does nothing, in episodes that cannot fail: m_t - 0.7 m_(t-1) are independent normals.
 
     False alarm 2e-6: two exact tests (chi-square of the size, Fisher's z of the correlation with the step before).
     """
@@ -180,7 +180,7 @@ def test_demonstrate_refuses_arguments_out_of_range(change, kind, message):
     ],
 )
 def test_a_scripts_actions_of_another_shape_or_not_finite_are_refused(plan, message):
-    """One column would be broadcast to both entries of an action without a word."""
+    """One column would silently be broadcast to both entries of an action."""
     with pytest.raises(ValueError, match=message):
         demonstrate(TASKS["reach"], 1, np.random.default_rng(0), script=Script(plan=plan, noise=0.0))
 

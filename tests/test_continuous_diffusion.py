@@ -1,4 +1,4 @@
-"""Diffusion and flow: paths, samplers on denoisers known exactly, trained ones on laws known exactly, bad input."""
+"""Diffusion and flow: paths, samplers with exact denoisers, trained denoisers on known distributions, bad input."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_a_samplers_steps_lead_from_the_noisiest_level_to_the_clean_chunk(path, 
 
 @given(EACH, st.integers(2, 12), st.floats(-2, 2), st.floats(-2, 2))
 def test_a_deterministic_step_towards_a_known_chunk_keeps_its_noise_direction(path, n_steps, clean, z):
-    """Without chance a x + s z is carried to the next a x + s z."""
+    """Deterministic steps carry a x + s z to a' x + s' z."""
     steps = path.steps(n_steps)
     seen = steps.signal * clean + steps.noise * z
     after = steps.keep * seen + steps.take * clean
@@ -136,7 +136,7 @@ def test_invert_recovers_the_latents_of_a_mixtures_sampler_between_and_in_its_mo
 
 @each
 def test_invert_reports_the_miss_of_a_chunk_outside_the_samplers_range(path):
-    """This denoiser says 0.5 for all that it sees: 0.75 is missed by 0.25."""
+    """This denoiser always returns 0.5, so 0.75 is missed by 0.25."""
     found = invert(lambda y, a, s: np.full_like(y, 0.5), np.array([[0.5], [0.75]]), path, 4)
     assert_allclose(found.miss, [0, 0.25], atol=1e-12)
 
@@ -144,7 +144,7 @@ def test_invert_reports_the_miss_of_a_chunk_outside_the_samplers_range(path):
 @each
 @pytest.mark.parametrize("law", ["normal", "mixture"])
 def test_ancestral_samples_have_the_distribution_of_their_denoiser(path, law):
-    """Kolmogorov-Smirnov on 4000 samples at 1e-7; a law moved by a quarter deviation is told apart."""
+    """Kolmogorov-Smirnov on 4000 samples at 1e-7; a distribution shifted by a quarter deviation is rejected."""
     if law == "normal":
         denoise, cdf = gaussian(0.4, 0.8), stats.norm(0.4, 0.8).cdf
     else:
@@ -158,7 +158,7 @@ def test_ancestral_samples_have_the_distribution_of_their_denoiser(path, law):
 
 @each
 def test_the_likelihood_of_an_ancestral_chain_is_that_of_its_normal_steps(path):
-    """The law of what is below given what is above and the clean chunk, by Bayes' rule in plain numbers."""
+    """The next level given the present one and the clean chunk, by Bayes' rule in plain numbers."""
     denoise, rng, floor = gaussian(0.2, 0.5), np.random.default_rng(3), 0.1
     latents = rng.normal(size=(3, 2))
     chain = ancestral(denoise, latents, path, 4, rng, floor=floor)
@@ -246,8 +246,8 @@ def excess_loss(model, exact, draw, path):
 def test_a_trained_denoiser_samples_a_known_mixture(path):
     """0.7 at 0.9 and 0.3 at -0.9, deviation 0.3: score, moments, and a two-sample test of 1000 with 1000.
 
-    False alarm below 1e-6 together for a model whose law is right: 4 tests at 2e-7 each. A law of equal weights is
-    told apart, as is one with deviation 0.6.
+    False alarm below 1e-6 in all for a right model: 4 tests at 2e-7 each. A mixture with equal weights is rejected, as
+    is one with deviation 0.6.
     """
 
     def draw(rng, rows):
@@ -280,7 +280,7 @@ def test_a_trained_denoiser_samples_a_known_mixture(path):
 def test_a_trained_denoiser_samples_a_known_gaussian_in_the_plane(path):
     """Score, moments, and two-sample tests of four directions; false alarm below 1e-6 together (10 tests at 1e-7).
 
-    A covariance without its correlation is told apart.
+    A covariance without its correlation is rejected.
     """
     root = np.linalg.cholesky(COVARIANCE)
 

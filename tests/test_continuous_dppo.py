@@ -1,4 +1,4 @@
-"""DPPO: the objective by finite differences, its first step, its advantages, and what learns and what does not."""
+"""DPPO: the objective by finite differences, advantages, and which denoising steps learn."""
 
 from dataclasses import replace
 

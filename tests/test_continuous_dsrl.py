@@ -1,4 +1,4 @@
-"""DSRL: every loss against finite differences, soft actor-critic on known optima, and what is drawn, played and counted."""
+"""DSRL: losses against finite differences, soft actor-critic on known optima, and the latents that are played."""
 
 from dataclasses import replace
 
@@ -103,7 +103,7 @@ def test_the_temperatures_gradient_is_that_of_its_loss_and_raises_it_where_entro
 
 
 def test_a_sac_update_steps_critics_then_actor_then_temperature():
-    """Adam's addend of 1 makes a first step rate * g / (|g| + 1), which tells sizes of gradients apart."""
+    """With Adam's addend set to 1, a first step is rate * g / (|g| + 1): it depends on the size of the gradient."""
     actor, critics, x, _, rng = case(6)
     followers = rng.normal(size=critics.shape)
     y, u = rng.normal(size=(N, WIDTH)), rng.uniform(-1, 1, (N, D))
@@ -158,7 +158,7 @@ class Direct:
 
 @pytest.mark.compiled
 def test_soft_actor_critic_solves_a_bandit():
-    """Reward 1 - |u - c|^2 / 2 with c by the sign of what is seen: at most 1, 0.3 on average at random."""
+    """Reward 1 - |u - c|^2 / 2 with c by the sign of the observation: at most 1; random actions get 0.3 on average."""
     rng = np.random.default_rng(7)
     x = np.where(rng.random((1500, 1)) < 0.5, -1.0, 1.0).astype(np.float32)
     u = rng.uniform(-1, 1, (1500, 2)).astype(np.float32)

@@ -77,7 +77,7 @@ def test_at_one_state_the_bootstraps_variance_is_the_targets_over_the_number_of_
 
 @pytest.mark.compiled
 def test_perturbed_targets_with_a_linear_network_give_the_bayesian_posterior_of_lemma_7():
-    """Mean and covariance of predictions at three states; false alarm below 1e-6; a prior three times as wide is told apart."""
+    """Mean and covariance of predictions at three states; false alarm below 1e-6; a prior three times as wide is rejected."""
     K, noise, rng = 3000, 1.5, np.random.default_rng(4)
     x, at = rng.normal(size=(6, 2)), rng.normal(size=(3, 2))
     y = rng.normal(size=(6, 1))

@@ -29,7 +29,7 @@ def shown():
 def test_posterior_factors_of_all_shapes_have_one_trace_and_the_floor_adds_its_square(
     n_members, chunk, alpha, floor, number
 ):
-    """Against numpy's covariance of the members' predictions; what is singular is right to rounding of its size."""
+    """Against numpy's covariance of the members' predictions; singular matrices are right up to rounding."""
     ensemble = untrained(n_members, chunk, number)
     predictions, D = ensemble.predictions(shown().observations), 2 * chunk
     truth = np.stack([np.cov(predictions[:, i].T) for i in range(20)])

@@ -20,7 +20,7 @@ CORRIDOR, STICK = TASKS["corridor"], TASKS["stick"]
 
 
 def steer(observations, chunk=1):
-    """Deterministic and fair: keep to the lane, then make for the gate, but not for one far up."""
+    """A fair deterministic policy: keep to the lane, then make for the gate unless it is far up."""
     x, y, gate = observations[:, 0], observations[:, 1], observations[:, 2]
     action = np.stack([np.where(x < 0, 0.9, 0.7), np.where(x < 0, -8 * y, 6 * (np.minimum(gate, 0.2) - y))], axis=1)
     return np.repeat(action[:, None], chunk, axis=1)
@@ -93,7 +93,7 @@ def test_evaluations_with_the_same_seed_are_equal_and_leave_it_unchanged():
 
 @given(st.integers(1, 20), st.integers(0, 20))
 def test_first_states_depend_on_the_seed_and_the_episode_alone(n, extra):
-    """Neither on the policy, nor on how much chance it uses, nor on how many episodes follow."""
+    """They depend neither on the policy and the random numbers it draws, nor on how many episodes follow."""
     seed = np.random.SeedSequence(11)
     few = evaluate(CORRIDOR, lambda seen, rng: steer(seen), n, seed)
     many = evaluate(CORRIDOR, lambda seen, rng: rng.uniform(-1, 1, (len(seen), 3, 2)), n + extra, seed)

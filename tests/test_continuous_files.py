@@ -1,4 +1,4 @@
-"""continuous.files: what is written is found again, and nothing else is read: other kinds, formats, objects, parts."""
+"""continuous.files: written arrays are read back; other kinds, formats, objects and incomplete files are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the three finetuners share: the bill in steps of the environment, the score at 0, the seed, and the record."""
+"""What the three finetuners share: costs in steps of the environment, the first checkpoint, the seed, and recorded decisions."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def seed(number):
 
 
 def cloned(chunk=7):
-    """A policy for the corridor that has hardly learnt; chunks of 7 do not divide the horizon of 60."""
+    """A barely trained policy for the corridor; its chunks of 7 do not divide the horizon of 60."""
     rng = np.random.default_rng(1)
     shown = Demonstrations(rng.normal(size=(40, 3)), rng.uniform(-0.4, 0.8, size=(40, 2)), np.array([20, 40]))
     return clone(shown, chunk, seed(2), hidden=(6,), training=Training(n_steps=5, batch=8))

@@ -1,4 +1,4 @@
-"""continuous.gymnasium_tasks: both directions against the things themselves; Gymnasium's own checker; refusals."""
+"""continuous.gymnasium_tasks: tasks as environments and environments as tasks; Gymnasium's checker; refusals."""
 
 import gymnasium
 import numpy as np
@@ -84,7 +84,7 @@ def test_an_environment_that_was_not_started_and_bad_actions_are_refused():
 
 
 def test_the_pendulum_as_a_task_is_gymnasiums_pendulum():
-    """Episode by episode, from the same seeds, with actions of [-1, 1] brought to [-2, 2]."""
+    """Episode by episode, from the same seeds, with actions in [-1, 1] mapped to [-2, 2]."""
     task = pendulum()
     rng = np.random.default_rng(5)
     states = task.reset(rng, 3)
@@ -123,7 +123,7 @@ def test_evaluations_on_an_environment_are_paired_by_seed():
 
 
 def test_the_callers_rule_decides_success_in_an_environment():
-    """The car reaches the flag by pumping; there the environment says no more than `terminated`."""
+    """The car reaches the flag by pumping; the environment reports this by `terminated` alone."""
     task = task_of(
         lambda: gymnasium.make("MountainCarContinuous-v0"), "car", 300, success=lambda terminated, info: terminated
     )
@@ -138,7 +138,7 @@ def test_the_callers_rule_decides_success_in_an_environment():
 
 
 def test_a_task_turned_into_an_environment_and_back_is_unchanged():
-    """There and back again: the same rewards and lengths, episode by episode."""
+    """The same rewards and lengths, episode by episode."""
     inner = TASKS["corridor"]
     task = task_of(lambda: TaskEnv(inner), "corridor again", inner.horizon)
     assert (task.observation_dim, task.action_dim, task.bound) == (3, 2, inner.bound)
@@ -202,7 +202,7 @@ def test_unbounded_actions_and_episodes_of_no_length_are_refused():
 
 
 def test_boxes_of_any_shape_type_and_bounds_are_vectors_of_a_task():
-    """A table of whole numbers is seen, a table of numbers between its own bounds is done: entries in C order."""
+    """An observed table of integers, and an action table with bounds per entry, become vectors in C order."""
 
     class Tables(gymnasium.Env):
         observation_space = spaces.Box(0, 255, (2, 3), np.uint8)

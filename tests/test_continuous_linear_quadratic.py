@@ -43,7 +43,7 @@ def matrices(process):
 
 
 def best_plan(process, x, t=0):
-    """Best actions from x on, as one least-squares problem over all of them, without any recursion."""
+    """Best actions from x on, by one least-squares problem over all of them, without a recursion."""
     A, B, H = process.dynamics_matrix, process.control_matrix, process.horizon - t
     d, k = B.shape
     root_q, root_r = np.real(linalg.sqrtm(process.state_cost)), np.linalg.cholesky(process.action_cost).T

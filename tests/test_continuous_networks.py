@@ -1,4 +1,4 @@
-"""Networks and their training: against plain Python, finite differences, and what files may hold."""
+"""Networks and their training: against plain Python and finite differences; files."""
 
 import numpy as np
 import pytest

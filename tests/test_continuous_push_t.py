@@ -1,4 +1,4 @@
-"""continuous.push_t: what was written is read; the human demonstrations, where they are found; refusals."""
+"""continuous.push_t: files are read; the human demonstrations, if they are there; refusals."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_push_t_actions_are_mapped_from_pixels_and_observations_are_kept(tmp_pat
 
 @pytest.mark.skipif(bool(missing_data([HUMAN])), reason="needs the human demonstrations of Push-T")
 def test_the_human_demonstrations_of_push_t_are_complete():
-    """206 episodes of 49 to 246 steps. The agent follows the pointer: it moves towards what the action names."""
+    """206 episodes of 49 to 246 steps. The agent follows the pointer: it moves towards the position of the action."""
     found = read_push_t(data_path(HUMAN))
     lengths = np.diff(found.episode_ends, prepend=0)
     assert (found.n_episodes, len(found.actions)) == (206, 25_650)

@@ -32,7 +32,7 @@ def near(rng, n, *places, by=0.1):
 
 
 def bodies(task, rng, n):
-    """Columns of states around where the rules of a task decide something."""
+    """Columns of states near the boundaries at which a task's rules decide."""
     match task.name:
         case "reach":
             q1, q2 = rng.uniform(-1, 2, n), rng.uniform(-3, -0.05, n)
@@ -61,7 +61,7 @@ def bodies(task, rng, n):
 
 
 def rows(task, rng, n):
-    """States as `bodies`, some of them ended or about to, and actions that may want clipping."""
+    """States as `bodies`, some ended or about to end, and actions that may need clipping."""
     status, time = rng.choice([0, 0, 0, 0, 0, 0, 0, 1, 2, 3], n), rng.choice([0, task.horizon - 2, task.horizon - 1], n)
     return np.column_stack([status, time, *bodies(task, rng, n)]), rng.uniform(-1.3, 1.3, (n, task.action_dim))
 
@@ -85,7 +85,7 @@ def test_a_step_of_each_task_matches_its_description_in_plain_python(task, seed)
 @given(SEEDS, st.floats(0, 1))
 @settings(max_examples=10)
 def test_episodes_of_each_task_match_their_description_in_plain_python(task, seed, persistence):
-    """Actions that linger, so that walls are met and objects are moved."""
+    """Persistent actions, so that walls are met and objects are moved."""
     rng = np.random.default_rng(seed)
     states = task.reset(rng, 3)
     plain = states.tolist()
@@ -216,7 +216,7 @@ def test_an_object_moves_with_the_gripper_that_holds_it_and_is_on_the_table_othe
 
 @pytest.mark.parametrize(("down", "status"), [(-0.4, RUNNING), (-0.6, FAILED)])
 def test_a_descent_onto_the_object_is_refused_and_ends_the_episode_when_it_is_hard(down, status):
-    """Of the gripper, everything but the opening stays where it was."""
+    """Only the gripper's opening changes."""
     state = np.array([[RUNNING, 0.0, 0.1, 0.1, 1.0, 0.0, 0.0, 0.0]])
     after = TASKS["lift"].step(state, [[0.0, down, -0.5]]).states
     assert after.tolist() == [[status, 1.0, 0.1, 0.1, 0.875, 0.0, 0.0, 0.0]]

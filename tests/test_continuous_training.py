@@ -1,4 +1,4 @@
-"""Training: its gradients, schedule, blocks of products, index lists; bytes for any number of jobs; agreement with peers."""
+"""Training: gradients, schedule, blocks of products, row lists; equal for any number of jobs; agreement with peers."""
 
 import math
 import multiprocessing
