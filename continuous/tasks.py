@@ -103,9 +103,6 @@ class Task:
         Probability of the rare range of contexts, in [0, 1].
     bound : float
         Largest absolute value of an observation's entry; may be infinite.
-    tolerant : callable, optional
-        observations -> bool (n,): where a wrong action does not end the episode. Only oracle baselines use it; None if
-        the task has no such region.
     """
 
     name: str
@@ -120,7 +117,6 @@ class Task:
     rare_in_demonstrations: float = 0.25
     rare_in_evaluation: float = 0.25
     bound: float = 10.0
-    tolerant: Callable[[FloatArray], BoolArray] | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("observation_dim", 1), ("action_dim", 1), ("state_dim", 2), ("horizon", 1)):
@@ -286,11 +282,6 @@ def _observe_stick(s: FloatArray) -> FloatArray:
     return np.column_stack([s[:, 2:5], near])
 
 
-def _past_the_lane(observations: FloatArray) -> BoolArray:
-    """Where x > 0: the lane and the passage, whose sides end the episode, lie behind."""
-    return np.asarray(observations[:, 0] > 0.0)
-
-
 REACH = Task(
     name="reach", observation_dim=6, action_dim=2, state_dim=6, horizon=60, n_uniforms=5,
     start=_start_reach, observation=_observe_reach, advance=dynamics.reach,
@@ -299,7 +290,7 @@ REACH = Task(
 
 CORRIDOR = Task(
     name="corridor", observation_dim=3, action_dim=2, state_dim=5, horizon=60, n_uniforms=3,
-    start=_start_corridor, observation=_observe_corridor, advance=dynamics.corridor, tolerant=_past_the_lane,
+    start=_start_corridor, observation=_observe_corridor, advance=dynamics.corridor,
 )  # fmt: skip
 """A point mass keeps to a narrow lane, whose sides end the episode, and then finds a gate in a harmless wall."""
 
@@ -317,7 +308,7 @@ PUSH = Task(
 
 STICK = Task(
     name="stick", observation_dim=5, action_dim=2, state_dim=6, horizon=76, n_uniforms=3,
-    start=_start_stick, observation=_observe_stick, advance=dynamics.stick, tolerant=_past_the_lane,
+    start=_start_stick, observation=_observe_stick, advance=dynamics.stick,
     rare_in_demonstrations=0.2, rare_in_evaluation=0.6,
 )  # fmt: skip
 """A point mass keeps to a long passage, whose sides end the episode, and then searches an opening in a sticky wall."""

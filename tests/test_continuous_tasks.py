@@ -366,14 +366,6 @@ def test_an_unknown_name_is_refused_with_the_known_ones(registry, kind):
     assert "juggle" not in registry
 
 
-def test_the_tolerant_states_of_a_task_are_those_past_its_lane():
-    assert [name for name, task in TASKS.items() if task.tolerant] == ["corridor", "stick"]
-    for name in ("corridor", "stick"):
-        rows = np.zeros((3, TASKS[name].observation_dim))
-        rows[:, 0] = [-0.1, 0.0, 0.1]
-        assert TASKS[name].tolerant(rows).tolist() == [False, False, True]
-
-
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
