@@ -15,7 +15,14 @@ N_IN, D, ROWS = 7, 4, 4000
 def _experience() -> Experience:
     rng = np.random.default_rng(0)
     x, u, r = (rng.standard_normal((ROWS, n)).astype(np.float32) for n in (N_IN, D, 1))
-    return Experience(x, np.tanh(u), r, np.roll(x, 1, axis=0), rng.random((ROWS, 1)) < 0.1, np.arange(ROWS))
+    return Experience(
+        inputs=x,
+        choices=np.tanh(u),
+        rewards=r,
+        next_inputs=np.roll(x, 1, axis=0),
+        ended=rng.random((ROWS, 1)) < 0.1,
+        episodes=np.arange(ROWS),
+    )
 
 
 class _Products:

@@ -48,7 +48,7 @@ def evaluations_against_a_million() -> list[Row]:
             states[:, 2:5] = seen[:, :3]
             if name == "stick":
                 states[:, 5] = 0.7 * np.sin(2.8 * seen[:, 2])
-            style = Style(np.ones(len(seen)), np.ones(len(seen)))
+            style = Style(speed=np.ones(len(seen)), side=np.ones(len(seen)))
             return plan(states, style)[:, None]
 
         def work(task: Task = task, policy=policy) -> int:

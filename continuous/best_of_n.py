@@ -1,7 +1,14 @@
-"""Best-of-N: the pretrained policy is rolled out, IQL judges what it did, and of N fresh samples the best is played.
+"""Best-of-N: a critic is fitted by IQL to the pretrained policy's own episodes, and picks the best of N fresh samples.
 
-Rewards are the task's own, 0 or 1. The critic sees the clock. Whatever N, no chunk is played that the pretrained policy
-would not draw.
+Implicit Q-learning fits V and two Q to decisions (s, u, r, s'), where s is observation and clock, u the chunk, and keep
+the discount, or 0 where the episode has ended. Each update takes a step of Adam on each of
+
+    V       |expectile - 1[q < V(s)]| (q - V(s))^2,    q = min_k Q'_k(s, u)
+    Q_k     (Q_k(s, u) - r - keep V(s'))^2 for k = 1, 2
+
+averaged over a batch; Q' <- (1 - target_rate) Q' + target_rate Q. Only actions that were taken enter the losses. The
+policy then draws N chunks and plays the one with the largest min_k Q_k(s, u). Rewards are the task's own, 0 or 1.
+Whatever N, it plays no chunk that the pretrained policy would not draw.
 
 References
 ----------
@@ -28,35 +35,33 @@ FloatArray = NDArray[np.float64]
 _BLOCK = 256  # updates whose batches are drawn at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BestOfN:
     """Settings of Best-of-N.
 
     Parameters
     ----------
     rollouts : tuple of int
-        Increasing, each at least 1: episodes of the pretrained policy after which a critic is fitted anew.
+        Total numbers of the pretrained policy's episodes after which a critic is fitted anew; increasing, each at
+        least 1.
     candidates : tuple of int
-        Each at least 1: numbers N of samples to choose from; one result each, from the same critic.
+        Numbers N of samples to choose from, increasing, each at least 1; each gives a result, from the same critic.
     expectile : float
-        In [0.5, 1): of the values of the actions that were taken, what V is.
+        Expectile of the values of the actions taken that V fits, in [0.5, 1): 0.5 is their mean.
     discount : float
-        Of a decision, in (0, 1].
-    updates, batch : int
-        At least 1. Too few updates make selection worse than none.
+        Discount per decision, in (0, 1].
+    updates : int
+        Updates per critic, at least 1. Too few make selection worse than none.
+    batch : int
+        Decisions per update, at least 1.
     hidden : tuple of int
         Widths of the hidden layers of V and both Q.
     rate : float
-        Adam's at the start, above 0; it falls along half a cosine.
+        Learning rate of Adam at the start, above 0; it falls along half a cosine.
     target_rate : float
         Share by which the targets follow at each update, in (0, 1].
     evaluation_episodes : int
-        At least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is out of range.
+        Episodes per evaluation, at least 1.
     """
 
     rollouts: tuple[int, ...] = (1000,)
@@ -72,7 +77,7 @@ class BestOfN:
 
     def __post_init__(self) -> None:
         for name in ("rollouts", "candidates"):
-            numbers = [validate.integer(name, one, at_least=1) for one in getattr(self, name)]
+            numbers = [validate.integer(name, number, at_least=1) for number in getattr(self, name)]
             if not numbers or sorted(set(numbers)) != numbers:
                 raise ValueError(f"{name} must increase and hold a number; got {tuple(numbers)}")
         validate.real("expectile", self.expectile, at_least=0.5, below=1.0)
@@ -83,9 +88,9 @@ class BestOfN:
         validate.real("rate", self.rate, above=0.0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Critic:
-    """What IQL made of some experience.
+    """V and Q, as fitted by IQL.
 
     Attributes
     ----------
@@ -94,8 +99,9 @@ class Critic:
     value : ndarray of float32, (P,)
     critics : ndarray of float32, (2, P')
     choice_scale : Scale
+        Of the chunks in the experience.
     losses : ndarray, (updates, 2)
-        V's and the mean of both Q's, at each update.
+        V's loss and the mean of both Q's, at each update.
     """
 
     value_network: Network
@@ -112,57 +118,65 @@ class Critic:
     def action_values(self, inputs: Floats, choices: FloatArray) -> FloatArray:
         """Return the smaller of both Q at inputs (n, O+1) and choices (n, D), (n,)."""
         joined = np.column_stack([inputs, self.choice_scale.apply(choices)]).astype(np.float32)
-        both = [self.critic_network.outputs(one, joined)[:, 0] for one in self.critics]
-        return np.minimum(*both).astype(np.float64)
+        first, second = (self.critic_network.outputs(critic, joined)[:, 0] for critic in self.critics)
+        return np.minimum(first, second).astype(np.float64)
 
 
 def fit_critic(experience: Experience, settings: BestOfN, rng: np.random.Generator) -> Critic:
-    """Implicit Q-learning on what was recorded.
+    """Implicit Q-learning on recorded decisions.
 
     Parameters
     ----------
     experience : Experience
     settings : BestOfN
     rng : numpy.random.Generator
-        Draws the networks and the batches.
+        Draws the initial networks and the batches.
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type.
     FloatingPointError
         If training diverges.
     """
     validate.instance("experience", experience, Experience)
     validate.instance("settings", settings, BestOfN)
-    validate.generator("rng", rng)
+    return _fit_critic(experience, settings, validate.generator("rng", rng))
+
+
+def _fit_critic(experience: Experience, settings: BestOfN, rng: np.random.Generator) -> Critic:
     n_in, D = experience.inputs.shape[1], experience.choices.shape[1]
     scale = Scale.of(experience.choices.astype(np.float64))
     choices = scale.apply(experience.choices.astype(np.float64)).astype(np.float32)
     keeps = experience.keeps(settings.discount)
     value_network, critic_network = Network((n_in, *settings.hidden, 1)), Network((n_in + D, *settings.hidden, 1))
     value, critics = value_network.initial(rng), np.stack([critic_network.initial(rng) for _ in range(2)])
-    followers, first, second = critics.copy(), np.zeros_like(critics), np.zeros_like(critics)
+    targets, first, second = critics.copy(), np.zeros_like(critics), np.zeros_like(critics)
     moments = np.zeros((2, value.size), np.float32)
     options = np.array([0.9, 0.999, 1e-8, 1.0 - settings.target_rate, np.inf], np.float32)
-    training = Training(settings.updates, settings.batch, settings.rate)
+    training = Training(n_steps=settings.updates, batch=settings.batch, rate=settings.rate)
     losses = np.empty((settings.updates, 2))
     for begin in range(0, settings.updates, _BLOCK):
         block = losses[begin : begin + _BLOCK]
         batches = rng.integers(len(choices), size=(len(block), settings.batch))
         learning.train_iql(
-            value, moments, value_network.widths, critics, first, second, followers, critic_network.widths,
+            value, moments, value_network.widths, critics, first, second, targets, critic_network.widths,
             experience.inputs, choices, experience.rewards, keeps, experience.next_inputs, batches, settings.expectile,
             begin, training.rates(begin, begin + len(block)), options, block,
         )  # fmt: skip
     if not np.isfinite(losses).all():
         raise FloatingPointError(f"implicit Q-learning diverged within {settings.updates} updates")
-    return Critic(value_network, critic_network, value, critics, scale, losses)
+    return Critic(
+        value_network=value_network,
+        critic_network=critic_network,
+        value=value,
+        critics=critics,
+        choice_scale=scale,
+        losses=losses,
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class SelectingPolicy:
-    """Of N chunks that the pretrained policy draws, the one that the critic thinks best; it sees a clock.
+    """Plays the chunk of highest value of N that the pretrained policy draws; its observations end with the clock.
 
     Attributes
     ----------
@@ -176,11 +190,11 @@ class SelectingPolicy:
     n_candidates: int
 
     def act(self, observations: Any, rng: np.random.Generator) -> FloatArray:
-        """Draw N chunks at each observation (n, O+1) and keep the best, (n, chunk, act_dim)."""
-        seen = validate.array("observations", observations, shape=(None, None))
-        n, N = len(seen), self.n_candidates
-        chunks = self.policy.act(np.repeat(seen[:, :-1], N, axis=0), rng)
-        inputs = np.repeat(network_inputs(self.policy.observation_scale, seen), N, axis=0)
+        """Draw N chunks at each observation (n, O+1) and keep the best, (n, chunk, action_dim)."""
+        timed = validate.array("observations", observations, shape=(None, None))
+        n, N = len(timed), self.n_candidates
+        chunks = self.policy.act(np.repeat(timed[:, :-1], N, axis=0), rng)
+        inputs = np.repeat(network_inputs(self.policy.observation_scale, timed), N, axis=0)
         values = self.critic.action_values(inputs, chunks.reshape(n * N, -1)).reshape(n, N)
         best: FloatArray = chunks.reshape(n, N, *chunks.shape[1:])[np.arange(n), values.argmax(axis=1)]
         return best
@@ -193,13 +207,14 @@ def finetune_best_of_n(
     seed: np.random.SeedSequence,
     evaluation_seed: np.random.SeedSequence,
 ) -> tuple[Finetuned, ...]:
-    """Roll out, judge, select: one result for each number of candidates, a checkpoint for each number of rollouts.
+    """Roll out, fit a critic, select: a result for each number of candidates, with a checkpoint per number of rollouts.
 
     Parameters
     ----------
     task : Task
         Without a clock.
     policy : Pretrained
+        Is not changed.
     settings : BestOfN
     seed : numpy.random.SeedSequence
         Of rollouts and critics. It is not changed.
@@ -208,8 +223,6 @@ def finetune_best_of_n(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type or range, or the policy does not fit the task.
     FloatingPointError
         If training diverges.
     """
@@ -220,14 +233,14 @@ def finetune_best_of_n(
         chunks = policy.act(observations[:, :-1], rng)
         return chunks.reshape(len(chunks), -1), chunks
 
-    books = [Checkpoints(timed, policy, settings.evaluation_episodes, evaluation_seed) for _ in settings.candidates]
-    experience, selecting, done = None, [], 0
+    curves = [Checkpoints(timed, policy, settings.evaluation_episodes, evaluation_seed) for _ in settings.candidates]
+    experience, selecting, n_played = None, [], 0
     for k, total in enumerate(settings.rollouts):
-        new, played = roll_out(timed, policy.observation_scale, choose, total - done, substream(seed, 2 * k))
-        experience, done = new if experience is None else experience + new, total
-        critic = fit_critic(experience, settings, stream(seed, 2 * k + 1))
+        new, played = roll_out(timed, policy.observation_scale, choose, total - n_played, substream(seed, 2 * k))
+        experience, n_played = new if experience is None else experience + new, total
+        critic = _fit_critic(experience, settings, stream(seed, 2 * k + 1))
         selecting = [SelectingPolicy(policy, critic, N) for N in settings.candidates]
-        for book, chosen in zip(books, selecting, strict=True):
-            book.spend(played)
-            book.evaluate(chosen.act)
-    return tuple(book.result(chosen) for book, chosen in zip(books, selecting, strict=True))
+        for curve, selected in zip(curves, selecting, strict=True):
+            curve.spend(played)
+            curve.evaluate(selected.act)
+    return tuple(curve.result(selected) for curve, selected in zip(curves, selecting, strict=True))

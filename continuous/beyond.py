@@ -1,6 +1,6 @@
-"""Beyond the paper: PostBC whose strength the data choose, or shrink with their number, or whose noise reaches further.
+"""Beyond the paper: alpha by held-out likelihood or number of demonstrations, and noise at a policy's own states.
 
-Each gives a strength for `cloning.posterior_factors` or demonstrations for `cloning.clone`.
+Each function gives an alpha for `estimators.PostBC` or demonstrations for `cloning.clone`.
 """
 
 from collections.abc import Sequence
@@ -21,22 +21,17 @@ FloatArray = NDArray[np.float64]
 
 
 def shrunken_alpha(alpha: float, n_episodes: int, mass: float) -> float:
-    """Strength alpha sqrt(n / (n + mass)), as a prior of so many demonstrations shrinks a Dirichlet's variance.
+    """Alpha for n demonstrations, alpha sqrt(n / (n + mass)): shrunken as a Dirichlet prior shrinks a variance.
 
     Parameters
     ----------
     alpha : float
-        At least 0: the strength where data abound.
+        Value for n -> infinity, at least 0.
     n_episodes : int
-        Demonstrations n, at least 1.
+        Number of demonstrations n, at least 1.
     mass : float
-        At least 0, in demonstrations: the prior's and one. Definition 3's variance is p(1-p)/(n + mass) then, beside
-        the bootstrap's p(1-p)/n.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
+        Mass of the prior plus one, in demonstrations, at least 0. The variance of Definition 3 is p(1-p)/(n + mass)
+        then, that of the bootstrap p(1-p)/n.
     """
     alpha, mass = validate.real("alpha", alpha, at_least=0.0), validate.real("mass", mass, at_least=0.0)
     n = validate.integer("n_episodes", n_episodes, at_least=1)
@@ -52,28 +47,24 @@ def held_out_log_likelihood(
     *,
     n_folds: int = 5,
 ) -> FloatArray:
-    """Log-density, a row, of held-out chunks under N(mean, alpha^2 Sigma + s^2 I), for each alpha, (A,).
+    """Mean log-density of held-out chunks under N(mean, alpha^2 Sigma + s^2 I), for each alpha, (A,).
 
-    Mean and Sigma are those of an ensemble of the other folds, and s^2 its mean squared error where it was fitted: what
-    no number of demonstrations takes away. All in units of the standardised chunk.
+    Mean and Sigma are those of an ensemble fitted to the other folds, and s^2 is its mean squared error on these: the
+    part of the error that more demonstrations do not reduce. All in units of the standardised chunk.
 
     Parameters
     ----------
     demonstrations : Demonstrations
     chunk : int
+        Actions of a chunk.
     recipe : Recipe
-        Of each ensemble.
+        Of each fold's ensemble.
     seed : numpy.random.SeedSequence
         It is not changed.
     alphas : sequence of float
         Each at least 0.
     n_folds : int, optional
-        Of whole episodes, at least 2 and at most as many as there are; two or more episodes must be left to each.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
+        Number of folds, of whole episodes, from 2 to the number of episodes; each ensemble needs two episodes or more.
     """
     validate.instance("demonstrations", demonstrations, Demonstrations)
     strengths = validate.array("alphas", alphas, shape=(None,))
@@ -83,45 +74,40 @@ def held_out_log_likelihood(
     folds = validate.integer("n_folds", n_folds, at_least=2, at_most=n)
     total = np.zeros(strengths.size)
     for k in range(folds):
-        out = np.arange(n) % folds == k
-        kept, held = _episodes(demonstrations, ~out), _episodes(demonstrations, out)
-        ensemble = fit_ensemble(kept, chunk, recipe, substream(seed, k))
+        held_out = np.arange(n) % folds == k
+        fitted, held = _episodes(demonstrations, ~held_out), _episodes(demonstrations, held_out)
+        ensemble = fit_ensemble(fitted, chunk, recipe, substream(seed, k))
         scale = ensemble.action_scale.spread
-        error = (kept.chunks(chunk) - ensemble.mean(kept.observations)) / scale
-        left = (held.chunks(chunk) - ensemble.mean(held.observations)) / scale
+        error = (fitted.chunks(chunk) - ensemble.mean(fitted.observations)) / scale
+        residual = (held.chunks(chunk) - ensemble.mean(held.observations)) / scale
         covariance = ensemble.covariance(held.observations) / np.outer(scale, scale)
-        eye = np.mean(error**2) * np.eye(scale.size)
+        irreducible = np.mean(error**2) * np.eye(scale.size)
         for i, alpha in enumerate(strengths):
-            whole = alpha**2 * covariance + eye
-            size = np.linalg.slogdet(2 * np.pi * whole)[1]
-            away = np.einsum("ni,ni->n", left, np.linalg.solve(whole, left[:, :, None])[:, :, 0])
-            total[i] -= 0.5 * float((size + away).sum())
+            predictive = alpha**2 * covariance + irreducible
+            log_volume = np.linalg.slogdet(2 * np.pi * predictive)[1]
+            squares = np.einsum("ni,ni->n", residual, np.linalg.solve(predictive, residual[:, :, None])[:, :, 0])
+            total[i] -= 0.5 * float((log_volume + squares).sum())
     return total / len(demonstrations.observations)
 
 
 def with_own_states(
     task: Task, policy: ClonedPolicy, demonstrations: Demonstrations, n_episodes: int, seed: np.random.SeedSequence
 ) -> Demonstrations:
-    """Append episodes of a policy to the demonstrations, so that noise is trained at the states it visits, too.
+    """Append episodes of a policy to the demonstrations, so that noise is added at the states it visits, too.
 
-    The policy looks at each step and does the first action of its chunk; rewards are not looked at.
+    The policy is called at each step and does the first action of its chunk; rewards are not used.
 
     Parameters
     ----------
     task : Task
     policy : ClonedPolicy
-        Without noise, as a rule: what it does is what is imitated there.
+        Its actions are imitated at the appended states, so usually one without added noise.
     demonstrations : Demonstrations
         Of the task.
     n_episodes : int
         At least 1.
     seed : numpy.random.SeedSequence
         It is not changed.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range, or does not fit the task.
     """
     validate.instance("task", task, Task)
     validate.instance("policy", policy, ClonedPolicy)
@@ -131,8 +117,8 @@ def with_own_states(
         task.action_dim,
     ):
         raise ValueError(
-            f"demonstrations must be of the task {task.name}; got {demonstrations.observations.shape[1]} numbers "
-            f"observed and {demonstrations.actions.shape[1]} of an action"
+            f"demonstrations must be of the task {task.name}; got observations of "
+            f"{demonstrations.observations.shape[1]} numbers and actions of {demonstrations.actions.shape[1]}"
         )
     decisions: list[Decision] = []
     chunks: list[FloatArray] = []
@@ -142,18 +128,19 @@ def with_own_states(
         return chunks[-1]
 
     evaluate(task, act, n_episodes, seed, record=decisions.append)
-    episode = np.concatenate([one.rows for one in decisions])
-    order = np.argsort(episode, kind="stable")  # of each episode, in the order of time
+    episode = np.concatenate([decision.episodes for decision in decisions])
+    observations = np.concatenate([decision.observations for decision in decisions])
+    order = np.argsort(episode, kind="stable")  # by episode; stable, so each stays in the order of time
     ends = np.cumsum(np.bincount(episode, minlength=n_episodes)) + len(demonstrations.observations)
     return Demonstrations(
-        np.concatenate([demonstrations.observations, np.concatenate([one.observations for one in decisions])[order]]),
+        np.concatenate([demonstrations.observations, observations[order]]),
         np.concatenate([demonstrations.actions, np.concatenate(chunks)[:, 0][order]]),
         np.concatenate([demonstrations.episode_ends, ends]),
     )
 
 
 def _episodes(demonstrations: Demonstrations, wanted: NDArray[np.bool_]) -> Demonstrations:
-    """Those episodes alone."""
+    """The wanted episodes."""
     rows = wanted[demonstrations.episode_of]
     lengths = np.diff(demonstrations.episode_ends, prepend=0)[wanted]
     return Demonstrations(demonstrations.observations[rows], demonstrations.actions[rows], np.cumsum(lengths))

@@ -1,6 +1,16 @@
 """Algorithm B: behavioral cloning by a diffusion or flow policy, with noise on its targets drawn afresh at each visit.
 
-No noise is BC; isotropic noise is sigma-BC; alpha times the ensemble's spread is PostBC. What was added is recorded.
+The policy is a denoiser (`continuous.diffusion`) of standardised chunks, fitted to
+
+    x_i = a_i + L_i w,    w ~ N(0, I) afresh at each visit of row i,
+
+where a_i (D,) is the demonstrated chunk at the observation o_i and L_i (D, D) the factor that an estimator gives
+(`continuous.estimators`); None adds no noise, which is BC. Noise drawn once would be learnt as part of the data, and
+would not widen the policy. A policy records how much noise was added.
+
+References
+----------
+Wagenmaker et al., Posterior behavioral cloning, 2025, arXiv 2512.16911, Algorithm B.
 """
 
 import os
@@ -8,15 +18,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from continuous.demonstrations import Demonstrations, Scale
-from continuous.diffusion import Denoiser, fit_denoiser
-from continuous.ensembles import Ensemble, cholesky_factors
+from continuous.diffusion import Denoiser, fit_denoiser_rows
 from continuous.files import load_arrays, save_arrays
 from continuous.networks import Network
 from continuous.paths import PATHS
-from continuous.samplers import Inverse, ancestral, chain_log_likelihood, invert, sample
+from continuous.samplers import Denoise, Inverse, ancestral_by, chain_log_likelihood_by, invert_by, sample_by
 from continuous.training import Training
 from theory.base import validate
 
@@ -25,25 +34,22 @@ FloatArray = NDArray[np.float64]
 DEFAULT_TRAINING = Training(n_steps=2500, batch=128, rate=1e-3)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ClonedPolicy:
     """A diffusion or flow policy in units of observations and actions.
 
     Parameters
     ----------
     denoiser : Denoiser
+        Of standardised chunks at standardised observations.
     observation_scale, action_scale : Scale
+        Of the demonstrations' observations and chunks.
     action_dim : int
-        At least 1.
+        Entries of one action, at least 1.
     added : ndarray, (D,)
         Root mean square of the noise that was added to each entry of a chunk, in units of actions.
     n_steps : int
-        Denoising steps of the sampler, at least 1; `dataclasses.replace` changes them, without training anew.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a type is wrong, or sizes do not fit together.
+        Denoising steps of the sampler, at least 1; `dataclasses.replace` changes them without retraining.
     """
 
     denoiser: Denoiser
@@ -56,13 +62,13 @@ class ClonedPolicy:
     def __post_init__(self) -> None:
         D = validate.instance("denoiser", self.denoiser, Denoiser).n_out
         validate.integer("n_steps", self.n_steps, at_least=1)
-        for name, found, wanted in (
+        for name, size, expected in (
             ("observation_scale", self.observation_scale.mean.size, self.denoiser.network.sizes[0] - D - 1),
             ("action_scale", self.action_scale.mean.size, D),
             ("added", np.size(self.added), D),
             ("action_dim", D % validate.integer("action_dim", self.action_dim, at_least=1), 0),
         ):
-            if found != wanted:
+            if size != expected:
                 raise ValueError(f"{name} must fit chunks of {D} entries and the network {self.denoiser.network.sizes}")
 
     @property
@@ -77,135 +83,54 @@ class ClonedPolicy:
 
     def act(self, observations: Any, rng: np.random.Generator) -> FloatArray:
         """Draw a chunk at each observation: (N, observation_dim) -> (N, chunk, action_dim)."""
-        seen = self._checked(observations)
-        return self.decode(seen, validate.generator("rng", rng).standard_normal((len(seen), self.chunk_size)))
+        rows = self._checked(observations)
+        return self._decode(rows, validate.generator("rng", rng).standard_normal((len(rows), self.chunk_size)))
 
     def decode(self, observations: Any, latents: Any) -> FloatArray:
-        """Chunks that latents (N, D) are carried to, (N, chunk, action_dim), clipped to [-1, 1].
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a shape is wrong or a number is not finite.
-        """
-        seen = self._checked(observations)
-        z = validate.array("latents", latents, shape=(len(seen), self.chunk_size))
-        at = self.denoiser.at(self.observation_scale.apply(seen))
-        return self.finished(sample(at, z, self.denoiser.path, self.n_steps))
+        """Chunks that the sampler makes of latents (N, D): (N, chunk, action_dim), clipped to [-1, 1]."""
+        rows = self._checked(observations)
+        return self._decode(rows, validate.array("latents", latents, shape=(len(rows), self.chunk_size)))
 
     def encode(self, observations: Any, chunks: Any) -> Inverse:
-        """Latents that `decode` carries to given chunks, (N, chunk, action_dim), in standardised units; see `invert`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a shape is wrong or a number is not finite.
-        """
-        seen = self._checked(observations)
-        shape = (len(seen), self.chunk_size // self.action_dim, self.action_dim)
-        wanted = validate.array("chunks", chunks, shape=shape).reshape(len(seen), -1)
+        """Latents of which `decode` makes given chunks, (N, chunk, action_dim); `miss` is in standardised units."""
+        rows = self._checked(observations)
+        shape = (len(rows), self.chunk_size // self.action_dim, self.action_dim)
+        targets = validate.array("chunks", chunks, shape=shape).reshape(len(rows), -1)
+        # Newton's method differentiates by differences of 1e-6, which float32 would drown in rounding.
         precise = replace(self.denoiser, parameters=self.denoiser.parameters.astype(np.float64))
-        at = precise.at(self.observation_scale.apply(seen))
-        return invert(at, self.action_scale.apply(wanted), precise.path, self.n_steps)
+        denoise = precise.at_rows(self.observation_scale.apply(rows))
+        return invert_by(denoise, self.action_scale.apply(targets), precise.path.steps(self.n_steps))
 
     def chain(self, observations: Any, rng: np.random.Generator, *, floor: float) -> FloatArray:
-        """Draw by fresh noise at each denoising step (see `ancestral`): the chain, (n_steps+1, N, D), standardised.
+        """Draw with fresh noise at each denoising step (see `ancestral`): the chain, (n_steps+1, N, D), standardised.
 
-        What is done is `finished` of its last entry.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is out of range.
+        The actions are `finished` of its last entry.
         """
-        seen = self._checked(observations)
-        latents = validate.generator("rng", rng).standard_normal((len(seen), self.chunk_size))
-        at = self.denoiser.at(self.observation_scale.apply(seen))
-        return ancestral(at, latents, self.denoiser.path, self.n_steps, rng, floor=floor)
+        rows = self._checked(observations)
+        steps = self.denoiser.path.steps(self.n_steps, fresh=True, floor=floor)
+        latents = validate.generator("rng", rng).standard_normal((len(rows), self.chunk_size))
+        return ancestral_by(self._denoise(rows), latents, steps, rng)
 
     def chain_log_likelihood(self, observations: Any, chain: Any, *, floor: float) -> FloatArray:
-        """Log-density of each step of a chain, (n_steps, N).
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is out of range.
-        """
-        seen = self._checked(observations)
-        path = validate.array("chain", chain, shape=(self.n_steps + 1, len(seen), self.chunk_size))
-        at = self.denoiser.at(self.observation_scale.apply(seen))
-        return chain_log_likelihood(at, path, self.denoiser.path, floor=floor)
+        """Log-density of each step of a chain, (n_steps, N); `floor` is above 0."""
+        rows = self._checked(observations)
+        levels = validate.array("chain", chain, shape=(self.n_steps + 1, len(rows), self.chunk_size))
+        floor = validate.real("floor", floor, above=0.0)
+        steps = self.denoiser.path.steps(self.n_steps, fresh=True, floor=floor)
+        return chain_log_likelihood_by(self._denoise(rows), levels, steps)
 
     def finished(self, chunks: FloatArray) -> FloatArray:
         """From standardised chunks (N, D) to actions (N, chunk, action_dim), clipped to [-1, 1]."""
         return np.clip(self.action_scale.undo(chunks), -1.0, 1.0).reshape(len(chunks), -1, self.action_dim)
 
+    def _decode(self, rows: FloatArray, latents: FloatArray) -> FloatArray:
+        return self.finished(sample_by(self._denoise(rows), latents, self.denoiser.path.steps(self.n_steps)))
+
+    def _denoise(self, rows: FloatArray) -> Denoise:
+        return self.denoiser.at_rows(self.observation_scale.apply(rows))
+
     def _checked(self, observations: Any) -> FloatArray:
         return validate.array("observations", observations, shape=(None, self.observation_scale.mean.size))
-
-
-def isotropic_factors(demonstrations: Demonstrations, chunk: int, sigma: ArrayLike) -> FloatArray:
-    """Factors of sigma-BC at each row, (N, D, D): sigma, in units of actions, times the identity.
-
-    Parameters
-    ----------
-    demonstrations : Demonstrations
-    chunk : int
-        At least 1.
-    sigma : array_like, () or (N,)
-        At least 0; one number, or one for each row.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-    """
-    validate.instance("demonstrations", demonstrations, Demonstrations)
-    D = validate.integer("chunk", chunk, at_least=1) * demonstrations.actions.shape[1]
-    N = len(demonstrations.observations)
-    each = validate.array("sigma", np.broadcast_to(sigma, (N,)) if np.ndim(sigma) == 0 else sigma, shape=(N,))
-    if (each < 0).any():
-        raise ValueError(f"sigma must be at least 0; got {each.min()}")
-    return np.asarray(each[:, None, None] * np.eye(D))
-
-
-SHAPES = ("full", "diagonal", "isotropic")
-
-
-def posterior_factors(
-    demonstrations: Demonstrations, ensemble: Ensemble, alpha: float, *, shape: str = "full", floor: float = 0.0
-) -> FloatArray:
-    """Factors of PostBC at each row, (N, D, D), of alpha^2 times the ensemble's covariance there.
-
-    Parameters
-    ----------
-    demonstrations : Demonstrations
-    ensemble : Ensemble
-    alpha : float
-        At least 0.
-    shape : {"full", "diagonal", "isotropic"}, optional
-        The whole covariance, its diagonal alone, or the identity times the mean of its diagonal; of equal trace.
-    floor : float, optional
-        At least 0: deviation, in units of actions, of isotropic noise that is added beside it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-    """
-    validate.instance("demonstrations", demonstrations, Demonstrations)
-    alpha = validate.real("alpha", alpha, at_least=0.0)
-    validate.choice("shape", shape, SHAPES)
-    floor = validate.real("floor", floor, at_least=0.0)
-    covariance = validate.instance("ensemble", ensemble, Ensemble).covariance(
-        demonstrations.observations, diagonal=shape != "full"
-    )
-    D = covariance.shape[1]
-    if shape == "isotropic":
-        covariance = np.einsum("nii->n", covariance)[:, None, None] / D * np.eye(D)
-    if floor > 0:
-        return cholesky_factors(alpha**2 * covariance + floor**2 * np.eye(D))
-    return alpha * cholesky_factors(covariance)
 
 
 def clone(
@@ -219,7 +144,7 @@ def clone(
     hidden: tuple[int, ...] = (128, 128, 128),
     training: Training = DEFAULT_TRAINING,
 ) -> ClonedPolicy:
-    """Pretrain a policy.
+    """Algorithm B: pretrain a policy on demonstrations.
 
     Parameters
     ----------
@@ -229,50 +154,57 @@ def clone(
     seed : numpy.random.SeedSequence
         It is not changed.
     factors : array_like, (N, D, D), optional
-        At each row, L of the noise L w, w standard normal, in units of actions; none is BC.
+        Factor L of the noise L w at each row, w standard normal, in units of actions, as an estimator's `factors` gives
+        it; None is BC.
     path : {"diffusion", "flow"}, optional
     n_steps : int, optional
         Denoising steps of the policy's sampler, at least 1; training does not depend on them.
     hidden : tuple of int, optional
+        Widths of the denoiser's hidden layers.
     training : Training, optional
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type, shape or range.
     FloatingPointError
         If training diverges.
     """
     validate.instance("demonstrations", demonstrations, Demonstrations)
     validate.choice("path", path, tuple(PATHS))
     validate.integer("n_steps", n_steps, at_least=1)
+    validate.instance("training", training, Training)
     rng = np.random.default_rng(validate.instance("seed", seed, np.random.SeedSequence))
     chunks = demonstrations.chunks(chunk)
     N, D = chunks.shape
     observations, actions = Scale.of(demonstrations.observations), Scale.of(chunks)
-    spread = None if factors is None else validate.array("factors", factors, shape=(N, D, D))
+    spreads = None if factors is None else validate.array("factors", factors, shape=(N, D, D))
     squares, visits = np.zeros(D), 0
 
     def draw(rng: np.random.Generator, rows: NDArray[np.int64]) -> FloatArray:
         nonlocal visits
         visits += rows.size
-        if spread is None:
+        if spreads is None:
             return actions.apply(chunks[rows])
-        noise = np.einsum("nij,nj->ni", spread[rows], rng.standard_normal((rows.size, D)))
+        noise = np.einsum("nij,nj->ni", spreads[rows], rng.standard_normal((rows.size, D)))
         squares[:] += (noise**2).sum(axis=0)
         return actions.apply(chunks[rows] + noise)
 
     scaled = observations.apply(demonstrations.observations)
-    denoiser = fit_denoiser(PATHS[path], scaled, draw, D, hidden, training, rng)
-    added = np.sqrt(squares / visits)
-    return ClonedPolicy(denoiser, observations, actions, demonstrations.actions.shape[1], added, n_steps)
+    denoiser = fit_denoiser_rows(PATHS[path], scaled, draw, D, hidden, training, rng)
+    return ClonedPolicy(
+        denoiser=denoiser,
+        observation_scale=observations,
+        action_scale=actions,
+        action_dim=demonstrations.actions.shape[1],
+        added=np.sqrt(squares / visits),
+        n_steps=n_steps,
+    )
 
 
 _ARRAYS = ("path", "sizes", "parameters", "action_dim", "added", "n_steps")
 
 
 def save_policy(path: str | os.PathLike[str], policy: ClonedPolicy) -> None:
-    """Write a policy as npz; raises as `save_arrays` does."""
+    """Write a policy as npz."""
     model = validate.instance("policy", policy, ClonedPolicy).denoiser
     own = (model.path.name, model.network.widths, model.parameters, policy.action_dim, policy.added, policy.n_steps)
     scales = policy.observation_scale.arrays("observation") | policy.action_scale.arrays("action")
@@ -281,10 +213,14 @@ def save_policy(path: str | os.PathLike[str], policy: ClonedPolicy) -> None:
 
 def load_policy(path: str | os.PathLike[str]) -> ClonedPolicy:
     """Read what `save_policy` wrote; raises as `load_arrays`, `Network.checked` and `ClonedPolicy` do."""
-    found = load_arrays(path, "policy", (*_ARRAYS, *Scale.names("observation"), *Scale.names("action")))
-    network = Network.of(found["sizes"])
-    name = validate.choice("path", str(found["path"]), tuple(PATHS))
-    denoiser = Denoiser(PATHS[name], network, network.checked(found["parameters"]))
-    seen, done = (Scale.read(found, name) for name in ("observation", "action"))
-    added = validate.array("added", found["added"], shape=(None,))
-    return ClonedPolicy(denoiser, seen, done, found["action_dim"].item(), added, found["n_steps"].item())
+    arrays = load_arrays(path, "policy", (*_ARRAYS, *Scale.names("observation"), *Scale.names("action")))
+    network = Network.of(arrays["sizes"])
+    name = validate.choice("path", str(arrays["path"]), tuple(PATHS))
+    return ClonedPolicy(
+        denoiser=Denoiser(PATHS[name], network, network.checked(arrays["parameters"])),
+        observation_scale=Scale.read(arrays, "observation"),
+        action_scale=Scale.read(arrays, "action"),
+        action_dim=arrays["action_dim"].item(),
+        added=validate.array("added", arrays["added"], shape=(None,)),
+        n_steps=arrays["n_steps"].item(),
+    )

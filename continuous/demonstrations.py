@@ -13,7 +13,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 SPREAD_FLOOR = 1e-3
-"""Smallest standard deviation that an observation is divided by: a constant one stays finite."""
+"""Smallest standard deviation that is divided by, so that constant entries stay finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,6 @@ class Demonstrations:
         Row i is what was done at observation i.
     episode_ends : array_like of int, (E,)
         One past the last row of each episode: strictly increasing, the last is N.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a shape is wrong, a number is not finite, an episode is empty, or the ends do not fit the rows.
     """
 
     observations: FloatArray
@@ -67,7 +62,7 @@ class Demonstrations:
         return np.repeat(np.arange(self.n_episodes), np.diff(self.episode_ends, prepend=0))
 
     def chunks(self, length: int) -> FloatArray:
-        """Return the next `length` actions at each row; past the end of its episode the last action is repeated.
+        """Return the next `length` actions at each row; beyond the end of its episode, the last action is repeated.
 
         Parameters
         ----------
@@ -78,11 +73,6 @@ class Demonstrations:
         -------
         ndarray, (N, length * act_dim)
             The actions of a chunk one after the other.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `length` is out of range.
         """
         longest = int(np.diff(self.episode_ends, prepend=0).max())
         length = validate.integer("length", length, at_least=1)
@@ -125,7 +115,7 @@ class Scale:
 
     @staticmethod
     def names(of: str) -> tuple[str, str]:
-        """Names of the two arrays in a file."""
+        """Names of both arrays in a file."""
         return f"{of}_mean", f"{of}_spread"
 
     def arrays(self, of: str) -> dict[str, FloatArray]:
@@ -134,7 +124,7 @@ class Scale:
 
     @classmethod
     def read(cls, arrays: Mapping[str, Any], of: str) -> "Scale":
-        """From what `arrays` gave; raises ValueError if a number is not finite or a spread is not above 0."""
+        """From a file's arrays; raises ValueError if a number is not finite or a spread is not above 0."""
         mean, spread = (validate.array(name, arrays[name], shape=(None,)) for name in cls.names(of))
         if mean.shape != spread.shape or not (spread > 0).all():
             raise ValueError(f"{of}_spread must be above 0, and as long as {of}_mean")

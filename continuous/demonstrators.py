@@ -1,65 +1,64 @@
-"""Scripted demonstrators: a plan that looks at the state, a style drawn once an episode, and noise that lingers.
+"""Scripted demonstrators: a plan that sees the state, a style drawn once per episode, and correlated noise.
 
-The noise is an Ornstein-Uhlenbeck process, m <- 0.7 m + s N(0, 1), added to what the plan says. The style is a factor
-of speed, and which way round an obstacle. Only episodes that succeed are kept, as people keep them; how many were
-thrown away is part of the answer, because what is kept is not a sample of what the demonstrator does.
+The action at step t is plan(state, style) + m_t, clipped to [-1, 1], where
+
+    m_t = 0.7 m_{t-1} + s N(0, I)      (a discrete Ornstein-Uhlenbeck process)
+
+The style is a factor of speed, and which way round an obstacle. Only successful episodes are kept, as people do when
+they record demonstrations. The kept ones are not a sample of what the demonstrator does, so the number of attempts is
+reported with them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from continuous.demonstrations import Demonstrations
 from continuous.kernels import dynamics
-from continuous.tasks import RUNNING, Task, tip
+from continuous.tasks import RUNNING, Registry, Task, tip
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 
 MEMORY = 0.7
-"""Share of the noise that lasts from step to step."""
+"""Factor by which the noise decays per step."""
 
 FORWARD = 0.85
 """Action along a lane at speed 1."""
 
-_BATCH = 512
-_PATIENCE = 400
-_TRIES = 100
+_BATCH = 512  # attempts that run side by side
+_PATIENCE = 400  # attempts before the success rate is judged
+_TRIES = 100  # attempts per episode to keep, at most
 
 
-class Style(NamedTuple):
-    """What is drawn once an episode.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Style:
+    """What is drawn once per episode, for n episodes.
 
     Attributes
     ----------
     speed : ndarray, (n,)
-        Factor of the plan's pace, around 1.
+        Factor of the plan's speed, around 1.
     side : ndarray, (n,)
-        1 for counter-clockwise, -1 for clockwise.
+        Way round an obstacle: 1 for counter-clockwise, -1 for clockwise.
     """
 
     speed: FloatArray
     side: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Script:
-    """A plan and the noise of who carries it out.
+    """A demonstrator: a plan and the noise added to it.
 
     Parameters
     ----------
     plan : callable
         (states (n, state_dim), Style) -> actions (n, action_dim), which may leave [-1, 1].
     noise : float
-        s of the noise at quality 1, at least 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `noise` is no number or negative.
+        Scale s of the noise at quality 1, at least 0.
     """
 
     plan: Callable[[FloatArray, Style], FloatArray]
@@ -76,10 +75,10 @@ class ScriptedDemonstrations(Demonstrations):
     Parameters
     ----------
     n_attempts : int
-        Episodes up to the last one kept, at least as many as were kept.
+        Episodes up to the last one kept; at least the number that was kept.
     """
 
-    n_attempts: int = 0
+    n_attempts: int = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,12 +86,12 @@ class ScriptedDemonstrations(Demonstrations):
 
     @property
     def rejected_share(self) -> float:
-        """Share of the attempts that failed and were thrown away, in [0, 1)."""
+        """Share of the attempts that failed and were discarded, in [0, 1)."""
         return 1.0 - self.n_episodes / self.n_attempts
 
 
 def _limited(vectors: FloatArray, length: FloatArray) -> FloatArray:
-    """Vectors (n, 2) no longer than `length` (n,), in their own direction."""
+    """Vectors (n, 2) shortened to at most `length` (n,)."""
     size = np.maximum(np.hypot(vectors[:, 0], vectors[:, 1]), 1e-12)
     return np.asarray(vectors * np.minimum(1.0, length / size)[:, None])
 
@@ -115,7 +114,7 @@ def _plan_reach(s: FloatArray, style: Style) -> FloatArray:
 
 
 def _through_lane_and_wall(x: FloatArray, y: FloatArray, gate: FloatArray, speed: FloatArray) -> FloatArray:
-    """Keep to the middle of the lane up to x = 0; then line up before the wall, and enter."""
+    """Keep to the middle of the lane up to x = 0; then line up with the gate before the wall, and enter."""
     lined_up = (np.abs(y - gate) < 0.025) | (x > dynamics.WALL)
     onward = np.where((x < 0.5) | lined_up, FORWARD * speed, (0.7 - x) / dynamics.STRIDE)
     sideways = np.where(x < 0.02, -10.0 * y, np.clip(10.0 * (gate - y), -FORWARD * speed, FORWARD * speed))
@@ -134,7 +133,7 @@ def _plan_stick(s: FloatArray, style: Style) -> FloatArray:
 
 
 def _plan_lift(s: FloatArray, style: Style) -> FloatArray:
-    """Travel above the object, come down around it, close, and rise."""
+    """Move over the object, come down around it, close, and rise."""
     x, z, opening, held = s[:, 2], s[:, 3], s[:, 4], s[:, 7] == 1.0
     offset = s[:, 5] - x
     pace = FORWARD * style.speed
@@ -165,14 +164,17 @@ def _plan_push(s: FloatArray, style: Style) -> FloatArray:
     return np.asarray(tangent * along[:, None] + outward * away[:, None])
 
 
-SCRIPTS = {
-    "reach": Script(_plan_reach, 0.10),
-    "corridor": Script(_plan_corridor, 0.08),
-    "lift": Script(_plan_lift, 0.08),
-    "push": Script(_plan_push, 0.08),
-    "stick": Script(_plan_stick, 0.08),
-}
-"""Demonstrators of the tasks by name."""
+SCRIPTS = Registry(
+    "script",
+    {
+        "reach": Script(plan=_plan_reach, noise=0.10),
+        "corridor": Script(plan=_plan_corridor, noise=0.08),
+        "lift": Script(plan=_plan_lift, noise=0.08),
+        "push": Script(plan=_plan_push, noise=0.08),
+        "stick": Script(plan=_plan_stick, noise=0.08),
+    },
+)
+"""Demonstrators by the name of their task."""
 
 
 def demonstrate(
@@ -184,33 +186,33 @@ def demonstrate(
     rare: float | None = None,
     script: Script | None = None,
 ) -> ScriptedDemonstrations:
-    """Record successful episodes; from one seed, fewer are the first of more.
+    """Record successful episodes; from the same seed, a smaller number gives the first of a larger one.
 
     Parameters
     ----------
     task : Task
     n_episodes : int
-        Episodes to keep, at least 1.
+        Number of episodes to keep, at least 1.
     rng : numpy.random.Generator
         Each attempt draws from a generator spawned from it.
     quality : float, optional
-        From 0 (poor: four times the noise, paces from half to one and a half) to 1 (good).
+        From 0 (poor: four times the noise, speeds from 0.5 to 1.5) to 1 (good: speeds from 0.85 to 1.15).
     rare : float, optional
         Probability of the rare range of contexts; the task's own for demonstrations if not given.
     script : Script, optional
-        The task's own if not given.
+        `SCRIPTS[task.name]` if not given.
 
     Returns
     -------
     ScriptedDemonstrations
-        Actions are those done: noise included, clipped to [-1, 1].
+        Actions include the noise and are clipped to [-1, 1].
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type or range, or the task has no script.
+    ValueError
+        Also if the task has no script and none is given, or the script's actions have a wrong shape or are not finite.
     RuntimeError
-        If fewer than 1 % of the attempts succeed, and of 400 at least.
+        If fewer than 1 % of at least 400 attempts succeed.
     """
     task = validate.instance("task", task, Task)
     n_episodes = validate.integer("n_episodes", n_episodes, at_least=1)
@@ -219,7 +221,8 @@ def demonstrate(
     share = validate.real("rare", task.rare_in_demonstrations if rare is None else rare, at_least=0.0, at_most=1.0)
     if script is None:
         if task.name not in SCRIPTS:
-            raise ValueError(f"script must be given for the task {task.name!r}: it has none of its own")
+            names = ", ".join(SCRIPTS)
+            raise ValueError(f"script must be given for the task {task.name!r}; there are scripts for: {names}")
         script = SCRIPTS[task.name]
     validate.instance("script", script, Script)
     kept: list[tuple[FloatArray, FloatArray]] = []
@@ -228,45 +231,46 @@ def demonstrate(
         if attempts >= max(_PATIENCE, _TRIES * n_episodes):
             raise RuntimeError(
                 f"{task.name}: only {len(kept)} of {attempts} attempts succeeded at quality {quality:g}; "
-                f"{n_episodes} were to be kept"
+                f"{n_episodes} are needed"
             )
-        batch = min(_BATCH, max(8, n_episodes - len(kept)))  # its size changes nothing but the time
+        # Each attempt has its own generator, so the size of a batch changes the time and no number.
+        batch = min(_BATCH, max(8, n_episodes - len(kept)))
         for episode in _attempts(task, script, rng.spawn(batch), quality, share):
             attempts += 1
             if episode is not None:
                 kept.append(episode)
                 if len(kept) == n_episodes:
                     break
-    ends = np.cumsum([len(observed) for observed, _ in kept])
-    return ScriptedDemonstrations(
-        np.concatenate([observed for observed, _ in kept]), np.concatenate([done for _, done in kept]), ends, attempts
-    )
+    observations, actions = (np.concatenate(columns) for columns in zip(*kept, strict=True))
+    ends = np.cumsum([len(episode_actions) for _, episode_actions in kept])
+    return ScriptedDemonstrations(observations, actions, ends, n_attempts=attempts)
 
 
 def _attempts(
     task: Task, script: Script, generators: list[np.random.Generator], quality: float, rare: float
 ) -> list[tuple[FloatArray, FloatArray] | None]:
-    """Observations and actions of each attempt that succeeded, None for the others."""
+    """Observations and actions of each attempt that succeeded, None for one that failed."""
     n, shape = len(generators), (task.horizon, task.action_dim)
     states = task.start(np.concatenate([g.random((1, task.n_uniforms)) for g in generators]), rare)
     uniforms = np.stack([g.random(2) for g in generators])
     spread = 0.15 + 0.35 * (1.0 - quality)
-    style = Style(1.0 + spread * (2.0 * uniforms[:, 0] - 1.0), np.where(uniforms[:, 1] < 0.5, -1.0, 1.0))
+    style = Style(speed=1.0 + spread * (2.0 * uniforms[:, 0] - 1.0), side=np.where(uniforms[:, 1] < 0.5, -1.0, 1.0))
     shocks = script.noise * (4.0 - 3.0 * quality) * np.stack([g.standard_normal(shape) for g in generators])
     observations = np.empty((n, task.horizon, task.observation_dim))
     actions = np.empty((n, *shape))
     lengths = np.zeros(n, np.int64)
-    lingering = np.zeros((n, task.action_dim))
+    noise = np.zeros((n, task.action_dim))
     success = np.zeros(n, np.bool_)
     for t in range(task.horizon):
         running = states[:, dynamics.STATUS] == RUNNING
         if not running.any():
             break
-        lingering = MEMORY * lingering + shocks[:, t]
-        observations[:, t] = task.observe(states)
-        actions[:, t] = np.clip(script.plan(states, style) + lingering, -1.0, 1.0)
+        noise = MEMORY * noise + shocks[:, t]
+        planned = validate.array("the script's actions", script.plan(states, style), shape=noise.shape)
+        observations[:, t] = task.observation(states)
+        actions[:, t] = np.clip(planned + noise, -1.0, 1.0)
         lengths += running
-        states, _, _, success = task.step(states, actions[:, t])
+        states, _, _, success = task.transition(states, actions[:, t])
     return [
         (observations[i, :length], actions[i, :length]) if success[i] else None
         for i, length in enumerate(lengths.tolist())

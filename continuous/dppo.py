@@ -1,7 +1,17 @@
 """DPPO: proximal policy optimisation where each of the last denoising steps is a Gaussian action of an inner process.
 
-The first steps of a chunk's chain are the pretrained denoiser's, and stay so; the last ones are a copy's, which learns.
-All its steps are in the objective by their own ratios, with the advantage of the chunk, less for the earlier ones.
+A chunk is drawn along a chain y_0, ..., y_n by ancestral steps (`continuous.samplers`); its last K steps are
+
+    y_{k+1} ~ N(offset_k + slope_k F(inputs_k), deviation_k^2 I),    deviation_k at least `floor`.
+
+The first n - K steps use the pretrained network and never change; the last K use a copy F of it, which learns. Each
+round maximises, over all K steps of all decisions of its episodes,
+
+    min(ratio A, clip(ratio, 1 - clip, 1 + clip) A)
+
+by Adam, where ratio is the density of y_{k+1} under F over that when it was drawn, and A = step_discount^j times the
+decision's advantage, standardised over the round, at the step with j steps after it. Advantages are generalised ones
+(`finetuning.advantages`) of a value network V, fitted by squared error to advantage + V.
 
 References
 ----------
@@ -18,7 +28,7 @@ from continuous.cloning import ClonedPolicy
 from continuous.finetuning import Checkpoints, Experience, Finetuned, advantages, roll_out, with_clock
 from continuous.kernels import learning
 from continuous.networks import Floats, Network
-from continuous.samplers import Denoise, ancestral
+from continuous.samplers import Denoise, ancestral_by
 from continuous.tasks import Task
 from continuous.training import Optimiser, Training
 from theory.base import validate
@@ -27,39 +37,42 @@ from theory.base.streams import stream, substream
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DPPO:
     """Settings of DPPO.
 
     Parameters
     ----------
     iterations : int
-        At least 0: rounds of episodes and updates.
+        Rounds of episodes and updates, at least 0.
     episodes : int
-        At least 1, of a round.
+        Episodes per round, at least 1.
     learnt_steps : int
-        At least 1: denoising steps that learn, the last ones of a chain.
-    epochs, batch : int
-        At least 1: passes over the steps of a round, and steps in a batch.
+        Denoising steps K that learn, the last ones of a chain, at least 1.
+    epochs : int
+        Passes over the steps of a round, at least 1.
+    batch : int
+        Denoising steps per update, at least 1.
     clip : float
-        In (0, 1): largest change of a ratio that is rewarded.
-    discount, trace, step_discount : float
-        In (0, 1]: of a decision; decay of the advantage's sum (lambda); of the advantage for each step before the last.
+        Largest change of a ratio that is rewarded, in (0, 1).
+    discount : float
+        Discount per decision, in (0, 1].
+    trace : float
+        Decay lambda of the generalised advantage, in (0, 1].
+    step_discount : float
+        Factor of the advantage per denoising step before the last, in (0, 1].
     floor : float
-        Above 0: least deviation of a step while learning, in units of a chunk's.
-    rate, value_rate : float
-        Adam's, above 0, of the denoiser and of V.
+        Smallest deviation of a step while learning, in units of a chunk's, above 0.
+    rate : float
+        Learning rate of the denoiser, above 0.
+    value_rate : float
+        Learning rate of V, above 0.
     hidden : tuple of int
         Widths of V's hidden layers.
     evaluate_every : int
-        At least 1: rounds between two evaluations; the last round is always followed by one.
+        Rounds between two evaluations, at least 1; the last round is always followed by one.
     evaluation_episodes : int
-        At least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is out of range.
+        Episodes per evaluation, at least 1.
     """
 
     iterations: int = 30
@@ -91,14 +104,14 @@ class DPPO:
 
 @dataclass(frozen=True, eq=False)
 class DenoisingPolicy:
-    """A cloned policy whose last denoising steps are another network's; it sees a clock, and does not look at it.
+    """A cloned policy whose last denoising steps use another network; it drops the clock from its observations.
 
     Attributes
     ----------
     first, last : ClonedPolicy
-        Whose denoiser makes the first steps, and the last ones.
+        The policies whose denoisers make the first and the last steps.
     learnt_steps : int
-        How many those are.
+        Number of the last steps.
     """
 
     first: ClonedPolicy
@@ -106,32 +119,34 @@ class DenoisingPolicy:
     learnt_steps: int
 
     def chain(self, observations: FloatArray, rng: np.random.Generator, floor: float) -> FloatArray:
-        """Chain of a chunk at each observation (n, O+1), (n_steps+1, n, D), standardised."""
-        n_steps, path = self.first.n_steps, self.first.denoiser.path
+        """Chain of a chunk at each observation (n, O+1), (n_steps+1, n, D), standardised; nothing is checked."""
+        path = self.first.denoiser.path
+        steps = path.steps(self.first.n_steps, fresh=True, floor=floor)
         scaled = self.first.observation_scale.apply(observations[:, :-1])
-        early, late = self.first.denoiser.at(scaled), self.last.denoiser.at(scaled)
+        pretrained, learnt = self.first.denoiser.at_rows(scaled), self.last.denoiser.at_rows(scaled)
         latents = rng.standard_normal((len(scaled), self.first.chunk_size))
-        begins = path.steps(n_steps).noise[-self.learnt_steps]
+        first_learnt = steps.noise[-self.learnt_steps]
 
         def denoise(noisy: FloatArray, signal: float, noise: float) -> FloatArray:
-            chosen: Denoise = late if noise <= begins else early
-            return chosen(noisy, signal, noise)
+            network: Denoise = learnt if noise <= first_learnt else pretrained
+            return network(noisy, signal, noise)
 
-        return ancestral(denoise, latents, path, n_steps, rng, floor=floor)
+        return ancestral_by(denoise, latents, steps, rng)
 
     def act(self, observations: Any, rng: np.random.Generator) -> FloatArray:
-        """Draw a chunk at each observation, without the floor, (n, chunk, act_dim)."""
-        seen = validate.array("observations", observations, shape=(None, None))
-        return self.first.finished(self.chain(seen, rng, 0.0)[-1])
+        """Draw a chunk at each observation (n, O+1), with floor 0, (n, chunk, action_dim)."""
+        timed = validate.array("observations", observations, shape=(None, self.first.observation_scale.mean.size + 1))
+        return self.first.finished(self.chain(timed, rng, 0.0)[-1])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class InnerSteps:
-    """Denoising steps as Gaussian actions, R in all: next is normal with mean offset + slope * network(inputs).
+    """R denoising steps as Gaussian actions: next is normal with mean offset + slope * network(inputs).
 
     Attributes
     ----------
     inputs : ndarray, (R, n_in)
+        Of the denoiser's network.
     offsets, nexts : ndarray, (R, D)
     slopes, deviations : ndarray, (R,)
     """
@@ -143,7 +158,7 @@ class InnerSteps:
     deviations: Floats
 
     def log_densities(self, network: Network, parameters: Floats) -> Floats:
-        """Log-density of each next one, (R,)."""
+        """Log-density of each step's outcome, (R,)."""
         out = np.empty(len(self.inputs), parameters.dtype)
         table = (self.inputs, self.offsets, self.nexts, self.slopes, self.deviations)
         learning.step_log_densities(parameters, network.widths, *table, out)
@@ -151,7 +166,7 @@ class InnerSteps:
 
 
 def inner_steps(policy: ClonedPolicy, scaled: FloatArray, chains: FloatArray, floor: float) -> InnerSteps:
-    """Take the last steps of chains apart.
+    """Write the last steps of chains as Gaussian actions.
 
     Parameters
     ----------
@@ -159,32 +174,33 @@ def inner_steps(policy: ClonedPolicy, scaled: FloatArray, chains: FloatArray, fl
     scaled : ndarray, (M, observation_dim)
         Standardised observations.
     chains : ndarray, (M, K+1, D)
-        What the last K steps began with, and their result.
+        The last K+1 levels of each chain.
     floor : float
-        As when the chains were drawn.
+        That with which the chains were drawn.
 
     Returns
     -------
     InnerSteps
-        Of M * K rows: all K steps of the first chain, then those of the next.
+        M * K rows: all K steps of the first chain, then those of the next.
     """
     M, K, D = chains.shape[0], chains.shape[1] - 1, chains.shape[2]
     steps = policy.denoiser.path.steps(policy.n_steps, fresh=True, floor=floor)
-    signal, noise, keep, take, deviation = (np.tile(column[-K:], M) for column in steps)
+    columns = (steps.signal, steps.noise, steps.keep, steps.take, steps.deviation)
+    signal, noise, keep, take, deviation = (np.tile(column[-K:], M) for column in columns)
     noisy = chains[:, :-1].reshape(M * K, D)
-    inputs, skip, share = policy.denoiser.affine(np.repeat(scaled, K, axis=0), noisy, signal, noise)
+    inputs, skip, share = policy.denoiser.affine_rows(np.repeat(scaled, K, axis=0), noisy, signal, noise)
     dtype = policy.denoiser.parameters.dtype
     return InnerSteps(
-        inputs,
-        ((keep + take * skip)[:, None] * noisy).astype(dtype),
-        chains[:, 1:].reshape(M * K, D).astype(dtype),
-        (take * share).astype(dtype),
-        deviation.astype(dtype),
+        inputs=inputs,
+        offsets=((keep + take * skip)[:, None] * noisy).astype(dtype),
+        nexts=chains[:, 1:].reshape(M * K, D).astype(dtype),
+        slopes=(take * share).astype(dtype),
+        deviations=deviation.astype(dtype),
     )
 
 
 class ProximalLearner:
-    """The denoiser that learns, its V, and their optimisers.
+    """The learning denoiser, its value network V, and their optimisers.
 
     Parameters
     ----------
@@ -192,37 +208,38 @@ class ProximalLearner:
         Pretrained; it is not changed.
     settings : DPPO
     rng : numpy.random.Generator
-        Draws V, and then batches.
+        Draws the initial V, then batches.
 
     Attributes
     ----------
     parameters : ndarray, (P,)
-        Of the denoiser that learns; changed in place.
+        Of the learning denoiser; changed in place.
     """
 
     parameters: Floats
 
     def __init__(self, policy: ClonedPolicy, settings: DPPO, rng: np.random.Generator) -> None:
-        self._policy, self._settings, self._rng, self._done = policy, settings, rng, 0
+        self._policy, self._settings, self._rng, self._n_done = policy, settings, rng, 0
         self.parameters = policy.denoiser.parameters.copy()
         self._first, self._second = np.zeros_like(self.parameters), np.zeros_like(self.parameters)
         self._options = np.array([0.9, 0.999, 1e-8, 0.0, np.inf], self.parameters.dtype)
         network = Network((policy.observation_scale.mean.size + 1, *settings.hidden, 1))
-        self._value = Optimiser(network, Training(1, 1, settings.value_rate, 1.0), network.initial(rng))
+        constant_rate = Training(n_steps=1, batch=1, rate=settings.value_rate, last_rate=1.0)
+        self._value = Optimiser(network, constant_rate, network.initial(rng))
 
     @property
     def policy(self) -> DenoisingPolicy:
-        """The policy as it stands, by its own copy of the parameters."""
+        """The current policy, with a copy of the parameters."""
         learnt = replace(self._policy.denoiser, parameters=self.parameters.copy())
         return DenoisingPolicy(self._policy, replace(self._policy, denoiser=learnt), self._settings.learnt_steps)
 
     def train(self, experience: Experience) -> FloatArray:
-        """Learn from one round, whose choices are the chains' last K+1 members in a row.
+        """Learn from one round; a choice is the last K+1 levels of a chain, one after the other.
 
         Returns
         -------
         ndarray, (updates, 3)
-            Minus the clipped objective, the mean ratio and the clipped share, before each update.
+            Minus the clipped objective, the mean ratio and the share of clipped ratios, before each update.
 
         Raises
         ------
@@ -235,11 +252,11 @@ class ProximalLearner:
             network.outputs(self._value.parameters, x)[:, 0].astype(np.float64)
             for x in (experience.inputs, experience.next_inputs)
         )
-        gained = advantages(experience, values, next_values, settings.discount, settings.trace)
-        goals = (gained + values)[:, None].astype(np.float32)
-        M = len(gained)
-        self._value.train(experience.inputs, goals, _batches(M, settings.batch, settings.epochs * K, self._rng))
-        centred = (gained - gained.mean()) / (gained.std() + 1e-8)
+        gains = advantages(experience, values, next_values, settings.discount, settings.trace)
+        value_targets = (gains + values)[:, None].astype(np.float32)
+        M = len(gains)
+        self._value.train(experience.inputs, value_targets, _batches(M, settings.batch, settings.epochs * K, self._rng))
+        centred = (gains - gains.mean()) / (gains.std() + 1e-8)
         share = settings.step_discount ** np.arange(K - 1, -1, -1)
         scaled = experience.inputs[:, :-1].astype(np.float64)
         chains = experience.choices.astype(np.float64).reshape(M, K + 1, -1)
@@ -252,16 +269,16 @@ class ProximalLearner:
         losses = np.empty((len(batches), 3))
         learning.train_ppo(
             self.parameters, self._first, self._second, denoiser.network.widths, steps.inputs, steps.offsets,
-            steps.nexts, scalars, batches, settings.clip, self._done, settings.rate, self._options, losses,
+            steps.nexts, scalars, batches, settings.clip, self._n_done, settings.rate, self._options, losses,
         )  # fmt: skip
-        self._done += len(batches)
+        self._n_done += len(batches)
         if not (np.isfinite(losses).all() and np.isfinite(self.parameters).all()):
-            raise FloatingPointError(f"PPO diverged after {self._done} updates at rate {settings.rate}")
+            raise FloatingPointError(f"PPO diverged after {self._n_done} updates at rate {settings.rate}")
         return losses
 
 
 def _batches(n: int, batch: int, epochs: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Batches of one size that go through all rows in each epoch, but for a rest; one of all rows where n is small."""
+    """Batches of equal size, min(n, batch), through all rows in a new order each epoch; the rest is left out."""
     size = min(n, batch)
     return np.concatenate([rng.permutation(n)[: n // size * size].reshape(-1, size) for _ in range(epochs)])
 
@@ -280,7 +297,7 @@ def finetune_dppo(
     task : Task
         Without a clock.
     policy : ClonedPolicy
-        Of at least as many denoising steps as learn.
+        With at least `learnt_steps` denoising steps. Is not changed.
     settings : DPPO
     seed : numpy.random.SeedSequence
         Of the learner and its episodes. It is not changed.
@@ -289,8 +306,8 @@ def finetune_dppo(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type or range, or the policy does not fit the task.
+    ValueError
+        Also if the policy has fewer denoising steps than shall learn.
     FloatingPointError
         If learning diverges.
     """

@@ -1,8 +1,17 @@
 """DSRL: soft actor-critic whose action is the latent of a frozen diffusion policy's deterministic sampler.
 
-Each latent is bounded where it is drawn and denoised exactly once: what was played is what is remembered. Rewards are
-the task's own, 0 or 1 (a cost a step would make an early crash pay). Every end of an episode is an end, since the
-networks see the clock.
+At an input s (observation and clock) the actor draws u = tanh(mean(s) + deviation(s) * w) in [-1, 1]^D, w standard
+normal. The latent is z = bound * u, and the environment gets the chunk that the frozen policy makes of z. Each update
+takes one step of Adam on each of these losses, averaged over a batch of decisions (s, u, r, s'). Here keep is the
+discount, or 0 where the episode has ended, and tau is the temperature:
+
+    critics       (Q_k(s, u) - y)^2 for k = 1, 2,    y = r + keep (min_k Q'_k(s', u') - tau log pi(u' | s'))
+    actor         tau log pi(u | s) - min_k Q_k(s, u),    u drawn afresh
+    temperature   log(tau) (entropy of pi - D * entropy)
+
+Q' are the targets, Q' <- (1 - target_rate) Q' + target_rate Q. Rewards are the task's own, 0 or 1: with a cost per
+step, an early crash would pay. The networks see the clock, so running out of time is an end like any other, and no
+value is bootstrapped across it.
 
 References
 ----------
@@ -28,42 +37,41 @@ FloatArray = NDArray[np.float64]
 _BLOCK = 64  # updates whose batches and noise are drawn at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DSRL:
     """Settings of DSRL.
 
     Parameters
     ----------
     bound : float
-        Above 0: largest size of a latent's entry.
+        Largest absolute value of a latent's entry, above 0.
     discount : float
-        Of a decision, in (0, 1].
+        Discount per decision, in (0, 1].
     random_episodes : int
-        At least 1: first episodes, whose latents are the pretrained policy's own (standard normal), bounded.
-    rounds, episodes, updates : int
-        At least 1, rounds at least 0: rounds of so many episodes, each followed by so many updates; the random
-        episodes are followed by as many.
+        Episodes before the first updates, at least 1; their latents are standard normal, as the pretrained policy's,
+        clipped to the bound.
+    rounds : int
+        Rounds after these, at least 0; each plays `episodes` episodes and makes `updates` updates.
+    episodes : int
+        Episodes per round, at least 1.
+    updates : int
+        Updates per round, and after the random episodes, at least 1.
     batch : int
-        At least 1.
+        Decisions per update, at least 1.
     hidden : tuple of int
         Widths of the hidden layers of the actor and both critics.
     rate : float
-        Adam's, above 0.
+        Learning rate of Adam, above 0.
     target_rate : float
         Share by which the critics' targets follow at each update, in (0, 1].
     entropy : float
-        Target of the actor's entropy for each entry of a latent, in units of the bound: log 2 = 0.69 is uniform.
+        Target of the actor's entropy per entry of u; log 2 = 0.69, the uniform distribution's, is the largest.
     temperature : float
-        Above 0: weight of the entropy at the start; it is then tuned to the target.
+        Initial weight tau of the entropy, above 0; it is then tuned to the target.
     evaluate_every : int
-        At least 1: rounds between two evaluations; the last round is always followed by one.
+        Rounds between two evaluations, at least 1; the last round is always followed by one.
     evaluation_episodes : int
-        At least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is out of range.
+        Episodes per evaluation, at least 1.
     """
 
     bound: float = 1.5
@@ -93,15 +101,15 @@ class DSRL:
 
 
 class SoftActorCritic:
-    """An actor tanh(N(mean, deviation)) in [-1, 1]^D and two critics, with their optimisers.
+    """An actor tanh(N(mean, deviation^2)) in [-1, 1]^D and two critics, with their optimisers.
 
     Parameters
     ----------
     n_in, n_out : int
-        Inputs and entries D of an action, at least 1.
+        Numbers of inputs and of entries D of an action, at least 1.
     settings : DSRL
     rng : numpy.random.Generator
-        Draws the networks, and then batches and noise.
+        Draws the initial networks, then batches and noise.
 
     Attributes
     ----------
@@ -117,12 +125,12 @@ class SoftActorCritic:
     critics: Floats
 
     def __init__(self, n_in: int, n_out: int, settings: DSRL, rng: np.random.Generator) -> None:
-        self._settings, self._rng, self._done = settings, rng, 0
+        self._settings, self._rng, self._n_done = settings, rng, 0
         self.actor_network = Network((n_in, *settings.hidden, 2 * n_out))
         self.critic_network = Network((n_in + n_out, *settings.hidden, 1))
         self.actor = self.actor_network.initial(rng)
         self.critics = np.stack([self.critic_network.initial(rng) for _ in range(2)])
-        self._followers = self.critics.copy()
+        self._targets = self.critics.copy()
         self._actor_moments = np.zeros((2, self.actor.size), np.float32)
         self._first, self._second = np.zeros_like(self.critics), np.zeros_like(self.critics)
         self._temperature = np.array([np.log(settings.temperature), 0.0, 0.0], np.float32)
@@ -130,11 +138,11 @@ class SoftActorCritic:
 
     @property
     def temperature(self) -> float:
-        """Present weight of the entropy."""
+        """Current weight of the entropy."""
         return float(np.exp(self._temperature[0]))
 
     def draw(self, inputs: Floats, rng: np.random.Generator | None) -> FloatArray:
-        """Draw an action in [-1, 1]^D at each row of the inputs, or without a generator take the means, (n, D)."""
+        """Draw an action in [-1, 1]^D at each row of the inputs, (n, D); without a generator, tanh of the means."""
         n, D = len(inputs), self.actor_network.sizes[-1] // 2
         heads = self.actor_network.outputs(self.actor, inputs)
         noise = np.zeros((n, D), np.float32) if rng is None else rng.standard_normal((n, D), np.float32)
@@ -143,7 +151,7 @@ class SoftActorCritic:
         return actions.astype(np.float64)
 
     def train(self, experience: Experience, n_updates: int) -> FloatArray:
-        """Make updates on batches of the experience, whose choices are actions in [-1, 1]^D.
+        """Update on batches of the experience, whose choices are actions in [-1, 1]^D.
 
         Returns
         -------
@@ -164,19 +172,19 @@ class SoftActorCritic:
             noise = self._rng.standard_normal((len(block), 2, settings.batch, D), np.float32)
             learning.train_sac(
                 self.actor, self._actor_moments, self.actor_network.widths, self.critics, self._first, self._second,
-                self._followers, self.critic_network.widths, self._temperature, experience.inputs, experience.choices,
-                experience.rewards, keeps, experience.next_inputs, batches, noise, D * settings.entropy, self._done,
+                self._targets, self.critic_network.widths, self._temperature, experience.inputs, experience.choices,
+                experience.rewards, keeps, experience.next_inputs, batches, noise, D * settings.entropy, self._n_done,
                 settings.rate, self._options, block,
             )  # fmt: skip
-            self._done += len(block)
+            self._n_done += len(block)
         if not (np.isfinite(losses).all() and np.isfinite(self.actor).all()):
-            raise FloatingPointError(f"soft actor-critic diverged after {self._done} updates at rate {settings.rate}")
+            raise FloatingPointError(f"soft actor-critic diverged after {self._n_done} updates at rate {settings.rate}")
         return losses
 
 
 @dataclass(frozen=True, eq=False)
 class SteeredPolicy:
-    """A pretrained policy whose latent an actor chooses; it acts on observations with a clock.
+    """A pretrained policy whose latents an actor chooses; its observations end with the clock.
 
     Attributes
     ----------
@@ -190,14 +198,14 @@ class SteeredPolicy:
     bound: float
 
     def latents(self, observations: FloatArray, rng: np.random.Generator | None) -> FloatArray:
-        """Latents within the bound, (n, D): drawn, or the actor's middle where no generator is given."""
-        seen = network_inputs(self.policy.observation_scale, observations)
-        return self.bound * self.agent.draw(seen, rng)
+        """Latents within the bound, (n, D): drawn, or tanh of the actor's means if no generator is given."""
+        inputs = network_inputs(self.policy.observation_scale, observations)
+        return self.bound * self.agent.draw(inputs, rng)
 
     def act(self, observations: Any, rng: np.random.Generator) -> FloatArray:
-        """Chunks at the actor's middle, without chance, (n, chunk, act_dim)."""
-        seen = validate.array("observations", observations, shape=(None, None))
-        return self.policy.decode(seen[:, :-1], self.latents(seen, None))
+        """Chunks of the actor's deterministic latents, (n, chunk, action_dim)."""
+        timed = validate.array("observations", observations, shape=(None, None))
+        return self.policy.decode(timed[:, :-1], self.latents(timed, None))
 
 
 def finetune_dsrl(
@@ -207,13 +215,14 @@ def finetune_dsrl(
     seed: np.random.SeedSequence,
     evaluation_seed: np.random.SeedSequence,
 ) -> Finetuned:
-    """Learn which latents a frozen policy should be given.
+    """Learn which latents to give to a frozen policy.
 
     Parameters
     ----------
     task : Task
         Without a clock.
     policy : Pretrained
+        Is not changed.
     settings : DSRL
     seed : numpy.random.SeedSequence
         Of the learner and its episodes. It is not changed.
@@ -222,8 +231,6 @@ def finetune_dsrl(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type or range, or the policy does not fit the task.
     FloatingPointError
         If learning diverges.
     """
@@ -235,6 +242,7 @@ def finetune_dsrl(
     checkpoints = Checkpoints(timed, policy, settings.evaluation_episodes, evaluation_seed)
 
     def choose(observations: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        # One draw, denoised once: the latent that is remembered is the one that was played.
         latents = steered.latents(observations, rng)
         return latents / bound, policy.decode(observations[:, :-1], latents)
 

@@ -1,8 +1,8 @@
 """The one evaluation: every success rate that is printed or drawn comes from here.
 
-Episode i's first state depends on the seed and i alone, so two policies evaluated on one seed meet the same contexts,
-and more episodes begin with the fewer. Actions come in chunks that are carried out whole; what is counted is
-steps of the environment, and a chunk counts only up to the step that ends its episode.
+Episode i's first state depends on the seed and i alone. So two policies evaluated with the same seed meet the same
+contexts, and the first n of more episodes are those of an evaluation of n. Actions come in chunks that are carried out
+whole. Costs are counted in steps of the environment; a chunk counts only up to the step that ends its episode.
 """
 
 from collections.abc import Callable
@@ -25,19 +25,19 @@ Act = Callable[[FloatArray, np.random.Generator], Any]
 
 
 class Policy(Protocol):
-    """What can be evaluated, besides plain callables of the same form."""
+    """A policy that `evaluate` takes; it also takes plain callables of the form of `act`."""
 
     def act(self, observations: FloatArray, rng: np.random.Generator, /) -> Any:
         """Choose the next actions, (n, chunk, action_dim), at each of the observations (n, observation_dim)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Decision:
-    """What came of one chunk in each of the n episodes that still ran.
+    """Outcome of one chunk in each of the n episodes that were still running.
 
     Attributes
     ----------
-    rows : ndarray of int, (n,)
+    episodes : ndarray of int, (n,)
         Which episodes.
     observations, next_observations : ndarray, (n, observation_dim)
         Before the chunk and after it.
@@ -47,16 +47,16 @@ class Decision:
         Whether the episode has ended by the end of the chunk, in whatever way.
     """
 
-    rows: IntArray
+    episodes: IntArray
     observations: FloatArray
     rewards: FloatArray
     next_observations: FloatArray
     ended: BoolArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation:
-    """What n episodes of a policy came to.
+    """Outcomes of n episodes of a policy.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class Evaluation:
     returns : ndarray, (n,)
         Sum of the rewards.
     lengths : ndarray of int, (n,)
-        Steps done in the environment.
+        Steps of the environment.
     decisions : int
-        Times that an action chunk was asked for, over all episodes.
+        Number of action chunks that the policy chose, over all episodes.
     """
 
     task: str
@@ -86,12 +86,12 @@ class Evaluation:
 
     @property
     def success_rate(self) -> float:
-        """Share of the episodes that succeeded."""
+        """Fraction of the episodes that succeeded."""
         return float(self.success.mean())
 
     @property
     def environment_steps(self) -> int:
-        """Steps done in the environment, over all episodes."""
+        """Steps of the environment, over all episodes."""
         return int(self.lengths.sum())
 
     def interval(self, confidence: float = 0.95) -> Interval:
@@ -105,7 +105,7 @@ class Evaluation:
         return clopper_pearson(int(self.success.sum()), self.n_episodes, confidence)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Two policies on the same first states.
 
@@ -125,7 +125,7 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """The first's share of successes minus the second's."""
+        """The first's success rate minus the second's."""
         return (self.only_first - self.only_second) / self.n_episodes
 
 
@@ -138,23 +138,22 @@ def evaluate(
     rare: float | None = None,
     record: Callable[[Decision], None] | None = None,
 ) -> Evaluation:
-    """Roll a policy out from n first states, all at once.
+    """Roll a policy out from n first states, all episodes side by side.
 
     Parameters
     ----------
     task : Task
     policy : Policy or callable
         Something with `act(observations, rng)`, or a callable of that form, that returns (n, chunk, action_dim).
-        It is asked for the episodes that still run, in their order.
+        It is called with the observations of the running episodes, in the order of the episodes.
     n_episodes : int
         At least 1.
     seed : numpy.random.SeedSequence
-        First states and the policy's chance draw from two streams of it. It is not changed: the same one may be
-        used again.
+        First states and the policy's samples are drawn from two streams of it. It is not changed, so it can be reused.
     rare : float, optional
         Probability of the rare range of contexts; the task's own for evaluation if not given.
     record : callable, optional
-        Told of each decision: what a learner learns from.
+        Called with each decision: what a learner learns from.
 
     Returns
     -------
@@ -163,7 +162,7 @@ def evaluate(
     Raises
     ------
     TypeError, ValueError
-        If an argument has the wrong type or range, or the policy answers in another shape or not finitely.
+        Also if the policy's actions have another shape or are not finite.
     """
     task = validate.instance("task", task, Task)
     n_episodes = validate.integer("n_episodes", n_episodes, at_least=1)
@@ -171,39 +170,49 @@ def evaluate(
     act = getattr(policy, "act", policy)
     if not callable(act):
         raise TypeError(f"policy must be callable or have a method act; got {type(policy).__name__}")
-    contexts, chance = (stream(seed, k) for k in range(2))
-    starts = task.reset(contexts, n_episodes, rare=rare)
+    context_rng, policy_rng = (stream(seed, k) for k in range(2))
+    starts = task.reset(context_rng, n_episodes, rare=rare)
     success = np.zeros(n_episodes, np.bool_)
     returns = np.zeros(n_episodes)
     lengths = np.zeros(n_episodes, np.int64)
-    rows, states, decisions = np.arange(n_episodes), starts, 0
-    while rows.size:
-        observed = task.observe(states)
-        chunk = _checked_chunk(act(observed, chance), rows.size, task.action_dim)
-        decisions += rows.size
-        earned, ended = np.zeros(rows.size), np.zeros(rows.size, np.bool_)
+    running, states, decisions = np.arange(n_episodes), starts, 0
+    while running.size:
+        observations = task.observation(states)
+        chunk = _checked_chunk(act(observations, policy_rng), running.size, task.action_dim)
+        decisions += running.size
+        rewards, ended = np.zeros(running.size), np.zeros(running.size, np.bool_)
         for k in range(chunk.shape[1]):
-            lengths[rows[~ended]] += 1
-            states, rewards, ended, done = task.step(states, chunk[:, k])
-            earned += rewards
+            lengths[running[~ended]] += 1  # before the step: the one that ends an episode counts, later ones do not
+            states, reward, ended, succeeded = task.transition(states, chunk[:, k])
+            rewards += reward
             if ended.all():
                 break
-        success[rows] = done
-        returns[rows] += earned
+        success[running] = succeeded
+        returns[running] += rewards
         if record is not None:
-            record(Decision(rows, observed, earned, task.observe(states), ended))
-        rows, states = rows[~ended], states[~ended]
+            record(
+                Decision(
+                    episodes=running,
+                    observations=observations,
+                    rewards=rewards,
+                    next_observations=task.observation(states),
+                    ended=ended,
+                )
+            )
+        running, states = running[~ended], states[~ended]
     for result in (starts, success, returns, lengths):
         validate.frozen(result)
-    return Evaluation(task.name, starts, success, returns, lengths, decisions)
+    return Evaluation(
+        task=task.name, starts=starts, success=success, returns=returns, lengths=lengths, decisions=decisions
+    )
 
 
 def compare(first: Evaluation, second: Evaluation, confidence: float = 0.95) -> Comparison:
     """Compare success rates episode by episode.
 
-    The difference of the rates is P[only the first succeeds] - P[only the second does]. Each is covered by a
-    Clopper-Pearson interval that misses with half of 1 - confidence, so their difference holds the truth with the
-    stated confidence for any number of episodes: somewhat wide, never too narrow. For several training seeds, take
+    The difference of the rates is P[only the first succeeds] - P[only the second does]. Each probability gets a
+    Clopper-Pearson interval with error probability (1 - confidence)/2, so the interval of their difference has at least
+    the stated confidence for any number of episodes. For several training seeds, take
     `theory.statistics.probability.mean_interval` of the differences by seed instead.
 
     Parameters
@@ -219,11 +228,11 @@ def compare(first: Evaluation, second: Evaluation, confidence: float = 0.95) -> 
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument has the wrong type or range, or the two did not start in the same states.
+    ValueError
+        Also if the two did not start in the same states.
     """
-    for name, one in (("first", first), ("second", second)):
-        validate.instance(name, one, Evaluation)
+    validate.instance("first", first, Evaluation)
+    validate.instance("second", second, Evaluation)
     confidence = validate.real("confidence", confidence, above=0.0, below=1.0)
     if first.task != second.task or not np.array_equal(first.starts, second.starts):
         raise ValueError(
@@ -231,10 +240,11 @@ def compare(first: Evaluation, second: Evaluation, confidence: float = 0.95) -> 
             f"got {first.n_episodes} of {first.task} and {second.n_episodes} of {second.task}"
         )
     n = first.n_episodes
-    more = int((first.success & ~second.success).sum())
-    less = int((second.success & ~first.success).sum())
-    up, down = (clopper_pearson(k, n, 1 - (1 - confidence) / 2) for k in (more, less))
-    return Comparison(more, less, n, Interval(up.low - down.high, up.high - down.low))
+    only_first = int((first.success & ~second.success).sum())
+    only_second = int((second.success & ~first.success).sum())
+    up, down = (clopper_pearson(k, n, 1 - (1 - confidence) / 2) for k in (only_first, only_second))
+    interval = Interval(up.low - down.high, up.high - down.low)
+    return Comparison(only_first=only_first, only_second=only_second, n_episodes=n, interval=interval)
 
 
 def _checked_chunk(answer: Any, n: int, action_dim: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Files of the continuous half: npz that states its kind and format, never pickle."""
+"""Files of the continuous half: npz with a kind and a format version, never pickle."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ FORMAT = 1
 
 
 def save_arrays(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, Any]) -> None:
-    """Write arrays as an npz that states its kind and format, all at once or not at all.
+    """Write arrays with their kind and the format version as an npz, atomically.
 
     Raises
     ------
@@ -27,12 +27,12 @@ def save_arrays(path: str | os.PathLike[str], kind: str, arrays: Mapping[str, An
     target = Path(path)
     if target.suffix != ".npz":
         raise ValueError(f"path must end in .npz; got {target.name!r}")
-    found = {name: np.asarray(array) for name, array in arrays.items()}
-    for name, array in found.items():
+    plain = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in plain.items():
         if array.dtype.hasobject:
             raise TypeError(f"array {name!r} holds objects")
     with whole_file(target) as file:
-        np.savez(file, allow_pickle=False, kind=np.array(kind), format=np.int64(FORMAT), **found)
+        np.savez(file, allow_pickle=False, kind=np.array(kind), format=np.int64(FORMAT), **plain)
 
 
 def load_arrays(path: str | os.PathLike[str], kind: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -43,16 +43,16 @@ def load_arrays(path: str | os.PathLike[str], kind: str, names: tuple[str, ...])
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not complete, or of another kind, format or content.
+        If the file is incomplete, or has another kind, format or set of arrays.
     """
     source = Path(path)
-    source.stat()
+    source.stat()  # a missing file is FileNotFoundError, not an incomplete npz
     arrays = npz_arrays(source)
-    found = {name: str(arrays.pop(name, "none")) for name in ("kind", "format")}
-    if found != {"kind": kind, "format": str(FORMAT)}:
+    stated_kind, stated_format = (str(arrays.pop(name, "none")) for name in ("kind", "format"))
+    if (stated_kind, stated_format) != (kind, str(FORMAT)):
         raise ValueError(
             f"{source.name} must be of kind {kind!r} and format {FORMAT}; "
-            f"got kind {found['kind']!r} and format {found['format']}"
+            f"got kind {stated_kind!r} and format {stated_format}"
         )
     if set(arrays) != set(names):
         raise ValueError(f"{source.name} must hold {', '.join(sorted(names))}; got {', '.join(sorted(arrays))}")

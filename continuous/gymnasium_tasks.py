@@ -15,13 +15,13 @@ from theory.base import validate
 FloatArray = NDArray[np.float64]
 Env = gymnasium.Env[Any, Any]
 
-_SLOT, _FIRST = 2, 3
+_SLOT, _FIRST = 2, 3  # columns of a state, after status and time: index of the environment, first observed number
 
 
 class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
-    """One episode of a task at a time.
+    """A task as an environment, one episode at a time.
 
-    `terminated` says that the episode succeeded or failed, `truncated` that it ran out of time; `info` holds
+    `terminated` means that the episode succeeded or failed, `truncated` that it ran out of time; `info` holds
     `is_success` and the `state`.
 
     Parameters
@@ -29,11 +29,6 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
     task : Task
     rare : float, optional
         Probability of the rare range of contexts, in [0, 1]; the task's own for evaluation if not given.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type or range.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  # as Gymnasium declares it
@@ -48,7 +43,7 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[FloatArray, dict[str, Any]]:
-        """Start an episode; from one seed, always the same ones in the same order."""
+        """Start an episode; the same seed gives the same episodes in the same order."""
         super().reset(seed=seed)
         self._states = self.task.reset(self.np_random, 1, rare=self._rare)
         return self.task.observe(self._states)[0], self._info(False)
@@ -59,10 +54,10 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
         Raises
         ------
         RuntimeError
-            If the episode was not started, or has ended.
+            If no episode is running.
         """
         if self._states is None or self._states[0, dynamics.STATUS] != RUNNING:
-            raise RuntimeError("the episode must be started by reset() before step(), and not have ended")
+            raise RuntimeError("an episode must be running: call reset() before the first step() and after an end")
         self._states, rewards, ended, success = self.task.step(self._states, np.asarray(action)[None])
         truncated = bool(self._states[0, dynamics.STATUS] == TIMED_OUT)
         terminated = bool(ended[0]) and not truncated
@@ -80,7 +75,7 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
 
 
 def is_success(terminated: bool, info: dict[str, Any]) -> bool:
-    """Whether `info` says `is_success` or `success`."""
+    """Whether `info` holds a true `is_success` or, without that, a true `success`."""
     return bool(info.get("is_success", info.get("success", False)))
 
 
@@ -93,21 +88,21 @@ def task_of(
 ) -> Task:
     """Any Gymnasium environment with Box spaces as a task.
 
-    An environment keeps its state to itself: a row of `states` holds which environment it belongs to, the time and what
-    was observed, and only the latest rows can be stepped. So one reset is used up before the next. Actions in [-1, 1]
-    are mapped to the environment's bounds, first states are drawn from seeds made of the uniform number, and an ended
-    environment is not stepped again.
+    An environment's state is hidden, so a row of `states` holds the environment's index, the time and the observation,
+    and only the latest rows can be stepped: episodes of one reset must not be continued after the next. Actions in
+    [-1, 1] are mapped to the environment's bounds, first states are drawn from seeds made of the uniform number, and an
+    environment whose episode has ended is not stepped again.
 
     Parameters
     ----------
     make : callable
-        Makes a new environment, the same each time; called once for each episode that runs at the same time.
+        Makes an environment, the same each time; called once for each of the episodes that run side by side.
     name : str
+        Of the task.
     horizon : int
-        At least 1; an environment may end an episode earlier.
+        Steps after which an episode ends, at least 1; an environment may end it earlier.
     success : callable, optional
-        (terminated, info) -> bool, asked after each step: a step at which it is True ends the episode.
-        `is_success` if not given.
+        (terminated, info) -> bool, called after each step; True ends the episode. `is_success` if not given.
 
     Returns
     -------
@@ -117,38 +112,39 @@ def task_of(
     Raises
     ------
     TypeError
-        If a space is no Box.
+        If a space is not a Box.
     ValueError
-        If the bounds of the actions are not finite, or a size is out of range.
+        If the bounds of the actions are not finite.
     """
     env = make()
-    seen, done = env.observation_space, env.action_space
-    for what, space in (("observation", seen), ("action", done)):
-        if not isinstance(space, spaces.Box):
-            raise TypeError(f"the {what} space of {name} must be a Box; got {space}")
-    assert isinstance(seen, spaces.Box)
-    assert isinstance(done, spaces.Box)
-    if not (np.isfinite(done.low).all() and np.isfinite(done.high).all()):
-        raise ValueError(f"the action space of {name} must have finite bounds; got {done}")
-    many = _Environments(make, [env], success)
-    observed = int(np.prod(seen.shape))
+    observations, actions = (_box(name, kind, getattr(env, f"{kind}_space")) for kind in ("observation", "action"))
+    if not (np.isfinite(actions.low).all() and np.isfinite(actions.high).all()):
+        raise ValueError(f"the action space of {name} must have finite bounds; got {actions}")
+    environments = _Environments(make, [env], success)
+    observation_dim = int(np.prod(observations.shape))
     return Task(
-        name,
-        observed,
-        int(np.prod(done.shape)),
-        _FIRST + observed,
-        horizon,
-        1,
-        many.start,
-        _look,
-        many.advance,
-        0.0,
-        0.0,
-        float(np.maximum(np.abs(seen.low), np.abs(seen.high)).max()),
+        name=name,
+        observation_dim=observation_dim,
+        action_dim=int(np.prod(actions.shape)),
+        state_dim=_FIRST + observation_dim,
+        horizon=horizon,
+        n_uniforms=1,
+        start=environments.start,
+        observation=_observe,
+        advance=environments.advance,
+        rare_in_demonstrations=0.0,
+        rare_in_evaluation=0.0,
+        bound=float(np.maximum(np.abs(observations.low), np.abs(observations.high)).max()),
     )
 
 
-def _look(states: FloatArray) -> FloatArray:
+def _box(name: str, kind: str, space: Any) -> spaces.Box:
+    if not isinstance(space, spaces.Box):
+        raise TypeError(f"the {kind} space of {name} must be a Box; got {space}")
+    return space
+
+
+def _observe(states: FloatArray) -> FloatArray:
     return states[:, _FIRST:].copy()
 
 
@@ -179,9 +175,8 @@ class _Environments:
         slots = states[running, _SLOT].astype(np.int64)
         known = slots.size == np.unique(slots).size and slots.max(initial=-1) < len(self.present)
         if not known or not np.array_equal(self.present[slots], states[running]):
-            raise ValueError(
-                "states must be the latest of their environments, once each: an environment cannot go back"
-            )
+            # An environment steps from where it is: from any other row, the outcome would belong to another state.
+            raise ValueError("states must be the latest of their environments, each at most once")
         for i, slot in zip(running.tolist(), slots.tolist(), strict=True):
             rewards[i] = self._advance_one(self.envs[slot], actions[i], horizon, out[i])
             self.present[slot] = out[i]

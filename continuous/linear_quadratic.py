@@ -1,7 +1,17 @@
-"""A control task whose optimum is known exactly: x' = A x + B u, reward -(x'^T Q x' + u^T R u), H steps.
+"""A control task whose optimum is known exactly: linear dynamics and quadratic costs.
 
-Riccati's recursion gives the optimal policy u = -K_t x and value -x^T P_t x. Actions are clipped to [-1, 1] in every
-task; the optimum stays exact because processes in which it would ever clip are refused.
+x_{t+1} = A x_t + B u_t, reward -(x_{t+1}^T Q x_{t+1} + u_t^T R u_t), H steps. With P_H = 0 and M = Q + P_{t+1}, the
+recursion of Riccati gives the optimal action -K_t x and value -x^T P_t x:
+
+    K_t = (R + B^T M B)^{-1} B^T M A
+    P_t = A^T M (A - B K_t)
+
+Actions are clipped to [-1, 1] in every task. The optimum stays exact because processes in which it would ever be
+clipped are refused.
+
+References
+----------
+Bertsekas, Dynamic programming and optimal control, volume I, the section on linear systems and quadratic cost.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +28,7 @@ from theory.base import validate
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LinearQuadratic:
     """Linear dynamics, quadratic costs and first states uniform in a box.
 
@@ -30,11 +40,11 @@ class LinearQuadratic:
         Q (symmetric, no negative eigenvalue) and R (symmetric, positive eigenvalues). The cost of a step is that of
         the action and of the state that follows.
     horizon : int
-        H, at least 1.
+        Number of steps H, at least 1.
     start_range : float
         First states are uniform in [-start_range, start_range]^d; above 0.
     tolerance : float
-        Success is a last state of at most this length; above 0.
+        An episode succeeds if its last state has at most this Euclidean norm; above 0.
 
     Attributes
     ----------
@@ -45,8 +55,8 @@ class LinearQuadratic:
 
     Raises
     ------
-    TypeError, ValueError
-        If a shape, a definiteness or a range is wrong, or the optimal action leaves [-1, 1] from some first state.
+    ValueError
+        Also if Q or R is not definite as stated, or the optimal action leaves [-1, 1] from some first state.
     """
 
     dynamics_matrix: FloatArray
@@ -75,10 +85,8 @@ class LinearQuadratic:
         start_range = validate.real("start_range", self.start_range, above=0.0)
         validate.real("tolerance", self.tolerance, above=0.0)
         gains, costs = _riccati(A, B, Q, R, horizon)
-        if (largest := start_range * _largest_action(A, B, gains)) > 1:
-            raise ValueError(
-                f"start_range must be so small that no optimal action is clipped; one would be {largest:g}"
-            )
+        if (largest := start_range * _largest_action(A, B, gains)) > 1:  # clipped, it would no longer be the optimum
+            raise ValueError(f"start_range must be small enough that no optimal action exceeds 1; got {largest:g}")
         for name, value in zip(
             ("dynamics_matrix", "control_matrix", "state_cost", "action_cost", "gains", "costs"),
             (A, B, Q, R, gains, costs),
@@ -88,18 +96,18 @@ class LinearQuadratic:
 
     @cached_property
     def task(self) -> Task:
-        """The process as a task; observed are x and the share of the steps that is left."""
+        """The process as a task, whose observations are x and the share of the steps that is left."""
         d, k = self.control_matrix.shape
         return Task(
-            "linear-quadratic",
-            d + 1,
-            k,
-            d + 2,
-            self.horizon,
-            d,
-            self._start,
-            self._look,
-            self._advance,
+            name="linear-quadratic",
+            observation_dim=d + 1,
+            action_dim=k,
+            state_dim=d + 2,
+            horizon=self.horizon,
+            n_uniforms=d,
+            start=self._start,
+            observation=self._observe,
+            advance=self._advance,
             rare_in_demonstrations=0.0,
             rare_in_evaluation=0.0,
             bound=max(1.0, self._farthest()),
@@ -108,7 +116,7 @@ class LinearQuadratic:
     @property
     def script(self) -> Script:
         """The optimal policy as a demonstrator."""
-        return Script(self._plan, 0.04)
+        return Script(plan=self._plan, noise=0.04)
 
     @property
     def expected_value(self) -> float:
@@ -121,7 +129,7 @@ class LinearQuadratic:
         Parameters
         ----------
         states : array_like, (n, d+2)
-            From which the optimum does not clip: those that it reaches, for instance.
+            From which no optimal action is clipped, such as those that the optimum reaches.
 
         Returns
         -------
@@ -141,9 +149,7 @@ class LinearQuadratic:
         -------
         ndarray, (n, k)
         """
-        t, x = self._parts(states)
-        gains = np.concatenate([self.gains, np.zeros_like(self.gains[:1])])
-        return np.asarray(-np.einsum("nkj,nj->nk", gains[t], x))
+        return self._optimum(*self._parts(states))
 
     def act(self, observations: ArrayLike, rng: np.random.Generator | None = None) -> FloatArray:
         """Act optimally on observations, as a policy that `evaluate` takes.
@@ -152,27 +158,30 @@ class LinearQuadratic:
         ----------
         observations : array_like, (n, d+1)
         rng : numpy.random.Generator, optional
-            Not used: the optimum is deterministic.
+            Not used: the optimal policy is deterministic.
 
         Returns
         -------
         ndarray, (n, 1, k)
         """
-        seen = validate.array("observations", observations, shape=(None, len(self.dynamics_matrix) + 1))
-        time = np.clip(np.rint((1.0 - seen[:, -1]) * self.horizon), 0, self.horizon)
-        states = np.column_stack([np.zeros(len(seen)), time, seen[:, :-1]])
-        return self.optimal_action(states)[:, None]
+        rows = validate.array("observations", observations, shape=(None, len(self.dynamics_matrix) + 1))
+        t = np.clip(np.rint((1.0 - rows[:, -1]) * self.horizon), 0, self.horizon).astype(np.int64)
+        return self._optimum(t, rows[:, :-1])[:, None]
+
+    def _optimum(self, t: NDArray[np.int64], x: FloatArray) -> FloatArray:
+        gains = np.concatenate([self.gains, np.zeros_like(self.gains[:1])])
+        return np.asarray(-np.einsum("nkj,nj->nk", gains[t], x))
 
     def _parts(self, states: ArrayLike) -> tuple[NDArray[np.int64], FloatArray]:
         rows = validate.array("states", states, shape=(None, len(self.dynamics_matrix) + 2))
         return rows[:, dynamics.TIME].astype(np.int64), rows[:, 2:]
 
     def _farthest(self) -> float:
-        """Size that no entry of a state exceeds, whatever the actions: a sum of sizes over the steps."""
+        """Bound on the absolute value of a state's entries, whatever the actions: a sum over the steps."""
         power, pushed, farthest = np.eye(len(self.dynamics_matrix)), np.zeros(len(self.dynamics_matrix)), 0.0
         for _ in range(self.horizon + 1):
-            here = self.start_range * np.abs(power).sum(axis=1) + pushed
-            farthest = max(farthest, float(here.max()))
+            bound = self.start_range * np.abs(power).sum(axis=1) + pushed
+            farthest = max(farthest, float(bound.max()))
             pushed = pushed + np.abs(power @ self.control_matrix).sum(axis=1)
             power = self.dynamics_matrix @ power
         return farthest * (1 + 1e-9)
@@ -181,7 +190,7 @@ class LinearQuadratic:
         x = self.start_range * (2.0 * uniforms - 1.0)
         return np.column_stack([np.zeros((len(x), 2)), x])
 
-    def _look(self, states: FloatArray) -> FloatArray:
+    def _observe(self, states: FloatArray) -> FloatArray:
         return np.column_stack([states[:, 2:], 1.0 - states[:, dynamics.TIME] / self.horizon])
 
     def _advance(
@@ -191,11 +200,11 @@ class LinearQuadratic:
         dynamics.linear_quadratic(states, actions, *matrices, self.tolerance, horizon, out, rewards)
 
     def _plan(self, states: FloatArray, style: Style) -> FloatArray:
-        return style.speed[:, None] * self.optimal_action(states)
+        return style.speed[:, None] * self._optimum(states[:, dynamics.TIME].astype(np.int64), states[:, 2:])
 
 
 def double_integrator(horizon: int = 30) -> LinearQuadratic:
-    """Point mass in the plane: position and velocity, pushed by the action.
+    """Point mass in the plane, with position and velocity, accelerated by the action.
 
     Parameters
     ----------
@@ -205,7 +214,14 @@ def double_integrator(horizon: int = 30) -> LinearQuadratic:
     A, B = np.array([[1.0, 0.2], [0.0, 0.9]]), np.array([[0.0], [0.2]])
     plane = np.eye(2)
     cost = np.asarray(np.kron(np.diag([1.0, 0.1]), plane), np.float64)
-    return LinearQuadratic(np.kron(A, plane), np.kron(B, plane), cost, 0.5 * plane, horizon, start_range=0.35)
+    return LinearQuadratic(
+        dynamics_matrix=np.kron(A, plane),
+        control_matrix=np.kron(B, plane),
+        state_cost=cost,
+        action_cost=0.5 * plane,
+        horizon=horizon,
+        start_range=0.35,
+    )
 
 
 def _symmetric(name: str, value: ArrayLike, size: int) -> FloatArray:
@@ -222,12 +238,12 @@ def _riccati(A: FloatArray, B: FloatArray, Q: FloatArray, R: FloatArray, horizon
         M = Q + costs[t + 1]
         gains[t] = np.linalg.solve(R + B.T @ M @ B, B.T @ M @ A)
         P = A.T @ M @ (A - B @ gains[t])
-        costs[t] = (P + P.T) / 2
+        costs[t] = (P + P.T) / 2  # rounding would make it ever less symmetric
     return gains, costs
 
 
 def _largest_action(A: FloatArray, B: FloatArray, gains: FloatArray) -> float:
-    """Largest entry of an optimal action from the unit box: of K_t Phi_t, the largest sum of a row's sizes."""
+    """Largest optimal action from the unit box: the largest row sum of absolute values of K_t Phi_t."""
     phi, largest = np.eye(len(A)), 0.0
     for K in gains:
         largest = max(largest, float(np.abs(K @ phi).sum(axis=1).max()))

@@ -1,8 +1,10 @@
 """Multilayer perceptrons (ReLU) on one flat vector of parameters, in compiled code.
 
-Parameters are float32 in use; float64 works the same and is there for checks by finite differences. Products of
-matrices are BLAS: set `OPENBLAS_NUM_THREADS=1` before numpy is imported, as `paper_repro.py` does, or small products
-are slowed by threads that wait for each other.
+    x_0 = input,    x_{l+1} = relu(x_l W_l + b_l),    output = x_{L-1} W_{L-1} + b_{L-1}
+
+The vector holds W_0 (in C order), b_0, W_1, b_1, ... Parameters are float32 in use; float64 serves checks by finite
+differences. Matrix products use BLAS: set `OPENBLAS_NUM_THREADS=1` before numpy is imported, as `paper_repro.py` does,
+or threads that wait for each other slow the small products.
 """
 
 import os
@@ -33,8 +35,8 @@ class Network:
 
     Raises
     ------
-    TypeError, ValueError
-        If a width is out of range, or there are more than `MAX_PARAMETERS` parameters.
+    ValueError
+        Also if there are more than `MAX_PARAMETERS` parameters.
     """
 
     sizes: tuple[int, ...]
@@ -48,7 +50,7 @@ class Network:
 
     @classmethod
     def of(cls, widths: Any) -> "Network":
-        """From the widths as an array, (L+1,); raises as the class does."""
+        """From the widths as an array, (L+1,)."""
         return cls(tuple(validate.integers("sizes", widths, shape=(None,)).tolist()))
 
     @property
@@ -63,10 +65,10 @@ class Network:
 
     @property
     def initial_spread(self) -> NDArray[np.float64]:
-        """Standard deviation of each parameter at the start, (P,).
+        """Standard deviation of each initial parameter, (P,).
 
-        Weights that feed a ReLU have variance 2/n_in, which keeps the size of what flows through; the last layer's and
-        all biases 1/n_in.
+        Weights that feed a ReLU have variance 2/n_in, which keeps the scale of the activations (He et al., 2015); the
+        last layer's weights and all biases have 1/n_in.
         """
         parts, last = [], len(self.sizes) - 2
         for layer, (m, n) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
@@ -74,7 +76,7 @@ class Network:
         return np.concatenate(parts)
 
     def initial(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Draw parameters to start from, (P,): independent normals of `initial_spread`."""
+        """Draw initial parameters, (P,): independent normals with deviations `initial_spread`."""
         normals = validate.generator("rng", rng).standard_normal(self.n_parameters)
         return (self.initial_spread * normals).astype(np.float32)
 
@@ -90,18 +92,13 @@ class Network:
         -------
         ndarray, (N, n_out)
             Of the parameters' type.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a shape or type is wrong, or an input is not finite.
         """
         parameters = self.checked(parameters)
         rows = validate.array("inputs", inputs, shape=(None, self.sizes[0])).astype(parameters.dtype)
         return self.outputs(parameters, rows)
 
     def outputs(self, parameters: Floats, rows: Floats) -> Floats:
-        """As `forward`, for C-ordered arrays of one type, which are not checked: what inner loops call."""
+        """As `forward`, for C-ordered arrays of one type, which are not checked: for inner loops."""
         out = np.empty((len(rows), self.sizes[-1]), parameters.dtype)
         learning.forward(parameters, self.widths, rows, out)
         return out
@@ -115,11 +112,6 @@ class Network:
         inputs : array_like of float, (N, n_in)
         upstream : array_like of float, (N, n_out)
             Gradient of a loss at the outputs.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a shape or type is wrong, or a number is not finite.
         """
         parameters = self.checked(parameters)
         rows = validate.array("inputs", inputs, shape=(None, self.sizes[0])).astype(parameters.dtype)
@@ -130,18 +122,18 @@ class Network:
 
     def checked(self, parameters: Any) -> Floats:
         """Return the parameters, C-ordered and writeable; raise unless they are P finite float32 or float64 numbers."""
-        found = np.asarray(parameters)
-        if found.dtype not in (np.float32, np.float64):
-            raise TypeError(f"parameters must be float32 or float64; got {found.dtype}")
-        if found.shape != (self.n_parameters,):
-            raise ValueError(f"parameters must have shape ({self.n_parameters},) for {self.sizes}; got {found.shape}")
-        if not np.isfinite(found).all():
+        vector = np.asarray(parameters)
+        if vector.dtype not in (np.float32, np.float64):
+            raise TypeError(f"parameters must be float32 or float64; got {vector.dtype}")
+        if vector.shape != (self.n_parameters,):
+            raise ValueError(f"parameters must have shape ({self.n_parameters},) for {self.sizes}; got {vector.shape}")
+        if not np.isfinite(vector).all():
             raise ValueError("parameters must be finite")
-        return np.require(found, requirements=["C", "W"])  # a read-only one would compile every kernel again
+        return np.require(vector, requirements=["C", "W"])  # a read-only one would compile every kernel again
 
 
 def save_network(path: str | os.PathLike[str], network: Network, parameters: Floats) -> None:
-    """Write a network as npz; raises as `save_arrays` and `Network.checked` do."""
+    """Write a network as npz."""
     save_arrays(path, "network", {"sizes": network.widths, "parameters": network.checked(parameters)})
 
 

@@ -1,22 +1,39 @@
-"""Paths from noise to a chunk: diffusion and flow matching differ in their levels, their times and their target alone.
+"""Paths from noise to a chunk: diffusion and flow matching differ only in their levels, times and targets.
 
-At a level (a, s) = (signal, noise) what is seen of a chunk x is y = a x + s z, z standard normal. A network F that sees
-`scale` y and `clock` gives the clean chunk as `skip` y + `share` F; F is trained on the target that makes this right.
+At a level (a, s) = (signal, noise) a chunk x is observed as y = a x + s z, z standard normal. A network F, whose inputs
+are `scale` y and `clock`, gives the clean chunk as `skip` y + `share` F; it is trained on the target that makes this x:
 
 ==============  ===================  ================================================  ============================
-path            levels               scale, clock, skip, share                         target of F
+path            levels (a, s)        scale, clock, skip, share                         target of F
 ==============  ===================  ================================================  ============================
 diffusion       (1, sigma)           1/r, log(sigma)/4, 1/r^2, sigma/r                 (sigma x - z)/r
 flow            (t, 1 - t)           1, t, 1, 1 - t                                    x - z, the velocity
 ==============  ===================  ================================================  ============================
 
-r^2 = 1 + sigma^2. The first is the preconditioning of Karras et al. (2022) for chunks of deviation 1, the second that
-of Lipman et al. (2023) with straight paths, whose Euler step is the deterministic step here.
+Here r^2 = 1 + sigma^2. From a level (a, s) to the next one, (a', s') with less noise, a sampler goes by
+
+    y' = keep y + take x + deviation w,    take = a' - keep a,    w standard normal,
+
+where x is the clean chunk at y. With rho = a s' / (a' s), the ratio of the two noise-to-signal ratios:
+
+==============  ===================  ======================================
+step            keep                 deviation
+==============  ===================  ======================================
+deterministic   s'/s                 0
+ancestral       (s'/s) rho           max(floor, s' sqrt(1 - rho^2))
+==============  ===================  ======================================
+
+References
+----------
+Karras, Aittala, Aila and Laine, Elucidating the design space of diffusion-based generative models, NeurIPS 2022: the
+preconditioning of the diffusion, for chunks of deviation 1.
+Lipman, Chen, Ben-Hamu, Nickel and Le, Flow matching for generative modeling, ICLR 2023: the flow with straight paths,
+whose Euler step is the deterministic step here.
+Song, Meng and Ermon, Denoising diffusion implicit models, ICLR 2021, equation 12 with eta 0 and 1: the two steps.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +43,22 @@ from theory.base import validate
 FloatArray = NDArray[np.float64]
 
 SMALLEST, LARGEST = 0.03, 8.0
-"""Noise over signal at the last level before 0, and at the first of a diffusion (of a flow it is infinite).
+"""Noise over signal at the last level before 0, and at the first level of a diffusion (of a flow it is infinite).
 
-What is added to targets with a deviation below the smallest, in units of a chunk's deviation, is not reproduced.
+Noise on the targets is not reproduced if its deviation, in units of a chunk's, is below the smallest.
 """
 
 
-class Preconditioning(NamedTuple):
-    """What is put around a network at a level; see the table above. Each entry is of the level's shape.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Preconditioning:
+    """What surrounds the network at a level (see the table above); each entry has the level's shape.
 
     Attributes
     ----------
-    scale, clock, skip, share : ndarray
+    scale, clock : ndarray
+        Factor of the noisy chunk, and the time, as inputs of the network.
+    skip, share : ndarray
+        Factors of the noisy chunk and of the network in the clean chunk.
     """
 
     scale: FloatArray
@@ -46,14 +67,16 @@ class Preconditioning(NamedTuple):
     share: FloatArray
 
 
-class Steps(NamedTuple):
-    """Steps of a sampler, each (n_steps,): y becomes keep y + take (clean chunk at y) + deviation w, w standard normal.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Steps:
+    """Steps of a sampler: y becomes keep y + take (clean chunk at y) + deviation w, w standard normal.
 
     Attributes
     ----------
-    signal, noise : ndarray
-        Level that a step begins at.
-    keep, take, deviation : ndarray
+    signal, noise : ndarray, (n_steps,)
+        Level at which each step begins.
+    keep, take, deviation : ndarray, (n_steps,)
+        Coefficients of the steps.
     """
 
     signal: FloatArray
@@ -63,17 +86,17 @@ class Steps(NamedTuple):
     deviation: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Path:
-    """A family of levels, and what is put around the network.
+    """A family of levels, and what surrounds the network.
 
     Parameters
     ----------
     name : str
     grid : callable
-        n_steps -> signal and noise of the levels of a sampler, (n_steps, 2), the noisiest first.
+        n_steps -> signal and noise of a sampler's levels, (n_steps, 2), the noisiest first.
     draw : callable
-        (rng, n) -> signal and noise of levels to train at, (n, 2).
+        (rng, n) -> signal and noise of n random levels to train at, (n, 2).
     precondition : callable
         (signal, noise) -> Preconditioning.
     """
@@ -91,19 +114,9 @@ class Path:
         n_steps : int
             At least 1.
         fresh : bool, optional
-            Draw what is at the lower level given the clean chunk and what is at the higher one (ancestral), in place of
-            the Euler step of the probability flow, which draws nothing.
+            Ancestral steps, which draw fresh noise, instead of deterministic Euler steps of the probability flow.
         floor : float, optional
-            At least 0: smallest deviation of a fresh step, which the last one has.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a number is out of range.
-
-        References
-        ----------
-        Song, Meng and Ermon, Denoising diffusion implicit models, ICLR 2021, equation 12 with eta 0 and 1.
+            Smallest deviation of an ancestral step, at least 0; the last step has exactly this one.
         """
         floor = validate.real("floor", floor, at_least=0.0)
         above = self.grid(validate.integer("n_steps", n_steps, at_least=1))
@@ -112,11 +125,11 @@ class Path:
         ratio = a * s_below / (a_below * s)  # of noise over signal, below and above
         keep = s_below / s * (ratio if fresh else 1.0)
         deviation = np.maximum(floor, s_below * np.sqrt(1 - ratio**2)) if fresh else np.zeros(n_steps)
-        return Steps(a, s, keep, a_below - keep * a, deviation)
+        return Steps(signal=a, noise=s, keep=keep, take=a_below - keep * a, deviation=deviation)
 
 
 def _diffusion_grid(n_steps: int) -> FloatArray:
-    """Geometric in noise over signal; a single step begins at the largest."""
+    """Levels geometric in noise over signal; a single step begins at the largest."""
     sigma = np.geomspace(LARGEST, SMALLEST, n_steps) if n_steps > 1 else np.array([LARGEST])
     return np.column_stack([np.ones(n_steps), sigma])
 
@@ -127,11 +140,11 @@ def _diffusion_draw(rng: np.random.Generator, n: int) -> FloatArray:
 
 def _diffusion_precondition(signal: FloatArray, noise: FloatArray) -> Preconditioning:
     size = np.hypot(signal, noise)
-    return Preconditioning(1 / size, np.log(noise) / 4, 1 / size**2, noise / size)
+    return Preconditioning(scale=1 / size, clock=np.log(noise) / 4, skip=1 / size**2, share=noise / size)
 
 
 def _flow_grid(n_steps: int) -> FloatArray:
-    """Even in the cube root of the noise, from noise alone to `SMALLEST` (Karras et al., equation 5, exponent 3)."""
+    """Levels even in the cube root of the noise, from 1 to `SMALLEST` (Karras et al., equation 5, exponent 3)."""
     noise = np.linspace(1.0, (SMALLEST / (1 + SMALLEST)) ** (1 / 3), n_steps) ** 3
     return np.column_stack([1 - noise, noise])
 
@@ -142,11 +155,11 @@ def _flow_draw(rng: np.random.Generator, n: int) -> FloatArray:
 
 
 def _flow_precondition(signal: FloatArray, noise: FloatArray) -> Preconditioning:
-    one = np.ones_like(noise)
-    return Preconditioning(one, signal, one, noise)
+    ones = np.ones_like(noise)
+    return Preconditioning(scale=ones, clock=signal, skip=ones, share=noise)
 
 
-DIFFUSION = Path("diffusion", _diffusion_grid, _diffusion_draw, _diffusion_precondition)
-FLOW = Path("flow", _flow_grid, _flow_draw, _flow_precondition)
+DIFFUSION = Path(name="diffusion", grid=_diffusion_grid, draw=_diffusion_draw, precondition=_diffusion_precondition)
+FLOW = Path(name="flow", grid=_flow_grid, draw=_flow_draw, precondition=_flow_precondition)
 PATHS = {path.name: path for path in (DIFFUSION, FLOW)}
-"""Both by name."""
+"""Paths by name."""

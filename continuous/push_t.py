@@ -1,8 +1,8 @@
-"""The human demonstrations of Push-T (Chi et al., RSS 2023), which are not ours to pass on: a reader of their arrays.
+"""A reader of the human demonstrations of Push-T (Chi et al., RSS 2023), which this project may not distribute.
 
-The simulator is the package gym-pusht; `gymnasium_tasks.task_of` makes a task of it, whose actions in [-1, 1] are the
-same as here. To restore a recorded state there, set the block's angle before its position. In replays of these
-demonstrations the coverage reaches 0.90 in about half and the package's own threshold 0.95 in one of thirty.
+The simulator is the package gym-pusht; `gymnasium_tasks.task_of` makes a task of it, with actions in [-1, 1] as here.
+To restore a recorded state there, set the block's angle before its position. In replays of these demonstrations the
+coverage reaches 0.90 in about half, and the package's own threshold 0.95 in one of thirty.
 """
 
 import os
@@ -14,7 +14,7 @@ from continuous.demonstrations import Demonstrations
 from theory.base import validate
 
 BOARD = 512.0
-"""Pixels of the board's side."""
+"""Side of the board, in pixels."""
 
 
 def read_push_t(path: str | os.PathLike[str]) -> Demonstrations:
@@ -28,14 +28,14 @@ def read_push_t(path: str | os.PathLike[str]) -> Demonstrations:
     -------
     Demonstrations
         Observations as the simulator gives them: agent x and y and block x and y in pixels, block's angle in [0, 2 pi].
-        Actions are where the agent shall go, from [0, 512] pixels brought to [-1, 1].
+        Actions are the agent's target position, mapped from [0, 512] pixels to [-1, 1].
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
-    TypeError, ValueError
-        If an array is missing, has another shape or type, or an action lies outside the board.
+    ValueError
+        Also if an array is missing or an action lies outside the board.
     """
     source = Path(path)
     with np.load(source, allow_pickle=False) as file:

@@ -1,10 +1,17 @@
-"""Samplers of a denoiser: from latents to chunks without chance, back again, and by fresh noise with its likelihood.
+"""Samplers of a denoiser: deterministic, from latents to chunks and back; and with fresh noise, and its likelihood.
 
-They take any denoiser, so they are tested on ones that are known exactly.
+With keep, take and deviation of `continuous.paths`, and x(y) the denoiser, step k is
+
+    y_{k+1} = keep_k y_k + take_k x(y_k)                                        `sample`, undone by `invert`
+    y_{k+1} ~ N(keep_k y_k + take_k x(y_k), deviation_k^2 I)                    `ancestral`, `chain_log_likelihood`
+
+from y_0 = (noise of the first level) times the latent to the chunk y_{n_steps}. A denoiser is any callable, so these
+are tested on denoisers that are known exactly. Functions that take `Steps` do not check their arguments.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +21,23 @@ from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 Denoise = Callable[[FloatArray, float, float], FloatArray]
-"""(noisy (N, D), signal, noise) -> the clean chunk's mean given what is seen, (N, D)."""
+"""(noisy (N, D), signal, noise) -> mean of the clean chunk given the noisy one, (N, D)."""
 
-_HALVINGS = 12
-_NEAR = 1e-12
-_STEP = 1e-6  # of the differences that a Jacobian is made of
+_HALVINGS = 12  # of a Newton step that does not come nearer
+_NEAR = 1e-12  # distance at which a row is solved
+_STEP = 1e-6  # of the central differences of a Jacobian
+_ROUNDS = 60  # of Newton's method, per step of the sampler
 
 
-class Inverse(NamedTuple):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Inverse:
     """Latents that a sampler carries to given chunks.
 
     Attributes
     ----------
     latents : ndarray, (N, D)
     miss : ndarray, (N,)
-        Largest entry by which the sampler misses the chunk from there.
+        Largest entry of the difference between the chunk and what the sampler makes of the latent.
     """
 
     latents: FloatArray
@@ -36,7 +45,7 @@ class Inverse(NamedTuple):
 
 
 def sample(denoise: Denoise, latents: Any, path: Path, n_steps: int) -> FloatArray:
-    """Carry latents (N, D), standard normal, to chunks: Euler steps of the probability flow, without chance.
+    """Carry latents (N, D), standard normal, to chunks by deterministic Euler steps of the probability flow.
 
     Parameters
     ----------
@@ -46,25 +55,25 @@ def sample(denoise: Denoise, latents: Any, path: Path, n_steps: int) -> FloatArr
     path : Path
     n_steps : int
         Calls of the denoiser, at least 1.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the latents are not a finite matrix or `n_steps` is out of range.
     """
     steps = validate.instance("path", path, Path).steps(n_steps)
-    x: FloatArray = steps.noise[0] * validate.array("latents", latents, shape=(None, None))
-    for k in range(n_steps):
-        x = _mean(denoise, x, steps, k)
-    return x
+    return sample_by(denoise, validate.array("latents", latents, shape=(None, None)), steps)
 
 
-def invert(denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, max_rounds: int = 60) -> Inverse:
+def sample_by(denoise: Denoise, latents: FloatArray, steps: Steps) -> FloatArray:
+    """As `sample`, by given steps, without checks."""
+    y: FloatArray = steps.noise[0] * latents
+    for k in range(len(steps.noise)):
+        y = _mean(denoise, y, steps, k)
+    return y
+
+
+def invert(denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, max_rounds: int = _ROUNDS) -> Inverse:
     """Latents that `sample` carries to these chunks: each of its steps undone by Newton's method.
 
-    With the exact denoiser of a law that has a density, every step has an inverse: its Jacobian is positive definite.
-    What lies outside a trained sampler's range has none, and shows in `miss`; few long steps of a sharp policy may
-    fold, and then another latent may be found. Use a denoiser in float64.
+    With the exact denoiser of a distribution that has a density, every step has an inverse: its Jacobian is positive
+    definite. A chunk outside a trained sampler's range has none, which shows in `miss`. A few long steps of a sharp
+    policy may fold, and then another latent of the same chunk may be returned. Use a denoiser in float64.
 
     Parameters
     ----------
@@ -72,50 +81,50 @@ def invert(denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, max_round
         As for `sample`.
     chunks : array_like, (N, D)
     max_rounds : int, optional
-        At least 1: rounds of Newton's method a step.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
+        Rounds of Newton's method per step, at least 1.
     """
     steps = validate.instance("path", path, Path).steps(n_steps)
-    wanted = validate.array("chunks", chunks, shape=(None, None))
-    validate.integer("max_rounds", max_rounds, at_least=1)
-    x = wanted
-    for k in reversed(range(n_steps)):
-        x = _undo(denoise, x, steps, k, max_rounds)
-    latents = x / steps.noise[0]
-    return Inverse(latents, np.abs(sample(denoise, latents, path, n_steps) - wanted).max(axis=1, initial=0.0))
+    targets = validate.array("chunks", chunks, shape=(None, None))
+    return invert_by(denoise, targets, steps, validate.integer("max_rounds", max_rounds, at_least=1))
+
+
+def invert_by(denoise: Denoise, chunks: FloatArray, steps: Steps, max_rounds: int = _ROUNDS) -> Inverse:
+    """As `invert`, by given steps, without checks."""
+    y = chunks
+    for k in reversed(range(len(steps.noise))):
+        y = _undo(denoise, y, steps, k, max_rounds)
+    latents = y / steps.noise[0]
+    miss = np.abs(sample_by(denoise, latents, steps) - chunks).max(axis=1, initial=0.0)
+    return Inverse(latents=latents, miss=miss)
 
 
 def _undo(denoise: Denoise, below: FloatArray, steps: Steps, k: int, max_rounds: int) -> FloatArray:
-    """Solve for what step k carries to `below`; rows that are there, or cannot come nearer, stay as they are."""
-    x = below.copy()
-    gap = _mean(denoise, x, steps, k) - below
+    """Solve for y that step k carries to `below`; rows that are solved, or cannot come nearer, stay as they are."""
+    y = below.copy()
+    gap = _mean(denoise, y, steps, k) - below
     for _ in range(max_rounds):
-        there = np.abs(gap).max(axis=1, initial=0.0) <= _NEAR
-        if there.all():
+        solved = np.abs(gap).max(axis=1, initial=0.0) <= _NEAR
+        if solved.all():
             break
-        move = -np.linalg.solve(_jacobian(denoise, x, steps, k), gap[..., None])[..., 0]
-        length = np.ones(len(x))
-        moved = there.copy()
+        direction = -np.linalg.solve(_jacobian(denoise, y, steps, k), gap[..., None])[..., 0]
+        length = np.ones(len(y))
+        moved = solved.copy()
         for _ in range(_HALVINGS):
-            tried = x + length[:, None] * move
-            left = _mean(denoise, tried, steps, k) - below
-            better = ~moved & (np.square(left).sum(axis=1) < np.square(gap).sum(axis=1))
-            x[better], gap[better] = tried[better], left[better]
+            trial = y + length[:, None] * direction
+            trial_gap = _mean(denoise, trial, steps, k) - below
+            better = ~moved & (np.square(trial_gap).sum(axis=1) < np.square(gap).sum(axis=1))
+            y[better], gap[better] = trial[better], trial_gap[better]
             moved |= better
             length[~moved] /= 2
             if moved.all():
                 break
-        if (moved == there).all():
+        if (moved == solved).all():
             break
-    return x
+    return y
 
 
 def _jacobian(denoise: Denoise, x: FloatArray, steps: Steps, k: int) -> FloatArray:
-    """Derivatives of a step at each row, (N, D, D), by central differences; slightly moved where they are singular."""
+    """Derivatives of step k at each row, (N, D, D), by central differences; regularised where they are singular."""
     D = x.shape[1]
     columns = []
     for j in range(D):
@@ -134,7 +143,7 @@ def _jacobian(denoise: Denoise, x: FloatArray, steps: Steps, k: int) -> FloatArr
 def ancestral(
     denoise: Denoise, latents: Any, path: Path, n_steps: int, rng: np.random.Generator, *, floor: float = 0.0
 ) -> FloatArray:
-    """As `sample`, with fresh noise at each step; returns the whole chain, (n_steps+1, N, D), the chunks last.
+    """As `sample`, with fresh noise at each step: the whole chain, (n_steps+1, N, D), with the chunks last.
 
     Parameters
     ----------
@@ -142,17 +151,17 @@ def ancestral(
         As for `sample`.
     rng : numpy.random.Generator
     floor : float, optional
-        At least 0: smallest standard deviation of a step, which the last one has.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
+        Smallest standard deviation of a step, at least 0; the last step has exactly this one.
     """
     steps = validate.instance("path", path, Path).steps(n_steps, fresh=True, floor=floor)
     validate.generator("rng", rng)
-    chain = [steps.noise[0] * validate.array("latents", latents, shape=(None, None))]
-    for k in range(n_steps):
+    return ancestral_by(denoise, validate.array("latents", latents, shape=(None, None)), steps, rng)
+
+
+def ancestral_by(denoise: Denoise, latents: FloatArray, steps: Steps, rng: np.random.Generator) -> FloatArray:
+    """As `ancestral`, by given steps, without checks."""
+    chain = [steps.noise[0] * latents]
+    for k in range(len(steps.noise)):
         mean = _mean(denoise, chain[-1], steps, k)
         chain.append(mean + steps.deviation[k] * rng.standard_normal(mean.shape))
     return np.stack(chain)
@@ -167,24 +176,24 @@ def chain_log_likelihood(denoise: Denoise, chain: Any, path: Path, *, floor: flo
         As for `sample`.
     chain : array_like, (n_steps+1, N, D)
     floor : float
-        Above 0: without it the last step has no density.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
+        As in `ancestral`, but above 0: with floor 0 the last step has no density.
     """
-    found = validate.array("chain", chain, shape=(None, None, None))
-    if len(found) < 2:
-        raise ValueError(f"chain must hold a step; got shape {found.shape}")
+    levels = validate.array("chain", chain, shape=(None, None, None))
+    if len(levels) < 2:
+        raise ValueError(f"chain must hold a step; got shape {levels.shape}")
     floor = validate.real("floor", floor, above=0.0)
-    steps = validate.instance("path", path, Path).steps(len(found) - 1, fresh=True, floor=floor)
-    out = np.empty((len(found) - 1, found.shape[1]))
+    steps = validate.instance("path", path, Path).steps(len(levels) - 1, fresh=True, floor=floor)
+    return chain_log_likelihood_by(denoise, levels, steps)
+
+
+def chain_log_likelihood_by(denoise: Denoise, chain: FloatArray, steps: Steps) -> FloatArray:
+    """As `chain_log_likelihood`, by given steps, without checks."""
+    out = np.empty((len(chain) - 1, chain.shape[1]))
     for k, deviation in enumerate(steps.deviation):
-        square = ((found[k + 1] - _mean(denoise, found[k], steps, k)) ** 2).sum(axis=1) / deviation**2
-        out[k] = -0.5 * (square + found.shape[2] * np.log(2 * np.pi * deviation**2))
+        square = ((chain[k + 1] - _mean(denoise, chain[k], steps, k)) ** 2).sum(axis=1) / deviation**2
+        out[k] = -0.5 * (square + chain.shape[2] * np.log(2 * np.pi * deviation**2))
     return out
 
 
-def _mean(denoise: Denoise, x: FloatArray, steps: Steps, k: int) -> FloatArray:
-    return np.asarray(steps.keep[k] * x + steps.take[k] * denoise(x, float(steps.signal[k]), float(steps.noise[k])))
+def _mean(denoise: Denoise, y: FloatArray, steps: Steps, k: int) -> FloatArray:
+    return np.asarray(steps.keep[k] * y + steps.take[k] * denoise(y, float(steps.signal[k]), float(steps.noise[k])))

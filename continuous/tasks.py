@@ -1,8 +1,8 @@
 """Simulated control tasks, vectorised over episodes: reach, corridor, lift, push, stick.
 
-A task moves point-like bodies by at most `STRIDE` = 0.06 a step and an action's entry, in [-1, 1]. Each episode has a
-context of its own (where the slot is, where the object lies), drawn from a common range or, with some probability, from
-a rare outer one. Rewards are 0, and 1 at the step that succeeds: with a cost a step, crashing early would pay.
+An entry of an action, in [-1, 1], moves a point-like body by up to `STRIDE` = 0.06 per step. Each episode has a context
+(where the slot is, where the object lies), drawn from a common range or, with some probability, from a rare outer one.
+The reward is 1 at the step that succeeds and 0 at all others: with a cost per step, an early crash would pay.
 
 Columns of a state, after status and time:
 
@@ -16,13 +16,15 @@ push      disc (2), block (2), goal (2)          disc and goal relative to the b
 stick     x, y, context, opening's centre        x, y, context; y/0.05 and (x-0.1)/0.1 clipped to [-1, 1]
 ========  =====================================  ======================================================
 
-Only the tip of the arm touches the plate; links pass. A motion is judged by where it ends.
+Only the tip of the arm touches the plate; its links pass through. A motion is judged by where it ends.
+
+A new task is an entry of `TASKS`, with a script of the same name in `demonstrators.SCRIPTS`.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,14 +34,34 @@ from theory.base import validate
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+Entry = TypeVar("Entry")
 
 RUNNING, SUCCEEDED = dynamics.RUNNING, dynamics.SUCCEEDED
 FAILED, TIMED_OUT = dynamics.FAILED, dynamics.TIMED_OUT
 """Values of a state's status."""
 
 
+class Registry(dict[str, Entry], Generic[Entry]):
+    """Entries by name; an unknown name is a KeyError that lists the known ones.
+
+    Parameters
+    ----------
+    kind : str
+        What the entries are, for the message.
+    entries : dict
+        By name, in their order.
+    """
+
+    def __init__(self, kind: str, entries: dict[str, Entry]) -> None:
+        super().__init__(entries)
+        self._kind = kind
+
+    def __missing__(self, name: str) -> Entry:
+        raise KeyError(f"no {self._kind} is called {name!r}; there are: {', '.join(self)}")
+
+
 class Transition(NamedTuple):
-    """What a step of n episodes leads to.
+    """Outcome of one step of n episodes; a tuple, because loops unpack it as they do Gymnasium's.
 
     Attributes
     ----------
@@ -57,34 +79,30 @@ class Transition(NamedTuple):
     success: BoolArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """A control task whose chance lies in the first state alone.
+    """A control task with deterministic dynamics: only the first state is random.
 
     Parameters
     ----------
     name : str
+        Key of the task in `TASKS` and of its script in `demonstrators.SCRIPTS`.
     observation_dim, action_dim, state_dim : int
         Sizes; state_dim counts status and time.
     horizon : int
         Steps after which an episode ends without success, at least 1.
     n_uniforms : int
-        Uniform numbers that a first state is made of.
+        Number of uniform random numbers that a first state is computed from.
     start : callable
         (uniforms (n, n_uniforms), probability of the rare range) -> states (n, state_dim).
-    look : callable
+    observation : callable
         states -> observations (n, observation_dim).
     advance : callable
         (states, clipped actions, horizon, out, rewards): fills the last two.
     rare_in_demonstrations, rare_in_evaluation : float
         Probability of the rare range of contexts, in [0, 1].
     bound : float
-        No entry of an observation is larger in size; may be infinite.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a size is not a positive integer or a number is out of range.
+        Largest absolute value of an observation's entry; may be infinite.
     """
 
     name: str
@@ -94,7 +112,7 @@ class Task:
     horizon: int
     n_uniforms: int
     start: Callable[[FloatArray, float], FloatArray]
-    look: Callable[[FloatArray], FloatArray]
+    observation: Callable[[FloatArray], FloatArray]
     advance: Callable[..., Any]
     rare_in_demonstrations: float = 0.25
     rare_in_evaluation: float = 0.25
@@ -109,7 +127,7 @@ class Task:
         validate.real("bound", self.bound, above=0.0, finite=False)
 
     def reset(self, rng: np.random.Generator, n: int, *, rare: float | None = None) -> FloatArray:
-        """Draw n first states, row by row: from one seed, fewer episodes are the first of more.
+        """Draw n first states, row by row: from the same seed, a smaller n gives the first rows of a larger one.
 
         Parameters
         ----------
@@ -122,11 +140,6 @@ class Task:
         Returns
         -------
         ndarray, (n, state_dim)
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has the wrong type or range.
         """
         rng = validate.generator("rng", rng)
         n = validate.integer("n", n, at_least=1)
@@ -143,13 +156,8 @@ class Task:
         Returns
         -------
         ndarray, (n, observation_dim)
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `states` has the wrong shape or is not finite.
         """
-        return self.look(validate.array("states", states, shape=(None, self.state_dim)))
+        return self.observation(validate.array("states", states, shape=(None, self.state_dim)))
 
     def step(self, states: ArrayLike, actions: ArrayLike) -> Transition:
         """Do one step in each episode; where one has ended, nothing changes.
@@ -163,17 +171,16 @@ class Task:
         Returns
         -------
         Transition
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a shape is wrong or an entry is not finite.
         """
         before = validate.array("states", states, shape=(None, self.state_dim))
         moves = validate.array("actions", actions, shape=(before.shape[0], self.action_dim))
-        np.clip(moves, -1.0, 1.0, out=moves)
-        after, rewards = np.empty_like(before), np.empty(len(before))
-        self.advance(before, moves, self.horizon, after, rewards)
+        return self.transition(before, moves)
+
+    def transition(self, states: FloatArray, actions: FloatArray) -> Transition:
+        """As `step`, for float64 arrays that are not checked (`states` C-ordered): what loops over steps call."""
+        moves = np.clip(actions, -1.0, 1.0, order="C")  # a strided chunk would compile the kernel a second time
+        after, rewards = np.empty_like(states), np.empty(len(states))
+        self.advance(states, moves, self.horizon, after, rewards)
         status = after[:, dynamics.STATUS]
         return Transition(after, rewards, status != RUNNING, status == SUCCEEDED)
 
@@ -200,12 +207,12 @@ def placed(uniforms: FloatArray, rare: float, inner: float, outer: float) -> Flo
 
 
 def between(uniforms: FloatArray, low: float, high: float) -> FloatArray:
-    """Uniform numbers of [low, high) from those of [0, 1)."""
+    """Map uniform numbers on [0, 1) to [low, high)."""
     return np.asarray(low + (high - low) * uniforms)
 
 
 def _rows(*columns: FloatArray | float, n: int) -> FloatArray:
-    """First states: running, at time 0, and these columns."""
+    """First states with these columns, running, at time 0."""
     states = np.zeros((n, 2 + len(columns)))
     for k, column in enumerate(columns):
         states[:, 2 + k] = column
@@ -213,7 +220,7 @@ def _rows(*columns: FloatArray | float, n: int) -> FloatArray:
 
 
 def tip(q1: FloatArray, q2: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Place (x, z) of the arm's tip at these angles, each (n,); the shoulder is at the origin, q2 bends downward."""
+    """Position (x, z) of the arm's tip at these angles, each (n,); the shoulder is the origin, q2 bends downward."""
     link = dynamics.LINK
     return link * np.cos(q1) + link * np.cos(q1 + q2), link * np.sin(q1) + link * np.sin(q1 + q2)
 
@@ -223,7 +230,7 @@ def _start_reach(u: FloatArray, rare: float) -> FloatArray:
     return _rows(q1, q2, between(u[:, 2], -0.25, -0.1), 0.55 + placed(u, rare, 0.1, 0.25), n=len(u))
 
 
-def _look_reach(s: FloatArray) -> FloatArray:
+def _observe_reach(s: FloatArray) -> FloatArray:
     x, z = tip(s[:, 2], s[:, 3])
     return np.column_stack([s[:, 2], s[:, 3], x - s[:, 5], z - s[:, 4], s[:, 4], s[:, 5]])
 
@@ -232,7 +239,7 @@ def _start_corridor(u: FloatArray, rare: float) -> FloatArray:
     return _rows(-0.7, between(u[:, 2], -0.15, 0.15), placed(u, rare, 0.3, 0.8), n=len(u))
 
 
-def _look_corridor(s: FloatArray) -> FloatArray:
+def _observe_corridor(s: FloatArray) -> FloatArray:
     return s[:, 2:5].copy()
 
 
@@ -241,7 +248,7 @@ def _start_lift(u: FloatArray, rare: float) -> FloatArray:
     return _rows(x, z, 1.0, placed(u, rare, 0.3, 0.7), 0.0, 0.0, n=len(u))
 
 
-def _look_lift(s: FloatArray) -> FloatArray:
+def _observe_lift(s: FloatArray) -> FloatArray:
     return s[:, 2:8].copy()
 
 
@@ -261,7 +268,7 @@ def _start_push(u: FloatArray, rare: float) -> FloatArray:
     )
 
 
-def _look_push(s: FloatArray) -> FloatArray:
+def _observe_push(s: FloatArray) -> FloatArray:
     return np.column_stack([s[:, 2:4] - s[:, 4:6], s[:, 6:8] - s[:, 4:6], s[:, 4:6]])
 
 
@@ -270,25 +277,41 @@ def _start_stick(u: FloatArray, rare: float) -> FloatArray:
     return _rows(-1.3, between(u[:, 2], -0.02, 0.02), context, 0.7 * np.sin(2.8 * context), n=len(u))
 
 
-def _look_stick(s: FloatArray) -> FloatArray:
+def _observe_stick(s: FloatArray) -> FloatArray:
     near = np.clip(np.column_stack([s[:, 3] / 0.05, (s[:, 2] - 0.1) / 0.1]), -1.0, 1.0)
     return np.column_stack([s[:, 2:5], near])
 
 
-REACH = Task("reach", 6, 2, 6, 60, 5, _start_reach, _look_reach, dynamics.reach)
-"""An arm of two links puts its tip through a slot in a plate; forgiving, for a motion into the plate is refused."""
+REACH = Task(
+    name="reach", observation_dim=6, action_dim=2, state_dim=6, horizon=60, n_uniforms=5,
+    start=_start_reach, observation=_observe_reach, advance=dynamics.reach,
+)  # fmt: skip
+"""A two-link arm puts its tip through a slot in a plate. A motion into the plate is refused and costs only time."""
 
-CORRIDOR = Task("corridor", 3, 2, 5, 60, 3, _start_corridor, _look_corridor, dynamics.corridor)
-"""A point mass keeps to a narrow lane, whose sides end the episode, and then finds a gate in a wall that forgives."""
+CORRIDOR = Task(
+    name="corridor", observation_dim=3, action_dim=2, state_dim=5, horizon=60, n_uniforms=3,
+    start=_start_corridor, observation=_observe_corridor, advance=dynamics.corridor,
+)  # fmt: skip
+"""A point mass keeps to a narrow lane, whose sides end the episode, and then finds a gate in a harmless wall."""
 
-LIFT = Task("lift", 6, 3, 8, 60, 4, _start_lift, _look_lift, dynamics.lift)
+LIFT = Task(
+    name="lift", observation_dim=6, action_dim=3, state_dim=8, horizon=60, n_uniforms=4,
+    start=_start_lift, observation=_observe_lift, advance=dynamics.lift,
+)  # fmt: skip
 """A gripper lines up over an object, grasps and lifts it; misaligned it pushes, is blocked or, if fast, fails."""
 
-PUSH = Task("push", 6, 2, 8, 80, 6, _start_push, _look_push, dynamics.push)
-"""A disc goes round a block and pushes it home; both ways round are right."""
+PUSH = Task(
+    name="push", observation_dim=6, action_dim=2, state_dim=8, horizon=80, n_uniforms=6,
+    start=_start_push, observation=_observe_push, advance=dynamics.push,
+)  # fmt: skip
+"""A disc goes round a block, by either side, and pushes it to a goal."""
 
-STICK = Task("stick", 5, 2, 6, 76, 3, _start_stick, _look_stick, dynamics.stick, 0.2, 0.6)
+STICK = Task(
+    name="stick", observation_dim=5, action_dim=2, state_dim=6, horizon=76, n_uniforms=3,
+    start=_start_stick, observation=_observe_stick, advance=dynamics.stick,
+    rare_in_demonstrations=0.2, rare_in_evaluation=0.6,
+)  # fmt: skip
 """A point mass keeps to a long passage, whose sides end the episode, and then searches an opening in a sticky wall."""
 
-TASKS = {task.name: task for task in (REACH, CORRIDOR, LIFT, PUSH, STICK)}
+TASKS = Registry("task", {task.name: task for task in (REACH, CORRIDOR, LIFT, PUSH, STICK)})
 """All of them by name."""

@@ -1,4 +1,20 @@
-"""Training of a network in compiled code: Adam with a cosine schedule, clipped gradients, averaged parameters."""
+"""Training of a network in compiled code: Adam with a cosine schedule, clipped gradients, averaged parameters.
+
+For t = 1, 2, ..., with g the gradient at theta of the mean loss over a batch, plus that of the pull
+sum_j pull_j (theta_j - anchor_j)^2 / 2, shortened to the norm `clip`:
+
+    m <- 0.9 m + 0.1 g,    v <- 0.999 v + 0.001 g^2
+    theta <- theta - rate_t (m / (1 - 0.9^t)) / (sqrt(v / (1 - 0.999^t)) + 1e-8)
+    average <- averaging * average + (1 - averaging) theta
+
+The rate falls along half a cosine from `rate` to `last_rate * rate`. The loss of a row is the sum over outputs of the
+squared error, or minus the log-density of a Gaussian whose means and log-deviations are the outputs.
+
+References
+----------
+Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015.
+Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017 (the cosine).
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,36 +26,34 @@ from continuous.kernels import learning
 from continuous.networks import Floats, IntArray, Network
 from theory.base import validate
 
+FloatArray = NDArray[np.float64]
+
 LOSSES = {"squared": learning.SQUARED, "gaussian": learning.GAUSSIAN}
 DEVIATION_FLOOR = 1e-2
-"""A Gaussian predictor's variance is its own plus this squared (targets have deviation 1): no density without bound."""
-
+"""Its square is added to a Gaussian predictor's variance (targets have deviation 1), so that densities stay bounded."""
 
 _BLOCK = 4096  # steps whose batches are drawn at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a network is trained: Adam whose rate falls along half a cosine.
+    """How a network is trained.
 
     Parameters
     ----------
-    n_steps, batch : int
-        At least 1: the number of steps, and of rows in each.
+    n_steps : int
+        Number of steps, at least 1.
+    batch : int
+        Rows per step, at least 1.
     rate : float
-        Above 0, at the first step.
+        Learning rate of the first step, above 0.
     last_rate : float
-        In [0, 1]: the rate after the last step, as a share of `rate`.
+        Learning rate after the last step, as a share of `rate`, in [0, 1].
     clip : float
-        Above 0: gradients are shortened to this Euclidean norm. Infinity leaves them.
+        Largest Euclidean norm of a gradient, above 0; longer ones are shortened to it. Infinity leaves all.
     averaging : float
-        In [0, 1): decay of the exponential moving average of the parameters, which is then what training returns. With
-        0 it is the last iterate.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is out of range.
+        Decay of the exponential moving average of the parameters, in [0, 1), which training returns; 0 returns the
+        last iterate.
     """
 
     n_steps: int = 1000
@@ -57,37 +71,37 @@ class Training:
         validate.real("clip", self.clip, above=0, finite=False)
         validate.real("averaging", self.averaging, at_least=0, below=1)
 
-    def rates(self, begin: int, end: int) -> NDArray[np.float64]:
-        """Rates of the steps from `begin` to `end` - 1, (end - begin,); after `n_steps` the last one stays."""
+    def rates(self, begin: int, end: int) -> FloatArray:
+        """Learning rates of steps `begin` to `end` - 1, (end - begin,); after `n_steps` the rate stays at the last."""
         done = np.minimum(np.arange(begin, end) / self.n_steps, 1.0)
         return np.asarray(self.rate * (self.last_rate + (1 - self.last_rate) * (1 + np.cos(np.pi * done)) / 2))
 
 
 class Optimiser:
-    """Adam (Kingma and Ba 2015, decays 0.9 and 0.999, addend 1e-8) at work on one vector of parameters.
+    """Adam and its state, on one vector of parameters.
 
     Parameters
     ----------
     network : Network
     training : Training
     parameters : ndarray of float32 or float64, (P,)
-        Where to start; copied.
+        Initial parameters; copied.
     loss : {"squared", "gaussian"}
         Squared error, summed over outputs; or minus the log-density of a Gaussian, where the outputs are first the D
         means and then the D logarithms of standard deviations. Both are averaged over rows.
     anchor, pull : ndarray, (P,), optional
-        sum(pull * (parameters - anchor)^2) / 2 is added to the loss; `pull` is at least 0.
+        Centre and strength, at least 0, of the pull, a quadratic term of the loss.
 
     Attributes
     ----------
     parameters : ndarray, (P,)
         The last iterate; changed in place.
-    done : int
+    n_done : int
         Steps made so far.
     """
 
     parameters: Floats
-    done: int
+    n_done: int
 
     def __init__(
         self,
@@ -101,10 +115,10 @@ class Optimiser:
     ) -> None:
         self.network = validate.instance("network", network, Network)
         self.training = validate.instance("training", training, Training)
-        given = network.checked(parameters)
-        self.parameters = validate.aligned(given, given.dtype.type)
+        initial = network.checked(parameters)
+        self.parameters = validate.aligned(initial, initial.dtype.type)
         self.loss = validate.choice("loss", loss, tuple(LOSSES))
-        self.done = 0
+        self.n_done = 0
         dtype, P = self.parameters.dtype, (network.n_parameters,)
         if (anchor is None) != (pull is None):
             raise ValueError("anchor and pull must be given together")
@@ -118,21 +132,23 @@ class Optimiser:
 
     @property
     def result(self) -> Floats:
-        """The average of the parameters where one is kept, else the last iterate; a copy, (P,)."""
+        """The averaged parameters if `averaging` is above 0, else the last iterate; a copy, (P,)."""
         return (self._average if self._average.size else self.parameters).copy()
 
     def train(self, inputs: Floats, targets: Floats, batches: IntArray, weights: Floats | None = None) -> Floats:
         """Make one step for each batch, in one compiled call.
 
+        Types, shapes and rows are checked, because compiled code would read beyond the arrays; values are not.
+
         Parameters
         ----------
         inputs : ndarray, (N, n_in)
-            This and what follows: C-ordered and of the parameters' type, which is checked; values are not.
+            Like `targets` and `weights`, C-ordered and of the parameters' type.
         targets : ndarray, (N, D)
         batches : ndarray of int64, (n_steps, batch)
             Rows of each step.
         weights : ndarray, (N, D), optional
-            Of each target's loss; 1 where not given.
+            Weight of each target's loss; 1 if not given.
 
         Returns
         -------
@@ -141,8 +157,6 @@ class Optimiser:
 
         Raises
         ------
-        TypeError, ValueError
-            If a type, shape or row is wrong.
         FloatingPointError
             If a loss or a parameter is no longer finite.
         """
@@ -150,34 +164,34 @@ class Optimiser:
         if batches.dtype != np.int64 or batches.ndim != 2 or batches.shape[1] == 0:
             raise ValueError(f"batches must be int64 of shape (n_steps, batch); got {batches.dtype} {batches.shape}")
         if batches.size and not (batches.min() >= 0 and batches.max() < len(inputs)):
-            raise ValueError(f"batches must name rows from 0 to {len(inputs) - 1}")
+            raise ValueError(f"batches must hold rows from 0 to {len(inputs) - 1}")
         losses = np.empty(len(batches))
-        rates = self.training.rates(self.done, self.done + len(batches))
+        rates = self.training.rates(self.n_done, self.n_done + len(batches))
         learning.train(
             self.parameters, self._first, self._second, self._average, self.network.widths, LOSSES[self.loss],
             self.parameters.dtype.type(DEVIATION_FLOOR), x, y, w, np.require(batches, requirements=["C", "W"]),
-            self._anchor, self._pull, self.done, rates, self._options, losses,
+            self._anchor, self._pull, self.n_done, rates, self._options, losses,
         )  # fmt: skip
-        self.done += len(batches)
+        self.n_done += len(batches)
         if not (np.isfinite(losses).all() and np.isfinite(self.parameters).all()):
-            raise FloatingPointError(f"training diverged after {self.done} steps at rate {self.training.rate}")
+            raise FloatingPointError(f"training diverged after {self.n_done} steps at rate {self.training.rate}")
         return losses
 
     def step(self, gradient: Floats) -> None:
-        """Make one step against a gradient, (P,), that was computed elsewhere; ValueError if it does not fit."""
+        """Make one step with a gradient, (P,), that was computed elsewhere."""
         if gradient.shape != self.parameters.shape or gradient.dtype != self.parameters.dtype:
             raise ValueError(
                 f"gradient must be {self.parameters.dtype} of shape {self.parameters.shape}; "
                 f"got {gradient.dtype} {gradient.shape}"
             )
         if not np.isfinite(gradient).all():
-            raise FloatingPointError(f"a gradient is not finite after {self.done} steps")
-        rate = float(self.training.rates(self.done, self.done + 1)[0])
+            raise FloatingPointError(f"the gradient is not finite after {self.n_done} steps")
+        rate = float(self.training.rates(self.n_done, self.n_done + 1)[0])
         learning.adam(
-            self.parameters, self._first, self._second, self._average, np.ascontiguousarray(gradient), self.done, rate,
-            self._options,
+            self.parameters, self._first, self._second, self._average, np.ascontiguousarray(gradient), self.n_done,
+            rate, self._options,
         )  # fmt: skip
-        self.done += 1
+        self.n_done += 1
 
     def _tables(self, inputs: Floats, targets: Floats, weights: Floats | None) -> tuple[Floats, Floats, Floats]:
         D, dtype = self.network.sizes[-1] // (1 if self.loss == "squared" else 2), self.parameters.dtype
@@ -195,12 +209,12 @@ class Optimiser:
         return inputs, targets, weights
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Fitted:
-    """A network's parameters after training, (P,), and the loss of each batch on the way, (n_steps,)."""
+    """A network's parameters after training, (P,), and the loss of each step's batch, (n_steps,)."""
 
     parameters: Floats
-    losses: NDArray[np.float64]
+    losses: FloatArray
 
 
 def fit(
@@ -212,9 +226,9 @@ def fit(
     rows: IntArray | None = None,
     weights: Any = None,
 ) -> Fitted:
-    """Train on batches drawn from `rows` with replacement, for as many steps as the optimiser's settings say.
+    """Train on batches drawn from `rows` with replacement, for the optimiser's number of steps.
 
-    Where a batch is not smaller than `rows`, each step takes all of them once.
+    Where a batch is at least as large as `rows`, each step takes all of them once.
 
     Parameters
     ----------
@@ -224,31 +238,42 @@ def fit(
     rng : numpy.random.Generator
         Draws the batches.
     rows : array_like of int, (M,), optional
-        Rows to draw from, with their repetitions; all where not given.
+        Rows to draw from, with repetitions; all if not given.
     weights : array_like of float, (N, D), optional
-        Of each target's loss.
+        Weight of each target's loss.
 
     Raises
     ------
-    TypeError, ValueError
-        If a shape or type is wrong, a number is not finite, or there is no row.
     FloatingPointError
         If training diverges.
     """
-    network, dtype = optimiser.network, optimiser.parameters.dtype
-    x = validate.array("inputs", inputs, shape=(None, network.sizes[0])).astype(dtype)
-    y = validate.array("targets", targets, shape=(len(x), None)).astype(dtype)
-    w = None if weights is None else validate.array("weights", weights, shape=y.shape).astype(dtype)
+    x = validate.array("inputs", inputs, shape=(None, optimiser.network.sizes[0]))
+    y = validate.array("targets", targets, shape=(len(x), None))
+    w = None if weights is None else validate.array("weights", weights, shape=y.shape)
     rows = np.arange(len(x)) if rows is None else validate.integers("rows", rows, shape=(None,), below=len(x))
     if rows.size == 0:
         raise ValueError("there must be a row to train on")
-    validate.generator("rng", rng)
+    return fit_rows(optimiser, x, y, validate.generator("rng", rng), rows, w)
+
+
+def fit_rows(
+    optimiser: Optimiser,
+    inputs: FloatArray,
+    targets: FloatArray,
+    rng: np.random.Generator,
+    rows: IntArray,
+    weights: FloatArray | None = None,
+) -> Fitted:
+    """As `fit`, for finite float64 arrays and rows that are not checked."""
+    training, dtype = optimiser.training, optimiser.parameters.dtype
+    x, y = inputs.astype(dtype), targets.astype(dtype)
+    w = None if weights is None else weights.astype(dtype)
     losses = []
-    for begin in range(0, optimiser.training.n_steps, _BLOCK):
-        steps = min(_BLOCK, optimiser.training.n_steps - begin)
-        if optimiser.training.batch < rows.size:
-            drawn = rows[rng.integers(rows.size, size=(steps, optimiser.training.batch))]
+    for begin in range(0, training.n_steps, _BLOCK):
+        n_steps = min(_BLOCK, training.n_steps - begin)
+        if training.batch < rows.size:
+            batches = rows[rng.integers(rows.size, size=(n_steps, training.batch))]
         else:
-            drawn = np.tile(rows, (steps, 1))
-        losses.append(optimiser.train(x, y, drawn, w))
-    return Fitted(optimiser.result, np.concatenate(losses))
+            batches = np.tile(rows, (n_steps, 1))
+        losses.append(optimiser.train(x, y, batches, w))
+    return Fitted(parameters=optimiser.result, losses=np.concatenate(losses))

@@ -135,10 +135,10 @@ def linear_return(A, B, Q, R, state, actions):
 
 def slope(function, at, step=1e-6):
     """Central differences of a function of a list of numbers, one for each."""
-    found = []
+    slopes = []
     for k in range(len(at)):
         up, down = list(at), list(at)
         up[k] += step
         down[k] -= step
-        found.append((function(up) - function(down)) / (2 * step))
-    return found
+        slopes.append((function(up) - function(down)) / (2 * step))
+    return slopes

@@ -1,4 +1,4 @@
-"""Best-of-N: IQL's losses by finite differences, its Q and V on a task known exactly, and what is selected."""
+"""Best-of-N: IQL's losses by finite differences, its Q and V on a task solved exactly, and the choice of candidates."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def value_loss(value, x, goals, expectile):
 
 
 @pytest.mark.parametrize("expectile", [0.5, 0.7, 0.95])
-def test_the_gradient_of_v_is_that_of_its_loss_by_finite_differences(expectile):
+def test_the_gradient_of_the_expectile_loss_matches_finite_differences(expectile):
     rng = np.random.default_rng(1)
     value, x, goals = rng.normal(size=VALUE.n_parameters), rng.normal(size=(N, WIDTH)), rng.normal(size=N)
     found = np.empty_like(value)
@@ -33,8 +33,8 @@ def test_the_gradient_of_v_is_that_of_its_loss_by_finite_differences(expectile):
     assert_allclose(found, slope(lambda v: value_loss(v, x, goals, expectile), value), rtol=1e-5, atol=1e-8)
 
 
-def test_one_update_is_v_towards_the_followers_smaller_q_and_then_both_q_towards_r_plus_v():
-    """Adam's addend of 1 makes a first step rate * g / (|g| + 1), which tells sizes of gradients apart."""
+def test_an_iql_update_moves_v_towards_the_smaller_target_q_and_then_both_q_towards_r_plus_v():
+    """With Adam's addend set to 1, a first step is rate * g / (|g| + 1): it depends on the size of the gradient."""
     rng = np.random.default_rng(2)
     value, critics = rng.normal(size=VALUE.n_parameters), rng.normal(size=(2, CRITIC.n_parameters))
     followers = rng.normal(size=critics.shape)
@@ -82,8 +82,9 @@ def recorded():
         r.append([reward])
         y.append(STATES[0 if after is None else after])
         ended.append([after is None])
-    table = [np.array(column, np.float32) for column in (x, u, r, y)]
-    return Experience(*table, np.array(ended), np.zeros(6, np.int64))
+    columns = dict(zip(("inputs", "choices", "rewards", "next_inputs"), (x, u, r, y), strict=True))
+    table = {name: np.array(column, np.float32) for name, column in columns.items()}
+    return Experience(**table, ended=np.array(ended), episodes=np.zeros(6, np.int64))
 
 
 def exact(expectile, discount):
@@ -99,7 +100,7 @@ def exact(expectile, discount):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("expectile", [0.5, 0.9])
-def test_q_and_v_converge_to_their_exact_values(expectile):
+def test_iql_converges_to_the_exact_q_and_v_of_a_small_task(expectile):
     settings = BestOfN(
         expectile=expectile, discount=0.9, updates=6000, batch=48, hidden=(32, 32), rate=3e-3, target_rate=0.02
     )
@@ -115,7 +116,7 @@ def test_q_and_v_converge_to_their_exact_values(expectile):
 
 
 class Dice:
-    """Draws the actions -1, 0 and 1 with equal chance."""
+    """Draws the actions -1, 0 and 1 with equal probability."""
 
     observation_scale = Scale(np.zeros(1), np.ones(1))
     chunk_size = 1
@@ -134,11 +135,16 @@ def linear(weights):
     parameters = np.array([*weights, 0.0], np.float32)
     scale = Scale(np.zeros(1), np.ones(1))
     return Critic(
-        Network((2, 1)), network, np.zeros(3, np.float32), np.stack([parameters] * 2), scale, np.zeros((1, 2))
+        value_network=Network((2, 1)),
+        critic_network=network,
+        value=np.zeros(3, np.float32),
+        critics=np.stack([parameters] * 2),
+        choice_scale=scale,
+        losses=np.zeros((1, 2)),
     )
 
 
-def test_the_best_of_the_drawn_is_played():
+def test_the_candidate_of_highest_value_is_played():
     """Among 40 draws each of the three actions is missing with probability (2/3)^40 = 1e-7."""
     seen = np.column_stack([np.zeros(5), np.ones(5)])
     for sign in (-1.0, 1.0):
@@ -150,7 +156,7 @@ def test_the_best_of_the_drawn_is_played():
     assert_array_equal(one, Dice().act(seen, np.random.default_rng(4)))
 
 
-def test_the_smaller_of_both_critics_counts():
+def test_the_value_of_a_chunk_is_the_smaller_of_both_critics():
     critic = linear([0.0, 0.0, 1.0])
     critic.critics[1] = [0.0, 0.0, -1.0, 0.5]
     inputs, choices = np.zeros((3, 2), np.float32), np.array([[-1.0], [0.0], [1.0]])
@@ -160,7 +166,7 @@ def test_the_smaller_of_both_critics_counts():
 SHORT = BestOfN(rollouts=(2, 5), candidates=(1, 3), updates=2, batch=4, hidden=(4,), evaluation_episodes=2)
 
 
-def test_each_number_of_candidates_has_its_curve_at_the_same_cost():
+def test_each_number_of_candidates_gives_a_curve_at_the_same_cost():
     class Still(Dice):
         observation_scale = Scale(np.zeros(3), np.ones(3))
         chunk_size = 4
@@ -190,12 +196,12 @@ def test_each_number_of_candidates_has_its_curve_at_the_same_cost():
         ({"updates": 0}, ValueError, "updates must be at least 1"),
     ],
 )
-def test_bad_settings_are_refused(change, error, message):
+def test_best_of_n_settings_out_of_range_are_refused(change, error, message):
     with pytest.raises(error, match=message):
         BestOfN(**change)
 
 
-def test_a_critic_that_runs_away_is_an_error():
+def test_a_critic_that_diverges_is_an_error():
     table = replace(recorded(), rewards=np.full((6, 1), 1e30, np.float32))
     with pytest.raises(FloatingPointError, match="diverged"), np.errstate(all="ignore"):
         fit_critic(table, replace(SHORT, updates=5), np.random.default_rng(7))

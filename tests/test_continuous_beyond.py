@@ -1,4 +1,4 @@
-"""Beyond the paper: strengths that data choose or shrink, and a policy's own states, each against plain loops."""
+"""Beyond the paper: alphas chosen or shrunken by the data, and episodes of a policy, each against plain loops."""
 
 from fractions import Fraction
 from math import comb
@@ -19,7 +19,7 @@ from continuous.tasks import TASKS
 from continuous.training import Training
 
 SHORT = Training(n_steps=3, batch=8)
-FEW = Recipe(3, hidden=(4,), training=SHORT)
+FEW = Recipe(n_members=3, hidden=(4,), training=SHORT)
 
 
 def seed(number=0, *key):
@@ -31,7 +31,7 @@ def shown(lengths=(4, 6, 5, 7), number=1):
     return Demonstrations(rng.normal(size=(n, 3)), rng.uniform(-1, 1, size=(n, 2)), np.cumsum(lengths))
 
 
-# --- strengths that shrink --------------------------------------------------------------------------------------------
+# --- shrunken alpha ---------------------------------------------------------------------------------------------------
 
 
 def dirichlet_variance(first, whole):
@@ -47,8 +47,8 @@ def bootstrap_variance(share, n):
 
 
 @given(st.integers(1, 12), st.integers(0, 40), st.fractions(0, 1, max_denominator=20), st.floats(0, 8))
-def test_a_strength_shrinks_as_a_dirichlets_variance_beside_the_bootstraps(n, prior, share, alpha):
-    """A prior of the same mean, whose mass and one is what shrinks."""
+def test_shrunken_alpha_squared_is_the_ratio_of_dirichlet_to_bootstrap_variance(n, prior, share, alpha):
+    """For a prior with the same mean; `mass` is the prior's mass plus one."""
     if 0 < share < 1:
         ratio = dirichlet_variance(share * (n + prior), n + prior) / bootstrap_variance(share, n)
         assert ratio == Fraction(n, n + prior + 1)
@@ -68,7 +68,7 @@ def test_a_strength_shrinks_as_a_dirichlets_variance_beside_the_bootstraps(n, pr
         ((1.0, 5, "1"), "mass"),
     ],
 )
-def test_a_strength_is_not_shrunk_by_nonsense(arguments, name):
+def test_shrunken_alpha_refuses_arguments_out_of_range(arguments, name):
     with pytest.raises((TypeError, ValueError), match=f"^{name} must"):
         shrunken_alpha(*arguments)
 
@@ -77,12 +77,12 @@ def test_a_strength_is_not_shrunk_by_nonsense(arguments, name):
 
 
 def chunks_of(actions, begin, end, chunk):
-    """Chunks of an episode's rows, the last action repeated behind its end."""
+    """Chunks of an episode's rows, with the last action repeated beyond its end."""
     return [np.concatenate([actions[min(i + k, end - 1)] for k in range(chunk)]) for i in range(begin, end)]
 
 
 def by_hand(data, chunk, recipe, number, alphas, n_folds):
-    """Density by density: scipy's normal law about each held-out chunk, in units of the kept chunks' spread."""
+    """Density by density: scipy's normal density of each held-out chunk, in units of the other folds' standard deviation."""
     begins = [0, *data.episode_ends[:-1]]
     episodes = [(int(a), int(b)) for a, b in zip(begins, data.episode_ends, strict=True)]
     found = []
@@ -113,14 +113,18 @@ def by_hand(data, chunk, recipe, number, alphas, n_folds):
     st.lists(st.integers(3, 5), min_size=4, max_size=6), st.integers(1, 3), st.integers(2, 4), st.integers(0, 2**32),
     st.sampled_from(["trajectory", "state-action", "noise"]),
 )  # fmt: skip
-def test_the_likelihood_of_what_was_held_out_is_scipys(lengths, chunk, n_folds, number, version):
-    data, recipe, alphas = shown(lengths, number), Recipe(3, version, (4,), SHORT), (0.0, 0.7, 5.0)
+def test_the_held_out_likelihood_matches_scipys_normal_density(lengths, chunk, n_folds, number, version):
+    data, recipe, alphas = (
+        shown(lengths, number),
+        Recipe(n_members=3, version=version, hidden=(4,), training=SHORT),
+        (0.0, 0.7, 5.0),
+    )
     found = held_out_log_likelihood(data, chunk, recipe, seed(number), alphas, n_folds=n_folds)
     assert_allclose(found, by_hand(data, chunk, recipe, number, alphas, n_folds), rtol=1e-5)  # networks are float32
     assert_array_equal(found, held_out_log_likelihood(data, chunk, recipe, seed(number), alphas, n_folds=n_folds))
 
 
-def test_by_default_there_are_five_folds_and_each_alpha_stands_by_itself():
+def test_the_held_out_likelihood_has_five_folds_by_default_and_each_alpha_is_independent_of_the_others():
     data = shown((3, 4, 3, 4, 3, 4))
     found = held_out_log_likelihood(data, 1, FEW, seed(2), [0.5, 2.0])
     assert_array_equal(found, held_out_log_likelihood(data, 1, FEW, seed(2), [2.0, 0.5], n_folds=5)[::-1])
@@ -145,7 +149,7 @@ def test_by_default_there_are_five_folds_and_each_alpha_stands_by_itself():
         ({"demonstrations": shown((4, 4)), "n_folds": 2}, "needs two episodes or more"),
     ],
 )
-def test_what_cannot_be_held_out_is_refused(change, name):
+def test_the_held_out_likelihood_refuses_arguments_out_of_range(change, name):
     usual = {"demonstrations": shown(), "chunk": 1, "recipe": FEW, "seed": seed(), "alphas": [1.0], "n_folds": 2}
     with pytest.raises((TypeError, ValueError), match=name):
         held_out_log_likelihood(**usual | change)
@@ -162,8 +166,8 @@ def prepared(name, chunk, number):
 
 @settings(max_examples=10)
 @given(st.sampled_from(list(TASKS)), st.integers(1, 3), st.integers(1, 4), st.integers(0, 2**32))
-def test_appended_episodes_are_what_the_task_does_with_their_actions(name, chunk, n_episodes, number):
-    """Episode by episode from its first state: each row is running, and what follows its last has ended."""
+def test_appended_episodes_replay_in_the_task(name, chunk, n_episodes, number):
+    """Each episode is replayed from its first state: it runs at every row, and has ended after the last."""
     task, data, policy = prepared(name, chunk, number)
     found = with_own_states(task, policy, data, n_episodes, seed(number))
     N, E = len(data.observations), data.n_episodes
@@ -184,7 +188,7 @@ def test_appended_episodes_are_what_the_task_does_with_their_actions(name, chunk
 
 
 @pytest.mark.parametrize("name", ["corridor", "reach"])
-def test_the_policy_looks_at_each_step_and_does_the_first_action_of_its_chunk(name):
+def test_appended_episodes_do_the_first_action_of_a_fresh_chunk_at_each_step(name):
     task, data, policy = prepared(name, 3, 4)
     found = with_own_states(task, policy, data, 3, seed(5))
     states, chance = task.reset(np.random.default_rng(seed(5, 0)), 3), np.random.default_rng(seed(5, 1))
@@ -199,7 +203,7 @@ def test_the_policy_looks_at_each_step_and_does_the_first_action_of_its_chunk(na
     assert_array_equal(found.actions[len(data.actions) :], [action for e in range(3) for action in done[e]])
 
 
-def test_own_states_must_be_of_the_same_task():
+def test_with_own_states_refuses_demonstrations_and_policies_of_another_task():
     task, data, policy = prepared("corridor", 1, 6)
     other = demonstrate(TASKS["reach"], 2, np.random.default_rng(6))
     for call, name in (

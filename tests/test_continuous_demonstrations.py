@@ -1,4 +1,4 @@
-"""continuous.demonstrations: chunks as plain Python cuts them, scales and their floor, and every bad data set refused."""
+"""continuous.demonstrations: chunks against plain Python, scales and their floor, refusals."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ FINE = {"observations": np.ones((3, 2)), "actions": np.zeros((3, 1)), "episode_e
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 6))
 def test_chunks_are_the_next_actions_and_then_the_last_one_again(lengths, size):
-    """Also where a chunk is longer than its own episode; longer than every episode is refused."""
+    """Also where a chunk is longer than its episode; one longer than every episode is refused."""
     episodes, count = [], 0
     for n in lengths:
         episodes.append([[count + i, -(count + i)] for i in range(n)])
@@ -35,7 +35,7 @@ def test_chunks_are_the_next_actions_and_then_the_last_one_again(lengths, size):
 
 
 @given(st.integers(1, 20), st.integers(1, 4), st.integers(0, 2**32))
-def test_a_scale_brings_rows_to_mean_0_and_deviation_1_and_back(n, dim, number):
+def test_a_scale_maps_rows_to_mean_0_and_deviation_1_and_back(n, dim, number):
     rows = np.random.default_rng(number).normal(2, 3, size=(n, dim))
     scale = Scale.of(rows)
     assert_allclose(scale.undo(scale.apply(rows)), rows, atol=1e-9)
@@ -44,13 +44,13 @@ def test_a_scale_brings_rows_to_mean_0_and_deviation_1_and_back(n, dim, number):
         assert_allclose(scale.apply(rows).std(axis=0), 1, rtol=1e-9)
 
 
-def test_a_constant_column_is_divided_by_the_floor():
+def test_a_scale_divides_a_constant_column_by_the_floor():
     scale = Scale.of(np.column_stack([np.full(5, 7.0), np.arange(5.0)]))
     assert scale.spread[0] == SPREAD_FLOOR
     assert (scale.apply(np.array([[7.0, 2.0]])) == 0).all()
 
 
-def test_data_cannot_be_changed_afterwards():
+def test_demonstrations_are_read_only_copies():
     data = Demonstrations(**FINE)
     for rows in (data.observations, data.actions, data.episode_ends):
         with pytest.raises(ValueError, match="read-only"):
@@ -75,12 +75,12 @@ def test_data_cannot_be_changed_afterwards():
         ({"episode_ends": np.array([1.0, 3.0])}, "episode_ends must hold integers"),
     ],
 )
-def test_bad_data_are_refused(change, message):
+def test_demonstrations_that_do_not_fit_together_are_refused(change, message):
     with pytest.raises((TypeError, ValueError), match=message):
         Demonstrations(**{**FINE, **change})
 
 
-def test_other_arguments_are_checked():
+def test_a_chunk_length_or_scale_out_of_range_is_refused():
     with pytest.raises(ValueError, match="length must be at least 1"):
         Demonstrations(**FINE).chunks(0)
     with pytest.raises(ValueError, match="rows must not be empty"):

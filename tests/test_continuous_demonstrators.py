@@ -1,4 +1,6 @@
-"""continuous.demonstrators: what is recorded can be replayed; shares of success; the law of the noise; refusals."""
+"""continuous.demonstrators: recordings can be replayed; success rates; the distribution of the noise; refusals."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +30,7 @@ def record(name, n, seed, **options):
 
 @each([*TASKS, "linear-quadratic"])
 @pytest.mark.parametrize("quality", [1.0, 0.5])
-def test_what_was_recorded_can_be_replayed_and_succeeds_at_its_last_step(name, quality):
+def test_recorded_demonstrations_replay_in_the_task_and_succeed_at_their_last_step(name, quality):
     task = LQ.task if name == "linear-quadratic" else TASKS[name]
     found = record(name, 20, 5, quality=quality)
     attempts = iter(np.random.default_rng(5).spawn(found.n_attempts))
@@ -50,7 +52,7 @@ def test_what_was_recorded_can_be_replayed_and_succeeds_at_its_last_step(name, q
 @each([*TASKS, "linear-quadratic"])
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(0, 5), st.floats(0.5, 1))
 @settings(max_examples=5)
-def test_fewer_demonstrations_are_the_first_of_more(name, seed, n, extra, quality):
+def test_from_the_same_seed_fewer_demonstrations_are_the_first_of_more(name, seed, n, extra, quality):
     few, many = record(name, n, seed, quality=quality), record(name, n + extra, seed, quality=quality)
     end = few.episode_ends[-1]
     assert few.actions.tobytes() == many.actions[:end].tobytes()
@@ -59,7 +61,7 @@ def test_fewer_demonstrations_are_the_first_of_more(name, seed, n, extra, qualit
     assert few.n_attempts <= many.n_attempts
 
 
-def test_a_generator_that_goes_on_records_anew():
+def test_a_second_call_with_the_same_generator_records_other_demonstrations():
     rng = np.random.default_rng(0)
     first, second = demonstrate(TASKS["reach"], 3, rng), demonstrate(TASKS["reach"], 3, rng)
     assert first.observations[0].tolist() != second.observations[0].tolist()
@@ -84,13 +86,13 @@ def test_a_poor_demonstrator_succeeds_less_often(name):
 
 
 @each(TASKS)
-def test_poor_demonstrators_take_longer_and_vary_more(name):
+def test_demonstrations_of_lower_quality_take_longer_and_vary_more(name):
     lengths = [np.diff(record(name, 60, 1, quality=q, rare=0.0).episode_ends, prepend=0) for q in (1.0, 0.5)]
     assert np.std(lengths[0]) < np.std(lengths[1])
 
 
-def test_both_ways_round_the_block_are_shown():
-    """Half of the disc's paths each: the sign of the angle turned in the first steps; false alarm below 1e-6."""
+def test_push_demonstrations_go_round_the_block_both_ways():
+    """Each way in half of the episodes, by the sign of the first turn; false alarm below 1e-6."""
     found = record("push", 300, 2)
     begins = np.concatenate([[0], found.episode_ends[:-1]])
     first, later = (found.observations[begins + k, :2] for k in (0, 4))
@@ -102,19 +104,27 @@ def test_both_ways_round_the_block_are_shown():
 
 
 @pytest.mark.parametrize("quality", [1.0, 0.25])
-def test_the_noise_is_an_ornstein_uhlenbeck_process_of_the_stated_size(quality):
-    """Episodes that cannot fail, of a plan that does nothing: m_t - 0.7 m_(t-1) are independent normals.
+def test_the_noise_of_demonstrations_is_an_ornstein_uhlenbeck_process_of_the_stated_scale(quality):
+    """A plan that does nothing, in episodes that cannot fail: m_t - 0.7 m_(t-1) are independent normals.
 
     False alarm 2e-6: two exact tests (chi-square of the size, Fisher's z of the correlation with the step before).
     """
     scale, size = 0.02, 0.02 * (4 - 3 * quality)
-    loose = LinearQuadratic(np.eye(1), np.eye(1), np.eye(1), np.eye(1), 60, 0.01, tolerance=1e6)
+    loose = LinearQuadratic(
+        dynamics_matrix=[[1.0]],
+        control_matrix=[[1.0]],
+        state_cost=[[1.0]],
+        action_cost=[[1.0]],
+        horizon=60,
+        start_range=0.01,
+        tolerance=1e6,
+    )
     found = demonstrate(
         loose.task,
         200,
         np.random.default_rng(1),
         quality=quality,
-        script=Script(lambda states, style: np.zeros((len(states), 1)), scale),
+        script=Script(plan=lambda states, style: np.zeros((len(states), 1)), noise=scale),
     )
     noise = found.actions.reshape(200, 60)
     assert found.n_attempts == 200
@@ -131,9 +141,9 @@ def test_the_noise_is_an_ornstein_uhlenbeck_process_of_the_stated_size(quality):
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
-def test_success_that_is_too_rare_is_an_error_that_says_so():
-    asleep = Script(lambda states, style: np.zeros((len(states), 2)), 0.01)
-    with pytest.raises(RuntimeError, match=r"reach: only 0 of 400 attempts succeeded at quality 1; 1 were to be kept"):
+def test_a_script_that_hardly_ever_succeeds_is_an_error():
+    asleep = Script(plan=lambda states, style: np.zeros((len(states), 2)), noise=0.01)
+    with pytest.raises(RuntimeError, match=r"reach: only 0 of 400 attempts succeeded at quality 1; 1 are needed"):
         demonstrate(TASKS["reach"], 1, np.random.default_rng(0), script=asleep)
 
 
@@ -141,7 +151,11 @@ def test_success_that_is_too_rare_is_an_error_that_says_so():
     ("change", "kind", "message"),
     [
         ({"task": "reach"}, TypeError, "task must be of type Task; got str"),
-        ({"task": LQ.task}, ValueError, "script must be given for the task 'linear-quadratic'"),
+        (
+            {"task": LQ.task},
+            ValueError,
+            "script must be given for the task 'linear-quadratic'; there are scripts for: reach, corridor, lift, push, stick",
+        ),
         ({"n_episodes": 0}, ValueError, "n_episodes must be at least 1; got 0"),
         ({"rng": 3}, TypeError, "rng must be a numpy.random.Generator; got int"),
         ({"quality": 1.5}, ValueError, "quality must be at most 1.0; got 1.5"),
@@ -150,13 +164,29 @@ def test_success_that_is_too_rare_is_an_error_that_says_so():
         ({"script": 3}, TypeError, "script must be of type Script; got int"),
     ],
 )
-def test_bad_arguments_are_refused(change, kind, message):
+def test_demonstrate_refuses_arguments_out_of_range(change, kind, message):
     with pytest.raises(kind, match=message):
         demonstrate(**{"task": TASKS["reach"], "n_episodes": 2, "rng": np.random.default_rng(0), **change})
 
 
-def test_bad_noise_and_too_few_attempts_are_refused():
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (
+            lambda states, style: np.zeros((len(states), 1)),
+            r"the script's actions must have shape \(8, 2\); got \(8, 1\)",
+        ),
+        (lambda states, style: np.full((len(states), 2), np.nan), "the script's actions must be finite"),
+    ],
+)
+def test_a_scripts_actions_of_another_shape_or_not_finite_are_refused(plan, message):
+    """One column would silently be broadcast to both entries of an action."""
+    with pytest.raises(ValueError, match=message):
+        demonstrate(TASKS["reach"], 1, np.random.default_rng(0), script=Script(plan=plan, noise=0.0))
+
+
+def test_scripts_and_demonstrations_refuse_negative_noise_and_too_few_attempts():
     with pytest.raises(ValueError, match=r"noise must be at least 0\.0; got -1"):
-        Script(SCRIPTS["reach"].plan, -1)
+        replace(SCRIPTS["reach"], noise=-1)
     with pytest.raises(ValueError, match="n_attempts must be at least 2; got 1"):
-        ScriptedDemonstrations(np.zeros((3, 1)), np.zeros((3, 1)), np.array([1, 3]), 1)
+        ScriptedDemonstrations(np.zeros((3, 1)), np.zeros((3, 1)), np.array([1, 3]), n_attempts=1)

@@ -1,4 +1,4 @@
-"""Diffusion and flow: paths, samplers on denoisers known exactly, trained ones on laws known exactly, bad input."""
+"""Diffusion and flow: paths, samplers with exact denoisers, trained denoisers on known distributions, bad input."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def mixture(weights, means, deviation):
 
 
 @given(EACH, st.integers(1, 40), st.booleans(), st.floats(0, 1))
-def test_steps_lead_from_noise_to_the_clean_chunk(path, n_steps, fresh, floor):
+def test_a_samplers_steps_lead_from_the_noisiest_level_to_the_clean_chunk(path, n_steps, fresh, floor):
     steps = path.steps(n_steps, fresh=fresh, floor=floor)
     ratio = steps.noise / np.maximum(steps.signal, 1e-300)
     assert (np.diff(ratio) < 0).all()
@@ -63,8 +63,8 @@ def test_steps_lead_from_noise_to_the_clean_chunk(path, n_steps, fresh, floor):
 
 
 @given(EACH, st.integers(2, 12), st.floats(-2, 2), st.floats(-2, 2))
-def test_a_step_on_the_straight_line_to_a_known_chunk_stays_on_it(path, n_steps, clean, z):
-    """Without chance a x + s z is carried to the next a x + s z."""
+def test_a_deterministic_step_towards_a_known_chunk_keeps_its_noise_direction(path, n_steps, clean, z):
+    """Deterministic steps carry a x + s z to a' x + s' z."""
     steps = path.steps(n_steps)
     seen = steps.signal * clean + steps.noise * z
     after = steps.keep * seen + steps.take * clean
@@ -83,7 +83,7 @@ def test_a_step_of_the_flow_is_eulers_along_the_velocity(n_steps, clean, seen):
 
 
 @given(EACH, st.integers(0, 2**32))
-def test_the_target_of_the_network_gives_the_clean_chunk_and_is_the_one_stated(path, number):
+def test_the_networks_target_gives_the_clean_chunk_and_is_the_stated_formula(path, number):
     rng = np.random.default_rng(number)
     clean, z = rng.normal(size=(2, 6))
     a, s = path.draw(rng, 6).T
@@ -102,7 +102,7 @@ def test_the_target_of_the_network_gives_the_clean_chunk_and_is_the_one_stated(p
 
 @given(EACH, st.floats(-1, 1), st.floats(0.3, 1.5), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=20)
-def test_the_flow_of_a_gaussian_is_its_closed_form(path, mean, deviation, number):
+def test_sampling_a_gaussian_matches_the_closed_form_of_its_probability_flow(path, mean, deviation, number):
     """(y - a mean)/sqrt(a^2 deviation^2 + s^2) is kept along the way; Euler's steps err a little."""
     latents = np.random.default_rng(number).normal(size=(5, 2))
     found = sample(gaussian(mean, deviation), latents, path, 2000)
@@ -114,7 +114,7 @@ def test_the_flow_of_a_gaussian_is_its_closed_form(path, mean, deviation, number
 
 @given(EACH, st.integers(1, 12), st.floats(-1, 1), st.floats(0.05, 1.5), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=30)
-def test_the_sampler_of_a_gaussian_is_inverted(path, n_steps, mean, deviation, number):
+def test_invert_recovers_the_latents_of_a_gaussians_sampler(path, n_steps, mean, deviation, number):
     latents = np.random.default_rng(number).normal(size=(4, 3))
     denoise = gaussian(mean, deviation)
     if path is FLOW and n_steps == 1:
@@ -126,7 +126,7 @@ def test_the_sampler_of_a_gaussian_is_inverted(path, n_steps, mean, deviation, n
 
 @each
 @pytest.mark.parametrize("n_steps", [4, 8, 30])
-def test_the_sampler_of_a_mixture_is_inverted_between_and_in_its_modes(path, n_steps):
+def test_invert_recovers_the_latents_of_a_mixtures_sampler_between_and_in_its_modes(path, n_steps):
     latents = np.linspace(-2.5, 2.5, 41)[:, None]
     denoise = mixture([0.3, 0.7], [-0.9, 0.9], 0.1)
     found = invert(denoise, sample(denoise, latents, path, n_steps), path, n_steps)
@@ -135,16 +135,16 @@ def test_the_sampler_of_a_mixture_is_inverted_between_and_in_its_modes(path, n_s
 
 
 @each
-def test_a_chunk_that_no_latent_leads_to_has_a_miss(path):
-    """This denoiser says 0.5 for all that it sees: 0.75 is missed by 0.25."""
+def test_invert_reports_the_miss_of_a_chunk_outside_the_samplers_range(path):
+    """This denoiser always returns 0.5, so 0.75 is missed by 0.25."""
     found = invert(lambda y, a, s: np.full_like(y, 0.5), np.array([[0.5], [0.75]]), path, 4)
     assert_allclose(found.miss, [0, 0.25], atol=1e-12)
 
 
 @each
 @pytest.mark.parametrize("law", ["normal", "mixture"])
-def test_ancestral_samples_have_the_law(path, law):
-    """Kolmogorov-Smirnov on 4000 samples at 1e-7; a law moved by a quarter deviation is told apart."""
+def test_ancestral_samples_have_the_distribution_of_their_denoiser(path, law):
+    """Kolmogorov-Smirnov on 4000 samples at 1e-7; a distribution shifted by a quarter deviation is rejected."""
     if law == "normal":
         denoise, cdf = gaussian(0.4, 0.8), stats.norm(0.4, 0.8).cdf
     else:
@@ -157,8 +157,8 @@ def test_ancestral_samples_have_the_law(path, law):
 
 
 @each
-def test_the_likelihood_of_a_chain_is_that_of_its_normal_steps(path):
-    """The law of what is below given what is above and the clean chunk, by Bayes' rule in plain numbers."""
+def test_the_likelihood_of_an_ancestral_chain_is_that_of_its_normal_steps(path):
+    """The next level given the present one and the clean chunk, by Bayes' rule in plain numbers."""
     denoise, rng, floor = gaussian(0.2, 0.5), np.random.default_rng(3), 0.1
     latents = rng.normal(size=(3, 2))
     chain = ancestral(denoise, latents, path, 4, rng, floor=floor)
@@ -179,7 +179,7 @@ def test_the_likelihood_of_a_chain_is_that_of_its_normal_steps(path):
 
 
 @each
-def test_the_likelihood_of_a_whole_chain_of_a_gaussian_is_a_normal_law(path):
+def test_the_likelihood_of_a_gaussians_whole_chain_is_a_joint_normal_density(path):
     """A linear chain: its joint covariance, built from the steps as matrices, gives the same density."""
     mean, deviation, floor, n = 0.3, 0.7, 0.2, 5
     denoise, rng = gaussian(mean, deviation), np.random.default_rng(4)
@@ -199,7 +199,7 @@ def test_the_likelihood_of_a_whole_chain_of_a_gaussian_is_a_normal_law(path):
 
 
 @each
-def test_the_denoisers_gradient_is_finite_differences(path):
+def test_the_denoisers_gradient_matches_finite_differences(path):
     rng = np.random.default_rng(5)
     network = Network((2 + 3 + 1, 5, 3))
     start = rng.normal(size=network.n_parameters)
@@ -243,11 +243,11 @@ def excess_loss(model, exact, draw, path):
 @pytest.mark.slow
 @pytest.mark.compiled
 @each
-def test_a_known_mixture_is_learnt(path):
+def test_a_trained_denoiser_samples_a_known_mixture(path):
     """0.7 at 0.9 and 0.3 at -0.9, deviation 0.3: score, moments, and a two-sample test of 1000 with 1000.
 
-    False alarm below 1e-6 together for a model whose law is right: 4 tests at 2e-7 each. A law of equal weights is
-    told apart, as is one with deviation 0.6.
+    False alarm below 1e-6 in all for a right model: 4 tests at 2e-7 each. A mixture with equal weights is rejected, as
+    is one with deviation 0.6.
     """
 
     def draw(rng, rows):
@@ -277,10 +277,10 @@ def test_a_known_mixture_is_learnt(path):
 @pytest.mark.slow
 @pytest.mark.compiled
 @each
-def test_a_known_gaussian_in_the_plane_is_learnt(path):
+def test_a_trained_denoiser_samples_a_known_gaussian_in_the_plane(path):
     """Score, moments, and two-sample tests of four directions; false alarm below 1e-6 together (10 tests at 1e-7).
 
-    A covariance without its correlation is told apart.
+    A covariance without its correlation is rejected.
     """
     root = np.linalg.cholesky(COVARIANCE)
 
@@ -304,7 +304,7 @@ def test_a_known_gaussian_in_the_plane_is_learnt(path):
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
-def test_bad_arguments_are_named():
+def test_samplers_and_denoisers_name_the_argument_that_is_out_of_range():
     rng, exact = np.random.default_rng(0), gaussian(0, 1)
     model = fit_denoiser(FLOW, [[0.0]], lambda r, i: np.zeros((i.size, 1)), 1, (), SHORT, rng)
     for call, name in (

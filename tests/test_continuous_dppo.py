@@ -1,4 +1,4 @@
-"""DPPO: the objective by finite differences, its first step, its advantages, and what learns and what does not."""
+"""DPPO: the objective by finite differences, advantages, and which denoising steps learn."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def log_densities(parameters, table):
     return (-0.5 * z**2 - np.log(deviations)[:, None] - 0.5 * np.log(2 * np.pi)).sum(axis=1)
 
 
-def test_the_gradient_is_that_of_the_clipped_objective_by_finite_differences():
+def test_the_gradient_of_the_clipped_objective_matches_finite_differences():
     clipped_once = False
     for number in range(5):
         parameters, table, gain, rng = steps_of(number)
@@ -65,7 +65,7 @@ def test_the_gradient_is_that_of_the_clipped_objective_by_finite_differences():
     assert clipped_once
 
 
-def test_at_the_first_step_the_ratio_is_one_and_the_gradient_is_the_policy_gradient():
+def test_at_ratio_one_the_gradient_of_the_clipped_objective_is_the_policy_gradient():
     parameters, table, gain, _ = steps_of(6)
     old, found = np.empty(R), np.empty_like(parameters)
     learning.step_log_densities(parameters, NETWORK.widths, *table, old)
@@ -77,7 +77,7 @@ def test_at_the_first_step_the_ratio_is_one_and_the_gradient_is_the_policy_gradi
     assert_allclose(found, truth, rtol=1e-5, atol=1e-7)
 
 
-def test_training_is_adam_on_that_gradient():
+def test_ppo_training_is_adam_on_the_clipped_objective():
     parameters, table, gain, _ = steps_of(7)
     old = log_densities(parameters, table)
     rows, rate, losses = np.array([[3, 1, 1, 5]]), 0.1, np.empty((1, 3))
@@ -94,13 +94,15 @@ def test_training_is_adam_on_that_gradient():
     assert_allclose(parameters, expected, rtol=1e-10)
 
 
-def test_advantages_are_sums_of_discounted_errors():
+def test_generalised_advantages_are_discounted_sums_of_the_errors_of_v():
     rng, n, ends = np.random.default_rng(8), 7, {3, 6}
     episodes = np.array([0, 1, 0, 0, 1, 1, 1])  # in the order of time; the first ends in row 3, the second in row 6
     ended = np.array([[i in ends] for i in range(n)])
     reward = rng.normal(size=(n, 1)).astype(np.float32)
     nothing = np.zeros((n, 1), np.float32)
-    table = Experience(nothing, nothing, reward, nothing, ended, episodes)
+    table = Experience(
+        inputs=nothing, choices=nothing, rewards=reward, next_inputs=nothing, ended=ended, episodes=episodes
+    )
     V, after = rng.normal(size=(2, n))
     for trace in (0.0, 0.6, 1.0):
         found = advantages(table, V, after, 0.9, trace)
@@ -120,7 +122,7 @@ def cloned(path="diffusion", observation_dim=3):
 
 
 @pytest.mark.parametrize("path", ["diffusion", "flow"])
-def test_inner_steps_have_the_density_of_the_chain(path):
+def test_inner_steps_have_the_density_of_their_chain(path):
     policy, rng, K = cloned(path), np.random.default_rng(11), 3
     seen = rng.normal(size=(4, 3))
     chain = policy.chain(seen, rng, floor=0.1)
@@ -132,7 +134,7 @@ def test_inner_steps_have_the_density_of_the_chain(path):
 
 
 @pytest.mark.parametrize("path", ["diffusion", "flow"])
-def test_the_first_steps_stay_the_pretrained_ones(path):
+def test_the_first_denoising_steps_stay_those_of_the_pretrained_policy(path):
     policy, K = cloned(path), 3
     other = replace(policy, denoiser=replace(policy.denoiser, parameters=policy.denoiser.parameters + np.float32(0.1)))
     seen = np.random.default_rng(12).normal(size=(4, 3))
@@ -145,7 +147,7 @@ def test_the_first_steps_stay_the_pretrained_ones(path):
     assert (mixed[policy.n_steps + 1 - K :] != pretrained[policy.n_steps + 1 - K :]).all()
 
 
-def test_a_round_begins_with_ratio_one_and_leaves_the_pretrained_policy_alone():
+def test_a_round_of_dppo_begins_with_ratio_one_and_leaves_the_pretrained_policy_unchanged():
     policy, settings = cloned(), replace(SHORT, batch=1000, epochs=3)
     before = policy.denoiser.parameters.copy()
     learner = ProximalLearner(policy, settings, np.random.default_rng(14))
@@ -168,12 +170,19 @@ def test_a_round_begins_with_ratio_one_and_leaves_the_pretrained_policy_alone():
 
 @pytest.mark.slow
 @pytest.mark.compiled
-def test_a_policy_is_moved_to_the_optimum_of_a_one_step_task():
+def test_dppo_reaches_the_optimum_of_a_one_step_task():
     """x' = x + u, cost x'^2 + u^2/100, so u = -x nearly; shown is noise around 0.
 
     Between the start's return and the best one, at least 95 % of the way is made, judged on 400 common starts.
     """
-    line = LinearQuadratic([[1.0]], [[1.0]], [[1.0]], [[0.01]], 1, start_range=0.9)
+    line = LinearQuadratic(
+        dynamics_matrix=[[1.0]],
+        control_matrix=[[1.0]],
+        state_cost=[[1.0]],
+        action_cost=[[0.01]],
+        horizon=1,
+        start_range=0.9,
+    )
     rng = np.random.default_rng(16)
     shown = Demonstrations(
         np.column_stack([rng.uniform(-0.9, 0.9, 200), np.ones(200)]), 0.4 * rng.normal(size=(200, 1)), np.arange(1, 201)
@@ -198,24 +207,28 @@ def test_a_policy_is_moved_to_the_optimum_of_a_one_step_task():
         ({"floor": 0.0}, ValueError, "floor must be above 0"),
     ],
 )
-def test_bad_settings_are_refused(change, error, message):
+def test_dppo_settings_out_of_range_are_refused(change, error, message):
     with pytest.raises(error, match=message):
         DPPO(**change)
 
 
-def test_more_steps_than_there_are_cannot_learn():
+def test_dppo_refuses_to_learn_more_denoising_steps_than_the_policy_has():
     seeds = np.random.SeedSequence(20), np.random.SeedSequence(21)
     with pytest.raises(ValueError, match="learnt_steps must be at most the policy's denoising steps, 8; got 9"):
         finetune_dppo(TASKS["corridor"], cloned(), replace(SHORT, learnt_steps=9), *seeds)
 
 
-def test_learning_that_runs_away_is_an_error():
+def test_ppo_that_diverges_is_an_error():
     policy = cloned()
     learner = ProximalLearner(policy, replace(SHORT, rate=1e30), np.random.default_rng(22))
     rows = np.zeros((20, 4), np.float32)
     table = Experience(
-        rows, np.ones((20, 20), np.float32), np.arange(20, dtype=np.float32)[:, None], rows,
-        np.ones((20, 1), np.bool_), np.arange(20),
-    )  # fmt: skip
+        inputs=rows,
+        choices=np.ones((20, 20), np.float32),
+        rewards=np.arange(20, dtype=np.float32)[:, None],
+        next_inputs=rows,
+        ended=np.ones((20, 1), np.bool_),
+        episodes=np.arange(20),
+    )
     with pytest.raises(FloatingPointError, match="diverged"), np.errstate(all="ignore"):
         [learner.train(table) for _ in range(5)]

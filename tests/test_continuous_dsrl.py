@@ -1,4 +1,4 @@
-"""DSRL: every loss against finite differences, soft actor-critic on known optima, and what is drawn, played and counted."""
+"""DSRL: losses against finite differences, soft actor-critic on known optima, and the latents that are played."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def case(number):
     return actor, critics, rng.normal(size=(N, WIDTH)), rng.normal(size=(N, D)), rng
 
 
-def test_the_actors_gradient_is_that_of_its_loss_by_finite_differences():
+def test_the_gradient_of_the_actors_loss_matches_finite_differences():
     for number in range(4):
         actor, critics, x, noise, _ = case(number)
         found = np.empty_like(actor)
@@ -64,7 +64,7 @@ def test_the_actors_gradient_is_that_of_its_loss_by_finite_differences():
         assert_allclose(found, truth, rtol=1e-5, atol=1e-7)
 
 
-def test_beyond_its_bounds_a_deviation_is_held_and_has_no_gradient():
+def test_an_actors_log_deviation_beyond_its_bounds_is_clipped_and_has_no_gradient():
     heads, noise = np.array([[0.1, 0.2, 3.0, -9.0]]), np.array([[0.5, -0.5]])
     actions, density, upstream = np.empty((1, 2)), np.empty(1), np.empty((1, 4))
     learning.squash(heads, noise, actions, density)
@@ -74,13 +74,13 @@ def test_beyond_its_bounds_a_deviation_is_held_and_has_no_gradient():
     assert (upstream[0, :2] != 0).all()
 
 
-def test_a_log_density_far_out_is_still_right():
+def test_the_log_density_of_a_squashed_action_is_right_far_in_the_tail():
     heads, actions, density = np.array([[40.0, -40.0, 0.0, 0.0]]), np.empty((1, 2)), np.empty(1)
     learning.squash(heads, np.zeros((1, 2)), actions, density)
     assert density[0] == pytest.approx(2 * (stats.norm.logpdf(0) - (np.log(4) - 80)), rel=1e-12)
 
 
-def test_the_critics_gradient_is_that_of_the_squared_distance_to_the_soft_target():
+def test_the_gradient_of_the_critics_loss_is_that_of_the_squared_distance_to_the_soft_target():
     actor, critics, x, noise, rng = case(5)
     r, keep, u = rng.normal(size=(N, 1)), np.array([[0.9], [0.0], [0.9], [0.9], [0.0]]), rng.uniform(-1, 1, (N, D))
     target = np.empty((N, 1))
@@ -96,14 +96,14 @@ def test_the_critics_gradient_is_that_of_the_squared_distance_to_the_soft_target
     assert_allclose(found, truth, rtol=1e-5, atol=1e-7)
 
 
-def test_the_temperatures_slope_is_that_of_its_loss_and_raises_it_where_entropy_is_low():
+def test_the_temperatures_gradient_is_that_of_its_loss_and_raises_it_where_entropy_is_low():
     loss = lambda L: -L[0] * (1.3 - 2.0)  # noqa: E731
     assert learning.sac_temperature_slope(1.3, -2.0) == pytest.approx(slope(loss, [0.4])[0])
     assert learning.sac_temperature_slope(3.0, -2.0) < 0  # entropy -3 below its target -2: the logarithm goes up
 
 
-def test_one_update_is_the_steps_of_all_three_in_their_order():
-    """Adam's addend of 1 makes a first step rate * g / (|g| + 1), which tells sizes of gradients apart."""
+def test_a_sac_update_steps_critics_then_actor_then_temperature():
+    """With Adam's addend set to 1, a first step is rate * g / (|g| + 1): it depends on the size of the gradient."""
     actor, critics, x, _, rng = case(6)
     followers = rng.normal(size=critics.shape)
     y, u = rng.normal(size=(N, WIDTH)), rng.uniform(-1, 1, (N, D))
@@ -157,16 +157,21 @@ class Direct:
 
 
 @pytest.mark.compiled
-def test_a_bandit_is_solved():
-    """Reward 1 - |u - c|^2 / 2 with c by the sign of what is seen: at most 1, 0.3 on average at random."""
+def test_soft_actor_critic_solves_a_bandit():
+    """Reward 1 - |u - c|^2 / 2 with c by the sign of the observation: at most 1; random actions get 0.3 on average."""
     rng = np.random.default_rng(7)
     x = np.where(rng.random((1500, 1)) < 0.5, -1.0, 1.0).astype(np.float32)
     u = rng.uniform(-1, 1, (1500, 2)).astype(np.float32)
     best = lambda x: x * np.array([0.6, -0.4])  # noqa: E731
     reward = lambda x, u: 1 - ((u - best(x)) ** 2).sum(axis=1) / 2  # noqa: E731
     table = Experience(
-        x, u, reward(x, u)[:, None].astype(np.float32), x, np.ones((1500, 1), np.bool_), np.arange(1500)
-    )  # fmt: skip
+        inputs=x,
+        choices=u,
+        rewards=reward(x, u)[:, None].astype(np.float32),
+        next_inputs=x,
+        ended=np.ones((1500, 1), np.bool_),
+        episodes=np.arange(1500),
+    )
     agent = SoftActorCritic(1, 2, DSRL(hidden=(32, 32), batch=64, rate=2e-3, entropy=-2.0), rng)
     agent.train(table, 1500)
     inputs = x[:200]
@@ -177,7 +182,7 @@ def test_a_bandit_is_solved():
 
 @pytest.mark.compiled
 @pytest.mark.slow
-def test_the_linear_quadratic_task_is_solved_to_within_five_percent():
+def test_dsrl_solves_the_linear_quadratic_task_to_within_five_percent():
     task = double_integrator(12)
     settings = DSRL(
         discount=1.0, random_episodes=200, rounds=40, updates=500, rate=1e-3, entropy=-2.0, evaluate_every=40,
@@ -196,7 +201,7 @@ SHORT = DSRL(
 )
 
 
-def test_each_latent_is_bounded_and_denoised_once():
+def test_each_latent_that_dsrl_plays_is_bounded_and_denoised_once():
     """Chunks of 7 in a horizon of 60: no episode of this policy asks for more than 9."""
     policy = Direct(6, 2, chunk=7, bound=0.4)
     found = finetune_dsrl(TASKS["reach"], policy, replace(SHORT, bound=0.4), seed(11), seed(12))
@@ -235,14 +240,21 @@ def chooser(policy):
         ({"updates": 1.5}, TypeError, "updates must be an integer"),
     ],
 )
-def test_bad_settings_are_refused(change, error, message):
+def test_dsrl_settings_out_of_range_are_refused(change, error, message):
     with pytest.raises(error, match=message):
         DSRL(**change)
 
 
-def test_learning_that_runs_away_is_an_error():
+def test_soft_actor_critic_that_diverges_is_an_error():
     rng = np.random.default_rng(18)
     x = np.ones((4, 1), np.float32)
-    table = Experience(x, x, 1e30 * x, x, np.ones((4, 1), np.bool_), np.arange(4))
+    table = Experience(
+        inputs=x,
+        choices=x,
+        rewards=1e30 * x,
+        next_inputs=x,
+        ended=np.ones((4, 1), np.bool_),
+        episodes=np.arange(4),
+    )
     with pytest.raises(FloatingPointError, match="diverged"), np.errstate(all="ignore"):
         SoftActorCritic(1, 1, DSRL(hidden=(4,), batch=4), rng).train(table, 5)

@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from continuous.covariances import cholesky_factors, sample_covariance
 from continuous.demonstrations import Demonstrations
 from continuous.ensembles import (
     Recipe,
-    cholesky_factors,
     fit_ensemble,
     fit_members,
     load_ensemble,
     resampled_rows,
-    sample_covariance,
     save_ensemble,
 )
 from continuous.training import Training
@@ -42,7 +41,7 @@ def shown(n_episodes=6, length=5, rng=None):
 
 
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=5), st.integers(0, 2**32))
-def test_trajectories_are_drawn_whole_and_pairs_singly(lengths, number):
+def test_the_trajectory_bootstrap_draws_whole_episodes_and_the_pair_bootstrap_single_rows(lengths, number):
     ends = np.cumsum(lengths)
     rows = resampled_rows("trajectory", ends, np.random.default_rng(number))
     begins, at, drawn = ends - lengths, 0, 0
@@ -59,13 +58,13 @@ def test_trajectories_are_drawn_whole_and_pairs_singly(lengths, number):
 
 @pytest.mark.compiled
 @pytest.mark.parametrize(("version", "n_units"), [("trajectory", 12), ("state-action", 60)])
-def test_at_one_state_the_spread_is_the_variance_over_the_number_of_units(version, n_units):
+def test_at_one_state_the_bootstraps_variance_is_the_targets_over_the_number_of_resampled_units(version, n_units):
     """Episodes of 5 equal actions: whole trajectories vary as 1/12, pairs as 1/60. False alarm below 1e-6: z = 5.5 on
     the mean and on the variance, whose own variance is at most 2.5/K of its square for sums that are nearly normal.
     """
     K, values = 600, np.random.default_rng(2).normal(size=12)
     targets = np.repeat(values, 5)[:, None]
-    recipe = Recipe(K, version, **LINEAR)
+    recipe = Recipe(n_members=K, version=version, **LINEAR)
     network, members = fit_members(np.ones((60, 1)), targets, np.arange(5, 61, 5), recipe, seed(3))
     found = outputs(network, members, np.ones((1, 1)))[:, 0, 0]
     truth = values.var() / n_units
@@ -77,12 +76,12 @@ def test_at_one_state_the_spread_is_the_variance_over_the_number_of_units(versio
 
 
 @pytest.mark.compiled
-def test_lemma_7_is_the_bayesian_linear_posterior():
-    """Mean and covariance of predictions at three states; false alarm below 1e-6; a prior three times as wide is told apart."""
+def test_perturbed_targets_with_a_linear_network_give_the_bayesian_posterior_of_lemma_7():
+    """Mean and covariance of predictions at three states; false alarm below 1e-6; a prior three times as wide is rejected."""
     K, noise, rng = 3000, 1.5, np.random.default_rng(4)
     x, at = rng.normal(size=(6, 2)), rng.normal(size=(3, 2))
     y = rng.normal(size=(6, 1))
-    recipe = Recipe(K, "noise", noise=noise, prior=1.5, **LINEAR)
+    recipe = Recipe(n_members=K, version="noise", noise=noise, prior=1.5, **LINEAR)
     network, members = fit_members(x, y, np.array([6]), recipe, seed(5))
     found = outputs(network, members, at)[:, :, 0]
 
@@ -109,7 +108,7 @@ def test_lemma_7_is_the_bayesian_linear_posterior():
 
 
 @given(st.integers(2, 6), st.integers(1, 3), st.integers(1, 5), st.integers(0, 2**32))
-def test_covariances_are_numpys_and_factors_give_them_back(K, N, D, number):
+def test_sample_covariances_match_numpy_and_their_factors_square_to_them(K, N, D, number):
     predictions = np.random.default_rng(number).normal(size=(K, N, D))
     covariance = sample_covariance(predictions)
     for i in range(N):
@@ -123,7 +122,7 @@ def test_covariances_are_numpys_and_factors_give_them_back(K, N, D, number):
         assert_allclose(factors, np.linalg.cholesky(covariance), rtol=1e-5, atol=1e-7)
 
 
-def test_no_spread_has_the_factor_zero():
+def test_the_factor_of_a_zero_covariance_is_zero():
     assert (cholesky_factors(np.zeros((2, 3, 3))) == 0).all()
 
 
@@ -132,10 +131,10 @@ def test_no_spread_has_the_factor_zero():
 
 @settings(deadline=None, max_examples=6)
 @given(st.sampled_from(["trajectory", "state-action", "noise"]), st.sampled_from(["deterministic", "gaussian"]))
-def test_an_ensemble_is_the_same_for_its_seed_and_its_first_members_for_any_number(version, predictor):
+def test_the_first_members_of_an_ensemble_do_not_depend_on_the_number_of_members(version, predictor):
     demonstrations, few = shown(), Training(n_steps=5, batch=8)
     make = lambda k: fit_ensemble(  # noqa: E731
-        demonstrations, 2, Recipe(k, version, (4,), few, predictor), seed(6)
+        demonstrations, 2, Recipe(n_members=k, version=version, hidden=(4,), training=few, predictor=predictor), seed(6)
     )
     three, five = make(3), make(5)
     assert np.array_equal(three.parameters, five.parameters[:3])
@@ -147,18 +146,18 @@ def test_an_ensemble_is_the_same_for_its_seed_and_its_first_members_for_any_numb
 
 
 @pytest.mark.compiled
-def test_a_linear_demonstrator_is_predicted_in_units_of_actions():
+def test_an_ensemble_predicts_a_linear_demonstrator_in_units_of_actions():
     rng = np.random.default_rng(7)
     observations = 3 + 10 * rng.normal(size=(200, 2))
     actions = observations @ np.array([[0.02, -0.01], [0.0, 0.03]]) + 0.1
     demonstrations = Demonstrations(observations, actions, np.arange(10, 201, 10))
-    ensemble = fit_ensemble(demonstrations, 1, Recipe(3, **LINEAR), seed(8))
+    ensemble = fit_ensemble(demonstrations, 1, Recipe(n_members=3, **LINEAR), seed(8))
     assert_allclose(ensemble.mean(observations), actions, atol=1e-3)
     assert np.abs(ensemble.covariance(observations)).max() < 1e-6
 
 
-def test_an_ensemble_is_saved_and_predicts_the_same(tmp_path):
-    ensemble = fit_ensemble(shown(), 2, Recipe(3, hidden=(4,), training=Training(n_steps=3)), seed(9))
+def test_an_ensemble_read_from_a_file_predicts_as_the_saved_one(tmp_path):
+    ensemble = fit_ensemble(shown(), 2, Recipe(n_members=3, hidden=(4,), training=Training(n_steps=3)), seed(9))
     save_ensemble(tmp_path / "e.npz", ensemble)
     again = load_ensemble(tmp_path / "e.npz")
     at = shown().observations
@@ -180,9 +179,9 @@ def test_an_ensemble_is_saved_and_predicts_the_same(tmp_path):
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
-def test_one_episode_has_no_trajectory_bootstrap():
+def test_the_trajectory_bootstrap_of_one_episode_is_refused():
     with pytest.raises(ValueError, match="two episodes or more"):
-        fit_ensemble(shown(1), 1, Recipe(2, "trajectory", ()), seed())
+        fit_ensemble(shown(1), 1, Recipe(n_members=2, version="trajectory", hidden=()), seed())
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ def test_a_recipe_out_of_range_is_refused(change, name):
         Recipe(**change)
 
 
-def test_other_arguments_are_checked_as_everywhere():
+def test_ensembles_and_factors_refuse_arguments_out_of_range():
     for bad, words in (
         (np.zeros((1, 2, 3)), "square"),
         (np.array([[[1.0, 0.5], [0.0, 1.0]]]), "symmetric"),
@@ -212,12 +211,14 @@ def test_other_arguments_are_checked_as_everywhere():
     with pytest.raises(ValueError, match="two members"):
         sample_covariance(np.zeros((1, 2, 2)))
     with pytest.raises(ValueError, match="targets"):
-        fit_members(np.zeros((3, 1)), np.zeros((2, 1)), np.array([3]), Recipe(2, "noise"), seed())
+        fit_members(np.zeros((3, 1)), np.zeros((2, 1)), np.array([3]), Recipe(n_members=2, version="noise"), seed())
     for ends in ([], [2], [4], [3, 3], [0, 3]):
         with pytest.raises(ValueError, match="episode_ends"):
-            fit_members(np.zeros((3, 1)), np.zeros((3, 1)), np.array(ends, int), Recipe(2, "noise"), seed())
+            fit_members(
+                np.zeros((3, 1)), np.zeros((3, 1)), np.array(ends, int), Recipe(n_members=2, version="noise"), seed()
+            )
     with pytest.raises(TypeError, match="seed"):
-        fit_ensemble(shown(), 1, Recipe(2), 0)
-    ensemble = fit_ensemble(shown(), 1, Recipe(2, hidden=(), training=Training(n_steps=1)), seed())
+        fit_ensemble(shown(), 1, Recipe(n_members=2), 0)
+    ensemble = fit_ensemble(shown(), 1, Recipe(n_members=2, hidden=(), training=Training(n_steps=1)), seed())
     with pytest.raises(ValueError, match="observations"):
         ensemble.predictions(np.zeros((1, 5)))

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import oracles_continuous
@@ -19,7 +20,7 @@ CORRIDOR, STICK = TASKS["corridor"], TASKS["stick"]
 
 
 def steer(observations, chunk=1):
-    """Deterministic and fair: keep to the lane, then make for the gate, but not for one far up."""
+    """A fair deterministic policy: keep to the lane, then make for the gate unless it is far up."""
     x, y, gate = observations[:, 0], observations[:, 1], observations[:, 2]
     action = np.stack([np.where(x < 0, 0.9, 0.7), np.where(x < 0, -8 * y, 6 * (np.minimum(gate, 0.2) - y))], axis=1)
     return np.repeat(action[:, None], chunk, axis=1)
@@ -27,7 +28,14 @@ def steer(observations, chunk=1):
 
 def made(success, task="made up"):
     n = len(success)
-    return Evaluation(task, np.arange(n)[:, None], np.array(success, bool), np.zeros(n), np.ones(n, np.int64), n)
+    return Evaluation(
+        task=task,
+        starts=np.arange(n)[:, None],
+        success=np.array(success, bool),
+        returns=np.zeros(n),
+        lengths=np.ones(n, np.int64),
+        decisions=n,
+    )
 
 
 # --- agreement --------------------------------------------------------------------------------------------------------
@@ -35,7 +43,7 @@ def made(success, task="made up"):
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 4))
 @settings(max_examples=15)
-def test_episodes_are_those_of_one_loop_at_a_time(seed, n, chunk):
+def test_evaluated_episodes_match_a_plain_loop_over_single_episodes(seed, n, chunk):
     found = evaluate(CORRIDOR, lambda seen, rng: steer(seen, chunk), n, np.random.SeedSequence(seed))
     decisions = 0
     for i, start in enumerate(found.starts.tolist()):
@@ -54,7 +62,7 @@ def test_episodes_are_those_of_one_loop_at_a_time(seed, n, chunk):
     assert found.n_episodes == n
 
 
-def test_what_has_a_method_act_is_a_policy():
+def test_a_policy_is_a_callable_or_has_a_method_act():
     class Steers:
         def act(self, observations, rng):
             return steer(observations)
@@ -68,7 +76,7 @@ def test_what_has_a_method_act_is_a_policy():
 # --- laws -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_seed_gives_the_same_bytes_and_stays_as_it_was():
+def test_evaluations_with_the_same_seed_are_equal_and_leave_it_unchanged():
     def stray(observations, rng):
         return steer(observations) + 0.3 * rng.standard_normal((len(observations), 1, 2))
 
@@ -84,15 +92,15 @@ def test_the_same_seed_gives_the_same_bytes_and_stays_as_it_was():
 
 
 @given(st.integers(1, 20), st.integers(0, 20))
-def test_contexts_depend_on_the_seed_and_the_episode_alone(n, extra):
-    """Neither on the policy, nor on how much chance it uses, nor on how many episodes follow."""
+def test_first_states_depend_on_the_seed_and_the_episode_alone(n, extra):
+    """They depend neither on the policy and the random numbers it draws, nor on how many episodes follow."""
     seed = np.random.SeedSequence(11)
     few = evaluate(CORRIDOR, lambda seen, rng: steer(seen), n, seed)
     many = evaluate(CORRIDOR, lambda seen, rng: rng.uniform(-1, 1, (len(seen), 3, 2)), n + extra, seed)
     assert np.array_equal(few.starts, many.starts[:n])
 
 
-def test_the_policys_chance_depends_neither_on_the_contexts_nor_on_their_number():
+def test_the_policys_random_stream_does_not_depend_on_the_number_of_episodes():
     drawn = {}
     for n in (1, 2, 50):
 
@@ -114,7 +122,7 @@ def test_a_chunk_counts_only_up_to_the_end_of_its_episode():
     assert crash.decisions == 3
 
 
-def test_the_rare_range_is_drawn_as_often_as_told():
+def test_the_rare_range_is_drawn_with_the_given_probability():
     def lazy(seen, rng):
         return np.zeros((len(seen), 80, 2))
 
@@ -126,14 +134,14 @@ def test_the_rare_range_is_drawn_as_often_as_told():
 # --- intervals --------------------------------------------------------------------------------------------------------
 
 
-def test_the_interval_is_clopper_and_pearsons():
+def test_the_interval_of_a_success_rate_is_clopper_pearsons():
     found = made([True] * 7 + [False] * 13)
     assert found.interval(0.9) == clopper_pearson(7, 20, 0.9)
     assert found.success_rate == 0.35
 
 
 @pytest.mark.parametrize("p", [0.01, 0.05, 0.2, 0.5, 0.77, 0.99])
-def test_the_interval_covers_the_rate_as_often_as_it_says(p):
+def test_the_interval_covers_the_success_rate_with_its_stated_confidence(p):
     """Exactly, by summing over all outcomes; the normal approximation would not."""
     n = 20
     mass = stats.binom.pmf(np.arange(n + 1), n, p)
@@ -152,7 +160,7 @@ def pair_of(n, more, less):
 
 
 @pytest.mark.parametrize(("up", "down"), [(0.0, 0.0), (0.02, 0.0), (0.3, 0.1), (0.1, 0.5), (0.5, 0.5), (0.05, 0.05)])
-def test_the_paired_interval_covers_the_difference_as_often_as_it_says(up, down):
+def test_the_paired_interval_covers_the_difference_with_its_stated_confidence(up, down):
     """Exactly, by summing over all outcomes of 12 pairs; Student's interval of the differences would not."""
     n, covered, students = 12, 0.0, 0.0
     for more, less in itertools.product(range(n + 1), repeat=2):
@@ -171,7 +179,7 @@ def test_the_paired_interval_covers_the_difference_as_often_as_it_says(up, down)
         assert students < 0.9
 
 
-def test_the_paired_interval_leaves_half_of_the_doubt_to_each_side():
+def test_the_paired_interval_gives_half_of_the_error_probability_to_each_rate():
     """With 5 of 20 pairs won and none lost, in closed form: each of the four tails has probability 0.1/4."""
     found = compare(*pair_of(20, 5, 0), confidence=0.9).interval
     lost = 1 - 0.025 ** (1 / 20)
@@ -180,7 +188,7 @@ def test_the_paired_interval_leaves_half_of_the_doubt_to_each_side():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.floats(0.5, 0.99))
-def test_a_comparison_turns_its_sign_with_its_sides(pairs, confidence):
+def test_swapping_the_two_policies_negates_a_comparison(pairs, confidence):
     first, second = (made(list(side)) for side in zip(*pairs, strict=True))
     one, other = compare(first, second, confidence), compare(second, first, confidence)
     assert one.interval == Interval(-other.interval.high, -other.interval.low)
@@ -188,7 +196,7 @@ def test_a_comparison_turns_its_sign_with_its_sides(pairs, confidence):
     assert one.difference == pytest.approx(first.success_rate - second.success_rate)
 
 
-def test_pairing_finds_a_difference_that_is_small():
+def test_pairing_detects_a_small_difference():
     """A policy that is worse in rare contexts only loses episodes and wins none."""
 
     def worse(seen, rng):
@@ -217,7 +225,7 @@ def test_pairing_finds_a_difference_that_is_small():
         (lambda n: None, TypeError, "must hold real numbers"),
     ],
 )
-def test_bad_answers_of_a_policy_are_refused(answer, kind, message):
+def test_policy_actions_of_another_shape_or_not_finite_are_refused(answer, kind, message):
     with pytest.raises(kind, match=message):
         evaluate(CORRIDOR, lambda seen, rng: answer(len(seen)), 4, np.random.SeedSequence(0))
 
@@ -233,15 +241,15 @@ def test_bad_answers_of_a_policy_are_refused(answer, kind, message):
         ({"rare": 2.0}, ValueError, "rare must be at most 1.0; got 2.0"),
     ],
 )
-def test_bad_arguments_are_refused(change, kind, message):
+def test_evaluate_refuses_arguments_out_of_range(change, kind, message):
     arguments = {"task": CORRIDOR, "policy": lambda s, r: steer(s), "n_episodes": 2, "seed": np.random.SeedSequence(0)}
     with pytest.raises(kind, match=message):
         evaluate(**{**arguments, **change})
 
 
-def test_unlike_evaluations_are_not_compared():
+def test_evaluations_from_other_first_states_are_not_compared():
     first, second = made([True, False]), made([True, False], "another")
-    for other in (second, made([True]), Evaluation("made up", np.zeros((2, 1)), *[np.zeros(2)] * 3, 2)):
+    for other in (second, made([True]), replace(first, starts=np.zeros((2, 1)))):
         with pytest.raises(ValueError, match="must have started in the same states"):
             compare(first, other)
     with pytest.raises(TypeError, match="second must be of type Evaluation; got bool"):

@@ -1,4 +1,4 @@
-"""continuous.files: what is written is found again, and nothing else is read: other kinds, formats, objects, parts."""
+"""continuous.files: written arrays are read back; other kinds, formats, objects and incomplete files are refused."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from continuous.files import FORMAT, load_arrays, save_arrays
 ARRAYS = {"a": np.arange(3, dtype=np.float32), "b": np.array("word")}
 
 
-def test_arrays_are_found_again_with_their_types(tmp_path):
+def test_saved_arrays_are_read_back_with_their_types(tmp_path):
     save_arrays(tmp_path / "x.npz", "thing", ARRAYS)
     found = load_arrays(tmp_path / "x.npz", "thing", ("a", "b"))
     assert {name: (array.dtype, array.tolist()) for name, array in found.items()} == {
@@ -33,7 +33,7 @@ def test_arrays_are_found_again_with_their_types(tmp_path):
         ({"a": np.array([{}], object)}, "not a complete npz file"),
     ],
 )
-def test_other_content_is_refused(tmp_path, change, message):
+def test_files_of_another_kind_format_or_content_are_refused(tmp_path, change, message):
     arrays = {"kind": np.array("thing"), "format": np.int64(FORMAT), **ARRAYS, **change}
     np.savez(tmp_path / "x.npz", **{name: array for name, array in arrays.items() if array is not None})
     with pytest.raises(ValueError, match=message):

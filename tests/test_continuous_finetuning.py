@@ -1,4 +1,4 @@
-"""What the three finetuners share: the bill in steps of the environment, the score at 0, the seed, and the record."""
+"""What the three finetuners share: costs in steps of the environment, the first checkpoint, the seed, and recorded decisions."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def seed(number):
 
 
 def cloned(chunk=7):
-    """A policy for the corridor that has hardly learnt; chunks of 7 do not divide the horizon of 60."""
+    """A barely trained policy for the corridor; its chunks of 7 do not divide the horizon of 60."""
     rng = np.random.default_rng(1)
     shown = Demonstrations(rng.normal(size=(40, 3)), rng.uniform(-0.4, 0.8, size=(40, 2)), np.array([20, 40]))
     return clone(shown, chunk, seed(2), hidden=(6,), training=Training(n_steps=5, batch=8))
@@ -54,7 +54,7 @@ def counted(task):
 
 
 @each
-def test_the_bill_is_what_the_environment_counted_without_the_evaluations(name):
+def test_a_finetuners_cost_is_the_environments_steps_without_those_of_evaluations(name):
     finetune, episodes = FINETUNERS[name]
     task, steps = counted(TASKS["corridor"])
     found = finetune(task, cloned(), seed(3), seed(4))
@@ -64,7 +64,7 @@ def test_the_bill_is_what_the_environment_counted_without_the_evaluations(name):
 
 
 @each
-def test_the_first_score_is_the_pretrained_policys_own_and_the_seed_decides(name):
+def test_a_finetuners_curve_begins_with_the_pretrained_policy_and_is_determined_by_the_seed(name):
     finetune, episodes = FINETUNERS[name]
     task, policy = TASKS["corridor"], cloned(2)
     before = policy.denoiser.parameters.copy()
@@ -94,9 +94,16 @@ class Idle:
         return moves, moves[:, None]
 
 
-def test_what_is_recorded_is_what_happened():
+def test_recorded_experience_matches_the_dynamics():
     """x' = x + u: the next input, the reward and the clock follow from what was chosen."""
-    line = LinearQuadratic([[1.0]], [[1.0]], [[1.0]], [[1.0]], 4, start_range=0.3)
+    line = LinearQuadratic(
+        dynamics_matrix=[[1.0]],
+        control_matrix=[[1.0]],
+        state_cost=[[1.0]],
+        action_cost=[[1.0]],
+        horizon=4,
+        start_range=0.3,
+    )
     table, played = roll_out(with_clock(line.task), Idle.observation_scale, Idle().choose, 3, seed(9))
     assert len(table.rewards) == 12 == played.environment_steps
     x, u, after = table.inputs[:, 0], table.choices[:, 0], table.next_inputs[:, 0]
@@ -109,7 +116,7 @@ def test_what_is_recorded_is_what_happened():
     assert_allclose(played.returns, [table.rewards[table.episodes == e].sum() for e in range(3)], rtol=1e-5)
 
 
-def test_a_clock_is_added_and_nothing_else_changes():
+def test_with_clock_adds_the_time_left_to_the_observation_and_changes_nothing_else():
     task = TASKS["stick"]
     timed = with_clock(task)
     states = task.reset(np.random.default_rng(10), 4)

@@ -1,4 +1,4 @@
-"""continuous.gymnasium_tasks: both directions against the things themselves; Gymnasium's own checker; refusals."""
+"""continuous.gymnasium_tasks: tasks as environments and environments as tasks; Gymnasium's checker; refusals."""
 
 import gymnasium
 import numpy as np
@@ -29,14 +29,14 @@ def pendulum(horizon=200):
 
 
 @each(EVERY)
-def test_gymnasium_finds_no_fault(task):
+def test_gymnasiums_checker_accepts_the_environment_of_a_task(task):
     check_env(TaskEnv(task), skip_render_check=True)  # warnings are errors here
 
 
 @each(EVERY)
 @given(st.integers(0, 2**31 - 1))
 @settings(max_examples=5)
-def test_an_episode_of_the_environment_is_one_of_the_task(task, seed):
+def test_an_episode_of_a_tasks_environment_is_one_of_the_task(task, seed):
     env, rng = TaskEnv(task, rare=0.5), np.random.default_rng(seed)
     observed, info = env.reset(seed=seed)
     states, ended = info["state"][None], False
@@ -52,9 +52,9 @@ def test_an_episode_of_the_environment_is_one_of_the_task(task, seed):
         assert np.array_equal(info["state"], states[0])
 
 
-def test_a_demonstrator_succeeds_in_the_environment():
+def test_a_script_succeeds_in_a_tasks_environment_and_ended_episodes_cannot_be_stepped():
     env, task = TaskEnv(TASKS["lift"]), TASKS["lift"]
-    style = Style(np.ones(1), np.ones(1))
+    style = Style(speed=np.ones(1), side=np.ones(1))
     _, info = env.reset(seed=3)
     ended = False
     while not ended:
@@ -62,13 +62,13 @@ def test_a_demonstrator_succeeds_in_the_environment():
         assert not truncated
     assert reward == 1
     assert info["is_success"]
-    with pytest.raises(RuntimeError, match="and not have ended"):
+    with pytest.raises(RuntimeError, match="an episode must be running"):
         env.step(np.zeros(task.action_dim))
 
 
 def test_an_environment_that_was_not_started_and_bad_actions_are_refused():
     env = TaskEnv(TASKS["reach"])
-    with pytest.raises(RuntimeError, match=r"must be started by reset\(\) before step\(\)"):
+    with pytest.raises(RuntimeError, match=r"an episode must be running: call reset\(\)"):
         env.step(np.zeros(2))
     env.reset(seed=0)
     for action, message in ((np.zeros(3), "actions must have shape"), (np.array([0, np.nan]), "must be finite")):
@@ -83,8 +83,8 @@ def test_an_environment_that_was_not_started_and_bad_actions_are_refused():
 # --- environments as ours ---------------------------------------------------------------------------------------------
 
 
-def test_the_pendulum_is_the_pendulum():
-    """Episode by episode, from the same seeds, with actions of [-1, 1] brought to [-2, 2]."""
+def test_the_pendulum_as_a_task_is_gymnasiums_pendulum():
+    """Episode by episode, from the same seeds, with actions in [-1, 1] mapped to [-2, 2]."""
     task = pendulum()
     rng = np.random.default_rng(5)
     states = task.reset(rng, 3)
@@ -122,12 +122,12 @@ def test_evaluations_on_an_environment_are_paired_by_seed():
     compare(runs[0], runs[2])
 
 
-def test_success_is_what_the_caller_says():
-    """The car reaches the flag by pumping; there the environment says no more than `terminated`."""
+def test_the_callers_rule_decides_success_in_an_environment():
+    """The car reaches the flag by pumping; the environment reports this by `terminated` alone."""
     task = task_of(
         lambda: gymnasium.make("MountainCarContinuous-v0"), "car", 300, success=lambda terminated, info: terminated
     )
-    pump = Script(lambda states, style: np.sign(states[:, -1:]), 0.0)
+    pump = Script(plan=lambda states, style: np.sign(states[:, -1:]), noise=0.0)
     found = evaluate(task, lambda seen, rng: np.sign(seen[:, None, 1:]), 3, np.random.SeedSequence(0))
     assert found.success.all()
     assert (found.lengths < 300).all()
@@ -137,8 +137,8 @@ def test_success_is_what_the_caller_says():
     assert (shown.n_episodes, shown.n_attempts) == (2, 2)
 
 
-def test_our_own_environment_comes_back_as_it_was():
-    """There and back again: the same rewards and lengths, episode by episode."""
+def test_a_task_turned_into_an_environment_and_back_is_unchanged():
+    """The same rewards and lengths, episode by episode."""
     inner = TASKS["corridor"]
     task = task_of(lambda: TaskEnv(inner), "corridor again", inner.horizon)
     assert (task.observation_dim, task.action_dim, task.bound) == (3, 2, inner.bound)
@@ -156,12 +156,12 @@ def test_our_own_environment_comes_back_as_it_was():
         assert np.array_equal(states[:, :2], twins[:, :2])
 
 
-def test_an_environment_cannot_go_back():
+def test_an_environment_is_stepped_from_its_latest_state_only():
     task = pendulum()
     states = task.reset(np.random.default_rng(0), 2)
     after = task.step(states, np.zeros((2, 1))).states
     for stale in (states, after[[0, 0]], after + 1e-9 * (np.arange(6) == 5)):
-        with pytest.raises(ValueError, match="must be the latest of their environments, once each"):
+        with pytest.raises(ValueError, match="must be the latest of their environments, each at most once"):
             task.step(stale, np.zeros((2, 1)))
     task.step(after[1:], np.zeros((1, 1)))  # a part of them may be stepped
     task.reset(np.random.default_rng(1), 1)
@@ -184,7 +184,7 @@ def test_an_environment_cannot_go_back():
         ),
     ],
 )
-def test_spaces_that_are_no_boxes_are_refused(make, kind, message):
+def test_environments_with_spaces_other_than_boxes_are_refused(make, kind, message):
     with pytest.raises(kind, match=message):
         task_of(make, "mine", 10)
 
@@ -202,7 +202,7 @@ def test_unbounded_actions_and_episodes_of_no_length_are_refused():
 
 
 def test_boxes_of_any_shape_type_and_bounds_are_vectors_of_a_task():
-    """A table of whole numbers is seen, a table of numbers between its own bounds is done: entries in C order."""
+    """An observed table of integers, and an action table with bounds per entry, become vectors in C order."""
 
     class Tables(gymnasium.Env):
         observation_space = spaces.Box(0, 255, (2, 3), np.uint8)

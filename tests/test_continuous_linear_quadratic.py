@@ -23,7 +23,14 @@ def random_process(seed, d=3, k=2, horizon=6, start_range=0.1):
     Q, R = roots[0] @ roots[0].T, roots[1, :k, :k] @ roots[1, :k, :k].T + 0.5 * np.eye(k)
     A, B = 0.5 * rng.standard_normal((d, d)), rng.standard_normal((d, k))
     try:
-        return LinearQuadratic(A, B, (Q + Q.T) / 2, (R + R.T) / 2, horizon, start_range)
+        return LinearQuadratic(
+            dynamics_matrix=A,
+            control_matrix=B,
+            state_cost=(Q + Q.T) / 2,
+            action_cost=(R + R.T) / 2,
+            horizon=horizon,
+            start_range=start_range,
+        )
     except ValueError as error:
         assert "clipped" in str(error)  # noqa: PT017
         return None
@@ -36,7 +43,7 @@ def matrices(process):
 
 
 def best_plan(process, x, t=0):
-    """Best actions from x on, as one least-squares problem over all of them, without any recursion."""
+    """Best actions from x on, by one least-squares problem over all of them, without a recursion."""
     A, B, H = process.dynamics_matrix, process.control_matrix, process.horizon - t
     d, k = B.shape
     root_q, root_r = np.real(linalg.sqrtm(process.state_cost)), np.linalg.cholesky(process.action_cost).T
@@ -54,7 +61,7 @@ def best_plan(process, x, t=0):
 
 
 @given(SEEDS, st.integers(0, 5))
-def test_value_and_action_are_those_of_the_best_plan(seed, t):
+def test_the_optimal_value_and_action_are_those_of_the_best_plan(seed, t):
     process = random_process(seed)
     assume(process is not None)
     state = process.task.reset(np.random.default_rng(seed), 1)
@@ -82,16 +89,23 @@ def test_a_step_is_the_linear_map_and_pays_the_quadratic_cost(seed):
         assert success[i] == (math.hypot(*last) <= LQ.tolerance)
 
 
-def test_in_one_dimension_the_optimum_is_the_closed_form():
+def test_in_one_dimension_the_optimal_gain_is_the_closed_form():
     """x' = x + u, cost x'^2 + r u^2, one step: u = -x/(1 + r), value -x^2 r/(1 + r)."""
     for r in (0.1, 1.0, 7.0):
-        process = LinearQuadratic([[1.0]], [[1.0]], [[1.0]], [[r]], 1, 0.5)
+        process = LinearQuadratic(
+            dynamics_matrix=[[1.0]],
+            control_matrix=[[1.0]],
+            state_cost=[[1.0]],
+            action_cost=[[r]],
+            horizon=1,
+            start_range=0.5,
+        )
         state = np.array([[0.0, 0.0, 0.3]])
         assert process.optimal_action(state)[0, 0] == pytest.approx(-0.3 / (1 + r))
         assert process.optimal_value(state)[0] == pytest.approx(-0.09 * r / (1 + r))
 
 
-def test_with_many_steps_the_gain_is_that_of_the_stationary_equation():
+def test_with_many_steps_the_optimal_gain_solves_the_stationary_riccati_equation():
     process = double_integrator(400)
     A, B, Q, R = (np.array(m) for m in matrices(process))
     P = linalg.solve_discrete_are(A, B, Q, R)  # of the cost of x_t; ours is of x_(t+1), which is P - Q here
@@ -105,7 +119,7 @@ def test_with_many_steps_the_gain_is_that_of_the_stationary_equation():
 
 @given(SEEDS, st.floats(0, 1))
 @settings(max_examples=20)
-def test_no_other_actions_do_better(seed, size):
+def test_no_perturbation_of_the_optimal_actions_earns_more(seed, size):
     rng, task = np.random.default_rng(seed), LQ.task
     states = task.reset(rng, 20)
     promised, total = LQ.optimal_value(states), np.zeros(20)
@@ -131,7 +145,7 @@ def test_the_optimal_policy_earns_exactly_the_optimal_value_and_never_clips():
 
 @pytest.mark.compiled
 @pytest.mark.parametrize(("factor", "fits"), [(1.0, True), (0.5, False)])
-def test_the_mean_return_is_the_expected_value(factor, fits):
+def test_the_mean_return_of_the_optimum_is_its_expected_value(factor, fits):
     """Returns lie in [-most, 0], so Hoeffding's inequality bounds a false alarm of the optimal policy by 1e-6."""
     n = 40_000
 
@@ -144,7 +158,7 @@ def test_the_mean_return_is_the_expected_value(factor, fits):
     assert (abs(found.returns.mean() - LQ.expected_value) <= slack) == fits
 
 
-def test_after_the_end_nothing_is_to_be_earned_or_done():
+def test_after_the_last_step_the_optimal_value_and_action_are_zero():
     ended = np.array([[1.0, LQ.horizon, 0.1, 0.2, 0.3, 0.4]])
     assert LQ.optimal_value(ended)[0] == 0
     assert not LQ.optimal_action(ended).any()
@@ -166,11 +180,11 @@ def test_after_the_end_nothing_is_to_be_earned_or_done():
         ({"dynamics_matrix": [[np.nan, 0], [0, 1]]}, "dynamics_matrix must be finite"),
         ({"horizon": 0}, "horizon must be at least 1; got 0"),
         ({"start_range": 0.0}, "start_range must be above 0.0; got 0.0"),
-        ({"start_range": 50.0}, "start_range must be so small that no optimal action is clipped; one would be"),
+        ({"start_range": 50.0}, "start_range must be small enough that no optimal action exceeds 1; got"),
         ({"tolerance": -1.0}, "tolerance must be above 0.0; got -1.0"),
     ],
 )
-def test_bad_processes_are_refused(change, message):
+def test_processes_without_an_exact_optimum_are_refused(change, message):
     fine = {
         "dynamics_matrix": np.eye(2),
         "control_matrix": np.ones((2, 1)),

@@ -1,4 +1,4 @@
-"""Networks and their training: against plain Python, finite differences, and what files may hold."""
+"""Networks and their training: against plain Python and finite differences; files."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def drawn(sizes, n, seed):
 
 @settings(deadline=None)
 @given(SIZES, st.integers(1, 4), st.integers(0, 2**32))
-def test_outputs_are_those_of_plain_python(sizes, n, seed):
+def test_a_networks_outputs_match_plain_python(sizes, n, seed):
     network, parameters, inputs, _ = drawn(sizes, n, seed)
     truth = network_outputs(sizes, parameters.tolist(), inputs.tolist())
     np.testing.assert_allclose(network.forward(parameters, inputs), truth, rtol=1e-12, atol=1e-12)
@@ -42,7 +42,7 @@ def slope(function, at, step=1e-6):
 
 
 @pytest.mark.parametrize("sizes", [(3, 2), (3, 7, 2), (2, 6, 5, 3)])
-def test_gradients_are_finite_differences(sizes):
+def test_a_networks_gradients_match_finite_differences(sizes):
     network, parameters, inputs, rng = drawn(sizes, 4, 1)
     upstream = rng.normal(size=(4, sizes[-1]))
     to_parameters, to_inputs = network.gradient(parameters, inputs, upstream)
@@ -64,7 +64,7 @@ def gaussian(outputs, targets, weights):
 @pytest.mark.parametrize(("loss", "formula", "n_out"), [("squared", squared, 2), ("gaussian", gaussian, 4)])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("anchored", [False, True])
-def test_training_is_adam_on_the_loss_as_written(loss, formula, n_out, weighted, anchored):
+def test_training_matches_adam_in_plain_numpy(loss, formula, n_out, weighted, anchored):
     network, start, inputs, rng = drawn((3, 5, n_out), 6, 2)
     targets = rng.normal(size=(6, 2))
     weights = rng.random((6, 2)) + 0.5 if weighted else np.ones((6, 2))
@@ -85,10 +85,10 @@ def test_training_is_adam_on_the_loss_as_written(loss, formula, n_out, weighted,
     np.testing.assert_allclose(optimiser.parameters, path, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(optimiser.result, average, rtol=1e-5, atol=1e-6)
     assert losses[0] == pytest.approx(at(start))
-    assert optimiser.done == 8
+    assert optimiser.n_done == 8
 
 
-def test_a_step_against_a_gradient_is_adams():
+def test_an_optimisers_step_with_a_gradient_is_adams():
     network, start, _, rng = drawn((2, 3), 1, 3)
     optimiser = Optimiser(network, Training(n_steps=3, rate=0.1), start)
     slopes = rng.normal(size=(3, start.size))
@@ -100,7 +100,7 @@ def test_a_step_against_a_gradient_is_adams():
     np.testing.assert_array_equal(optimiser.result, optimiser.parameters)
 
 
-def test_a_fit_learns_and_is_the_same_from_the_same_seed():
+def test_fit_learns_and_is_determined_by_the_seed():
     x = np.linspace(-1, 1, 40)[:, None]
     y = np.abs(x)
     network, setting = Network((1, 16, 1)), Training(n_steps=300, batch=16, rate=0.02)
@@ -113,7 +113,7 @@ def test_a_fit_learns_and_is_the_same_from_the_same_seed():
     assert fits[0].losses[-50:].mean() < 0.1 * fits[0].losses[:5].mean()
 
 
-def test_a_network_is_saved_and_found_again(tmp_path):
+def test_a_saved_network_is_read_back(tmp_path):
     network, parameters, _, _ = drawn((2, 4, 1), 1, 5)
     save_network(tmp_path / "n.npz", network, parameters)
     again, found = load_network(tmp_path / "n.npz")
@@ -146,12 +146,12 @@ P = np.zeros(NET.n_parameters)
         (lambda: Optimiser(NET, Training(), P).step(P * np.inf), FloatingPointError, "not finite"),
     ],
 )
-def test_refusals(call, error, message):
+def test_networks_and_optimisers_refuse_arguments_out_of_range(call, error, message):
     with pytest.raises(error, match=message), np.errstate(invalid="ignore"):
         call()
 
 
-def test_a_fit_refuses_what_does_not_fit():
+def test_fit_refuses_tables_of_other_shapes_and_rows_out_of_range():
     rng = np.random.default_rng(0)
     for x, y, options in (
         ([[0.0, 0.0]], [[0.0], [1.0]], {}),

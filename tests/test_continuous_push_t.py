@@ -1,4 +1,4 @@
-"""continuous.push_t: what was written is read; the human demonstrations, where they are found; refusals."""
+"""continuous.push_t: files are read; the human demonstrations, if they are there; refusals."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ FINE = {
 }
 
 
-def test_pixels_become_actions_and_rows_stay(tmp_path):
+def test_push_t_actions_are_mapped_from_pixels_and_observations_are_kept(tmp_path):
     np.savez(tmp_path / "d.npz", **FINE)
     found = read_push_t(tmp_path / "d.npz")
     assert found.actions.tolist() == [[-1.0, 1.0], [0.0, -0.5], [0.5, 12 / 256 - 1]]
@@ -23,8 +23,8 @@ def test_pixels_become_actions_and_rows_stay(tmp_path):
 
 
 @pytest.mark.skipif(bool(missing_data([HUMAN])), reason="needs the human demonstrations of Push-T")
-def test_the_human_demonstrations_are_all_there():
-    """206 episodes of 49 to 246 steps. The agent follows the pointer: it moves towards what the action names."""
+def test_the_human_demonstrations_of_push_t_are_complete():
+    """206 episodes of 49 to 246 steps. The agent follows the pointer: it moves towards the position of the action."""
     found = read_push_t(data_path(HUMAN))
     lengths = np.diff(found.episode_ends, prepend=0)
     assert (found.n_episodes, len(found.actions)) == (206, 25_650)
@@ -51,7 +51,7 @@ def test_the_human_demonstrations_are_all_there():
         ({"episode_ends": np.array([2])}, "episode_ends must end with the number of rows, 3"),
     ],
 )
-def test_other_files_are_refused(tmp_path, change, message):
+def test_files_that_hold_no_push_t_demonstrations_are_refused(tmp_path, change, message):
     arrays = {name: array for name, array in {**FINE, **change}.items() if array is not None}
     np.savez(tmp_path / "d.npz", **arrays)
     with pytest.raises(ValueError, match=message):

@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from continuous.cloning import clone
+from continuous.demonstrators import SCRIPTS, Script, demonstrate
+from continuous.evaluation import evaluate
 from continuous.linear_quadratic import double_integrator
 from continuous.tasks import FAILED, RUNNING, SUCCEEDED, TASKS, TIMED_OUT, Task, placed, tip
+from continuous.training import Training
 
 SEEDS = st.integers(0, 2**32 - 1)
 LQ = double_integrator().task
@@ -28,7 +32,7 @@ def near(rng, n, *places, by=0.1):
 
 
 def bodies(task, rng, n):
-    """Columns of states around where the rules of a task decide something."""
+    """Columns of states near the boundaries at which a task's rules decide."""
     match task.name:
         case "reach":
             q1, q2 = rng.uniform(-1, 2, n), rng.uniform(-3, -0.05, n)
@@ -57,7 +61,7 @@ def bodies(task, rng, n):
 
 
 def rows(task, rng, n):
-    """States as `bodies`, some of them ended or about to, and actions that may want clipping."""
+    """States as `bodies`, some ended or about to end, and actions that may need clipping."""
     status, time = rng.choice([0, 0, 0, 0, 0, 0, 0, 1, 2, 3], n), rng.choice([0, task.horizon - 2, task.horizon - 1], n)
     return np.column_stack([status, time, *bodies(task, rng, n)]), rng.uniform(-1.3, 1.3, (n, task.action_dim))
 
@@ -68,7 +72,7 @@ def rows(task, rng, n):
 @each(TASKS.values())
 @given(SEEDS)
 @settings(max_examples=20)
-def test_a_step_is_what_the_description_says(task, seed):
+def test_a_step_of_each_task_matches_its_description_in_plain_python(task, seed):
     states, actions = rows(task, np.random.default_rng(seed), 500)
     found = task.step(states, actions)
     for i, (state, action) in enumerate(zip(states.tolist(), actions.tolist(), strict=True)):
@@ -80,8 +84,8 @@ def test_a_step_is_what_the_description_says(task, seed):
 @each(TASKS.values())
 @given(SEEDS, st.floats(0, 1))
 @settings(max_examples=10)
-def test_whole_episodes_are_what_the_description_says(task, seed, persistence):
-    """Actions that linger, so that walls are met and objects are moved."""
+def test_episodes_of_each_task_match_their_description_in_plain_python(task, seed, persistence):
+    """Persistent actions, so that walls are met and objects are moved."""
     rng = np.random.default_rng(seed)
     states = task.reset(rng, 3)
     plain = states.tolist()
@@ -100,7 +104,7 @@ def test_whole_episodes_are_what_the_description_says(task, seed, persistence):
 
 
 @given(st.floats(-4, 4), st.floats(-4, 4))
-def test_the_arm_is_where_complex_numbers_put_it(q1, q2):
+def test_the_arms_tip_matches_complex_arithmetic(q1, q2):
     x, z = tip(np.array([q1]), np.array([q2]))
     np.testing.assert_allclose([x[0], z[0]], oracles_continuous.arm(q1, q2), rtol=0, atol=1e-15 * 8)
     assert np.hypot(x, z)[0] == pytest.approx(abs(math.cos(q2 / 2)), abs=1e-15 * 8)  # an isosceles triangle
@@ -140,7 +144,7 @@ def test_the_rewards_of_an_episode_add_up_to_its_success(task, seed):
 @each([TASKS["corridor"], TASKS["stick"], TASKS["push"], TASKS["reach"]])
 @given(SEEDS)
 @settings(max_examples=10)
-def test_what_moves_moves_by_six_hundredths_of_the_action_or_not_at_all(task, seed):
+def test_a_body_moves_by_six_hundredths_of_the_action_or_not_at_all(task, seed):
     states, actions = rows(task, np.random.default_rng(seed), 200)
     states[:, 0] = RUNNING
     after = task.step(states, actions).states
@@ -212,7 +216,7 @@ def test_an_object_moves_with_the_gripper_that_holds_it_and_is_on_the_table_othe
 
 @pytest.mark.parametrize(("down", "status"), [(-0.4, RUNNING), (-0.6, FAILED)])
 def test_a_descent_onto_the_object_is_refused_and_ends_the_episode_when_it_is_hard(down, status):
-    """Of the gripper, everything but the opening stays where it was."""
+    """Only the gripper's opening changes."""
     state = np.array([[RUNNING, 0.0, 0.1, 0.1, 1.0, 0.0, 0.0, 0.0]])
     after = TASKS["lift"].step(state, [[0.0, down, -0.5]]).states
     assert after.tolist() == [[status, 1.0, 0.1, 0.1, 0.875, 0.0, 0.0, 0.0]]
@@ -220,7 +224,7 @@ def test_a_descent_onto_the_object_is_refused_and_ends_the_episode_when_it_is_ha
 
 @each(EVERY)
 @given(SEEDS, st.integers(1, 6), st.integers(0, 6))
-def test_fewer_episodes_are_the_first_of_more(task, seed, n, extra):
+def test_from_the_same_seed_fewer_first_states_are_the_first_of_more(task, seed, n, extra):
     few, many = (task.reset(np.random.default_rng(seed), k) for k in (n, n + extra))
     assert np.array_equal(few, many[:n])
     assert few.shape == (n, task.state_dim)
@@ -230,7 +234,7 @@ def test_fewer_episodes_are_the_first_of_more(task, seed, n, extra):
 @each(EVERY)
 @given(SEEDS)
 @settings(max_examples=10)
-def test_rows_do_not_know_of_each_other(task, seed):
+def test_episodes_that_run_side_by_side_are_independent(task, seed):
     rng = np.random.default_rng(seed)
     states, actions = task.reset(rng, 5), rng.uniform(-1, 1, (5, task.action_dim))
     together = task.step(states, actions)
@@ -254,7 +258,7 @@ def test_observations_stay_within_the_bound_whatever_is_done(task, seed):
 
 
 @each(EVERY)
-def test_a_task_survives_the_way_to_a_worker(task):
+def test_a_pickled_task_steps_as_before(task):
     copy = pickle.loads(pickle.dumps(task))
     first, second = (t.reset(np.random.default_rng(1), 3) for t in (task, copy))
     assert np.array_equal(task.step(first, np.ones((3, task.action_dim))).states,
@@ -288,7 +292,7 @@ def context(task, states):
 
 @each(TASKS.values())
 @pytest.mark.parametrize("rare", [0.0, 0.3, 1.0, None])
-def test_contexts_are_uniform_in_both_ranges_and_rare_as_often_as_told(task, rare, rng):
+def test_contexts_are_uniform_in_both_ranges_and_rare_with_the_given_probability(task, rare, rng):
     """False alarm below 1e-6: one exact binomial and three Kolmogorov-Smirnov tests at 1e-7 each."""
     values, inner, outer = context(task, task.reset(rng, 20_000, rare=rare))
     share = task.rare_in_evaluation if rare is None else rare
@@ -299,6 +303,67 @@ def test_contexts_are_uniform_in_both_ranges_and_rare_as_often_as_told(task, rar
         if part.size:
             assert stats.kstest(part, "uniform", args=(low, high - low)).pvalue > 1e-7
             assert stats.kstest(part, "uniform", args=(low, 1.1 * (high - low))).pvalue < 1e-7 or part.size < 2000
+
+
+# --- a new task -------------------------------------------------------------------------------------------------------
+
+
+def advance_homing(states, actions, horizon, out, rewards):
+    """A point on a line: success within 0.1 of 0."""
+    out[:], rewards[:] = states, 0.0
+    running = states[:, 0] == RUNNING
+    out[running, 1] += 1
+    out[running, 2] += 0.2 * actions[running, 0]
+    home = running & (np.abs(out[:, 2]) <= 0.1)
+    out[home, 0], rewards[home] = SUCCEEDED, 1.0
+    out[running & ~home & (out[:, 1] >= horizon), 0] = TIMED_OUT
+
+
+HOMING = Task(
+    name="homing",
+    observation_dim=1,
+    action_dim=1,
+    state_dim=3,
+    horizon=12,
+    n_uniforms=2,
+    start=lambda uniforms, rare: np.column_stack([np.zeros((len(uniforms), 2)), placed(uniforms, rare, 0.5, 1.0)]),
+    observation=lambda states: states[:, 2:].copy(),
+    advance=advance_homing,
+)
+
+
+def outcomes(names):
+    """Demonstrations, a cloned policy and its episodes for each task of these names."""
+    short, found = Training(n_steps=200, batch=32), {}
+    for name in names:
+        task, seeds = TASKS[name], [np.random.SeedSequence(k) for k in range(3)]
+        shown = demonstrate(task, 3, np.random.default_rng(seeds[0]))
+        policy = clone(shown, 2, seeds[1], hidden=(8,), training=short)
+        run = evaluate(task, policy, 10, seeds[2])
+        found[name] = [shown.observations, shown.actions, policy.denoiser.parameters, run.returns, run.lengths]
+    return found
+
+
+def test_a_sixth_task_needs_only_an_entry_and_a_script_and_leaves_the_numbers_of_the_five(monkeypatch):
+    five = list(TASKS)
+    before = outcomes(five)
+    monkeypatch.setitem(TASKS, "homing", HOMING)
+    monkeypatch.setitem(SCRIPTS, "homing", Script(plan=lambda states, style: -5.0 * states[:, 2:], noise=0.05))
+    after = outcomes([*TASKS])
+    assert list(after) == [*five, "homing"]
+    for name in five:
+        for old, new in zip(before[name], after[name], strict=True):
+            assert np.array_equal(old, new)
+    shown, actions, *_, lengths = after["homing"]
+    assert shown.shape[1] == actions.shape[1] == 1
+    assert lengths.max() <= HOMING.horizon
+
+
+@pytest.mark.parametrize(("registry", "kind"), [(TASKS, "task"), (SCRIPTS, "script")])
+def test_an_unknown_name_is_refused_with_the_known_ones(registry, kind):
+    with pytest.raises(KeyError, match=f"no {kind} is called 'juggle'; there are: reach, corridor, lift, push, stick"):
+        registry["juggle"]
+    assert "juggle" not in registry
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
@@ -323,7 +388,7 @@ def test_bad_states_and_actions_are_refused(task, spoil, message):
         task.step(*spoil(states, np.ones((3, task.action_dim))))
 
 
-def test_bad_arguments_are_refused(rng):
+def test_tasks_refuse_arguments_out_of_range(rng):
     task = TASKS["reach"]
     with pytest.raises(TypeError, match="rng must be"):
         task.reset(np.random, 3)
@@ -347,7 +412,7 @@ def test_bad_arguments_are_refused(rng):
         ({"bound": 0.0}, "bound must be above 0.0; got 0.0"),
     ],
 )
-def test_a_task_of_no_length_or_size_is_refused(change, message):
+def test_a_task_with_a_size_or_number_out_of_range_is_refused(change, message):
     sizes = {"observation_dim": 3, "action_dim": 2, "state_dim": 5, "horizon": 10, "n_uniforms": 2}
     with pytest.raises(ValueError, match=message):
-        Task(**{"name": "mine", "start": None, "look": None, "advance": None, **sizes, **change})
+        Task(**{"name": "mine", "start": None, "observation": None, "advance": None, **sizes, **change})

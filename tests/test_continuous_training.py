@@ -1,4 +1,4 @@
-"""Training: its gradients, schedule, blocks of products, index lists; bytes for any number of jobs; agreement with peers."""
+"""Training: gradients, schedule, blocks of products, row lists; equal for any number of jobs; agreement with peers."""
 
 import math
 import multiprocessing
@@ -23,7 +23,7 @@ from continuous.training import DEVIATION_FLOOR, Optimiser, Training, fit
     ("kind", "formula", "n_out"), [(learning.SQUARED, squared, 2), (learning.GAUSSIAN, gaussian, 4)]
 )
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_gradient_of_each_loss_is_finite_differences(kind, formula, n_out, weighted):
+def test_the_gradient_of_each_loss_matches_finite_differences(kind, formula, n_out, weighted):
     network, at, x, rng = drawn((3, 6, 5, n_out), 7, 11)
     y = rng.normal(size=(7, 2))
     weights = rng.random((7, 2)) + 0.5 if weighted else np.ones((7, 2))
@@ -55,7 +55,7 @@ def test_the_gradient_of_each_loss_is_finite_differences(kind, formula, n_out, w
 @pytest.mark.parametrize(
     ("sizes", "n"), [((7, 130, 200, 3), 300), ((5, 64, 64, 2), 300), ((130, 256, 131), 129), ((3, 300, 300, 2), 140)]
 )
-def test_products_of_any_size_are_those_of_double_precision(sizes, n):
+def test_compiled_products_of_any_size_match_double_precision(sizes, n):
     """Single precision multiplies large matrices by blocks, whose last ones are cut off; double precision never does."""
     network, parameters, inputs, rng = drawn(sizes, n, 12)
     parameters = network.initial_spread * parameters
@@ -72,7 +72,7 @@ def test_products_of_any_size_are_those_of_double_precision(sizes, n):
 
 
 @given(st.integers(1, 50), st.floats(1e-5, 1), st.floats(0, 1), st.integers(0, 100))
-def test_the_rate_falls_along_half_a_cosine_and_then_stays(n_steps, rate, last, step):
+def test_the_learning_rate_falls_along_half_a_cosine_and_then_stays(n_steps, rate, last, step):
     setting = Training(n_steps=n_steps, rate=rate, last_rate=last)
     angle = math.pi * min(step, n_steps) / n_steps
     truth = rate * (last + (1 - last) * math.cos(angle / 2) ** 2)
@@ -81,7 +81,7 @@ def test_the_rate_falls_along_half_a_cosine_and_then_stays(n_steps, rate, last, 
     assert (np.diff(setting.rates(0, n_steps + 3)) <= 1e-15).all()
 
 
-def test_a_training_that_is_cut_is_the_whole_one():
+def test_training_in_two_calls_is_training_in_one():
     """Bitwise: moments, the average and the place in the schedule are kept from call to call."""
     network, setting = Network((3, 8, 2)), Training(n_steps=12, rate=0.01, averaging=0.9, clip=0.5)
     rng = np.random.default_rng(13)
@@ -93,11 +93,11 @@ def test_a_training_that_is_cut_is_the_whole_one():
     assert losses.tobytes() == parts.tobytes()
     assert whole.result.tobytes() == cut.result.tobytes()
     assert whole.parameters.tobytes() == cut.parameters.tobytes()
-    assert whole.done == cut.done == 12
+    assert whole.n_done == cut.n_done == 12
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=15), st.integers(0, 2**32))
-def test_an_index_list_stands_for_the_rows_that_it_names_with_their_repetitions(rows, number):
+def test_fitting_on_listed_rows_is_fitting_on_the_table_of_these_rows(rows, number):
     network, setting = Network((2, 4, 1)), Training(n_steps=4, batch=3)
     rng = np.random.default_rng(number)
     x, y, start = rng.normal(size=(10, 2)), rng.normal(size=(10, 1)), network.initial(rng)
@@ -106,7 +106,7 @@ def test_an_index_list_stands_for_the_rows_that_it_names_with_their_repetitions(
     assert by_list.parameters.tobytes() == by_copy.parameters.tobytes()
 
 
-def test_a_training_that_runs_away_is_an_error():
+def test_training_that_diverges_is_an_error():
     network = Network((1, 1))
     optimiser = Optimiser(network, Training(rate=1e38), np.ones(2, np.float32))
     x = np.ones((1, 1), np.float32)
@@ -114,10 +114,18 @@ def test_a_training_that_runs_away_is_an_error():
         optimiser.train(x, -x, np.zeros((3, 1), np.int64))
 
 
-def test_a_gaussian_predictor_finds_mean_and_deviation():
+def test_a_gaussian_predictor_learns_mean_and_deviation():
     """At one state the density is largest at the mean and variance of the targets, in closed form."""
     targets = np.random.default_rng(14).normal(0.4, 0.7, size=(200, 1))
-    recipe = Recipe(2, "noise", (), Training(n_steps=800, batch=10**6, rate=0.05), "gaussian", noise=1e-3, prior=1e3)
+    recipe = Recipe(
+        n_members=2,
+        version="noise",
+        hidden=(),
+        training=Training(n_steps=800, batch=10**6, rate=0.05),
+        predictor="gaussian",
+        noise=1e-3,
+        prior=1e3,
+    )
     network, members = fit_members(np.ones((200, 1)), targets, np.array([200]), recipe, np.random.SeedSequence(15))
     for member in members:
         mean, log_deviation = network.forward(member, [[1.0]])[0]
@@ -132,12 +140,12 @@ def member_bytes(number):
     """An ensemble of wide networks, made wherever this is called."""
     rng = np.random.default_rng(16)
     x, y = rng.normal(size=(300, 5)), rng.normal(size=(300, 3))
-    recipe = Recipe(2, "trajectory", (128, 128), Training(n_steps=20, batch=128))
+    recipe = Recipe(n_members=2, version="trajectory", hidden=(128, 128), training=Training(n_steps=20, batch=128))
     return fit_members(x, y, np.arange(50, 301, 50), recipe, np.random.SeedSequence(number))[1].tobytes()
 
 
 @pytest.mark.compiled
-def test_any_number_of_jobs_trains_the_same_bytes():
+def test_an_ensemble_is_the_same_for_any_number_of_jobs():
     here = [member_bytes(number) for number in range(3)]
     assert here == [member_bytes(number) for number in range(3)]
     for jobs in (1, 2):
@@ -151,7 +159,7 @@ def test_any_number_of_jobs_trains_the_same_bytes():
 @pytest.mark.compiled
 @pytest.mark.parametrize("peer", ["jax: vmap", "jax: map", "torch"])
 @pytest.mark.filterwarnings("ignore")  # what a peer says of itself
-def test_trained_parameters_are_those_of_a_peer(peer):
+def test_trained_parameters_match_jax_and_torch(peer):
     """Three members of 2x64, 50 steps at rates from 1e-3 down, which move a parameter by up to 0.03.
 
     Of 12 seeds that were tried all agreed to 5e-5. Longer training drifts apart: Adam divides rounding by rounding where

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from continuous.ensembles import Recipe, fit_members, resampled_rows, sample_covariance
+from continuous.covariances import sample_covariance
+from continuous.ensembles import Recipe, fit_members, resampled_rows
 from continuous.training import Training
 from figures.exact import fig_bridge
 from figures.exact.fig_bridge import NOISE, TAKEN, VISITS
@@ -42,7 +43,7 @@ def test_a_linear_network_on_one_hot_states_equals_bc_of_the_drawn_pairs(version
     states, actions = rng.integers(3, size=40), rng.integers(3, size=40)
     ends = np.arange(4, 41, 4)
     network, members = fit_members(
-        np.eye(3)[states], np.eye(3)[actions], ends, Recipe(20, version, **LINEAR), seed(number)
+        np.eye(3)[states], np.eye(3)[actions], ends, Recipe(n_members=20, version=version, **LINEAR), seed(number)
     )
     found = outputs(network, members, np.eye(3))
     for k in range(20):
@@ -65,7 +66,9 @@ def test_the_variance_of_one_hot_ensembles_is_p_times_1_minus_p_over_the_visits(
     states = np.repeat(np.arange(4), visits)
     targets = np.concatenate([np.arange(n) < k for n, k in zip(visits, taken, strict=True)])[:, None].astype(float)
     ends = np.arange(1, states.size + 1)
-    network, members = fit_members(np.eye(4)[states], targets, ends, Recipe(K, "trajectory", **LINEAR), seed(5))
+    network, members = fit_members(
+        np.eye(4)[states], targets, ends, Recipe(n_members=K, version="trajectory", **LINEAR), seed(5)
+    )
     share = taken / visits
     ratio = outputs(network, members, np.eye(4))[:, :, 0].var(axis=0, ddof=1) / (share * (1 - share) / visits)
     slack = 5.5 * np.sqrt(2.1 / K) + 2 / visits
@@ -105,7 +108,7 @@ def test_at_one_state_the_perturbed_ensemble_has_the_papers_gaussian_posterior()
     """Two action entries; mean and covariance of 1500 members; five tests of false alarm 2e-7 each."""
     K, noise, rng = 1500, 0.8, np.random.default_rng(6)
     actions = rng.normal(size=(5, 2))
-    recipe = Recipe(K, "noise", noise=noise, prior=0.7, **LINEAR)
+    recipe = Recipe(n_members=K, version="noise", noise=noise, prior=0.7, **LINEAR)
     network, members = fit_members(np.ones((5, 1)), actions, np.array([5]), recipe, seed(7))
     found = outputs(network, members, np.ones((1, 1)))[:, 0]
     prior = 2 * 0.7**2 * np.eye(2)  # of weight and bias together

@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles_continuous import stick
 
 from continuous.beyond import held_out_log_likelihood, with_own_states
-from continuous.cloning import clone, isotropic_factors
+from continuous.cloning import clone
 from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
+from continuous.estimators import isotropic_factors
 from continuous.tasks import TASKS
 from continuous.training import Training
 from figures.control import pretraining
@@ -31,7 +32,7 @@ PLANS = [
 
 
 def recipe(n_members=10, version="trajectory"):
-    return Recipe(n_members, version, (4, 4), Training(n_steps=3))
+    return Recipe(n_members=n_members, version=version, hidden=(4, 4), training=Training(n_steps=3))
 
 
 def seed(purpose):

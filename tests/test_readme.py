@@ -80,7 +80,7 @@ def test_the_audit_and_the_plan_print_what_is_shown(tmp_path):
 
 
 def test_the_example_of_control_clones_evaluates_and_saves(tmp_path):
-    example = next(block for block in BLOCKS if "fit_ensemble(" in block)
+    example = next(block for block in BLOCKS if "SigmaBC(" in block)
     done = run("-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{example}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"success ([\d.]+)  noise added ([\d.]+)", done.stdout)

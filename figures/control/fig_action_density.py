@@ -76,7 +76,7 @@ def demonstrator(n_draws: int, rng: np.random.Generator) -> FloatArray:
     script, n = SCRIPTS["corridor"], len(STATES) * n_draws
     states = np.zeros((n, CORRIDOR.state_dim))
     states[:, 2:] = np.repeat(STATES, n_draws, axis=0)
-    manner = Style(rng.uniform(0.85, 1.15, n), np.ones(n))
+    manner = Style(speed=rng.uniform(0.85, 1.15, n), side=np.ones(n))
     noise = script.noise / np.sqrt(1 - MEMORY**2) * rng.standard_normal((n, 2))
     actions: FloatArray = np.clip(script.plan(states, manner) + noise, -1.0, 1.0)
     return actions.reshape(len(STATES), n_draws, 2)

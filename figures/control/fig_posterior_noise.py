@@ -169,7 +169,13 @@ def memorise(cell: Cell, rng: np.random.Generator) -> Arrays:
     """Spread of members fitted to noise-perturbed targets, as a share of the perturbation, at and off the data."""
     data, width = pretraining.demonstrations(cell), cell["ensemble_width"]
     training = Training(n_steps=cell["steps"])
-    recipe = Recipe(cell["n_members"], "noise", (width, width), training, prior=cell["prior"])
+    recipe = Recipe(
+        n_members=cell["n_members"],
+        version="noise",
+        hidden=(width, width),
+        training=training,
+        prior=cell["prior"],
+    )
     fitted = fit_ensemble(data, 1, recipe, pretraining.seed(cell, pretraining.ENSEMBLE))
     off = demonstrate(CORRIDOR, 100, np.random.default_rng(pretraining.seed(cell, HELD_OUT))).observations
     unit = recipe.noise * fitted.action_scale.spread

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous.cloning import ClonedPolicy, clone, isotropic_factors, posterior_factors
+from continuous.cloning import ClonedPolicy, clone
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.demonstrators import demonstrate
 from continuous.diffusion import Denoiser
 from continuous.ensembles import Ensemble, Recipe, fit_ensemble
+from continuous.estimators import isotropic_factors, posterior_factors
 from continuous.evaluation import evaluate
 from continuous.networks import Network
 from continuous.paths import PATHS
@@ -87,7 +88,7 @@ def demonstrations(cell: Cell, quality: float = 1.0) -> Demonstrations:
 def recipe(cell: Cell, version: str = "trajectory", n_members: int | None = None) -> Recipe:
     """Recipe of a cell's ensembles."""
     width, training = cell["ensemble_width"], Training(n_steps=cell["ensemble_steps"])
-    return Recipe(n_members or cell["n_members"], version, (width, width), training)
+    return Recipe(n_members=n_members or cell["n_members"], version=version, hidden=(width, width), training=training)
 
 
 def ensemble(cell: Cell, data: Demonstrations, version: str = "trajectory", n_members: int | None = None) -> Ensemble:
@@ -156,4 +157,10 @@ def policy(arrays: Arrays, method: int) -> ClonedPolicy:
     network = Network.of(arrays["sizes"])
     denoiser = Denoiser(PATHS["diffusion"], network, network.checked(arrays["parameters"][method]))
     scales = [Scale.read(arrays, name) for name in ("observation", "action")]
-    return ClonedPolicy(denoiser, scales[0], scales[1], int(arrays["action_dim"]), arrays["added"][method])
+    return ClonedPolicy(
+        denoiser=denoiser,
+        observation_scale=scales[0],
+        action_scale=scales[1],
+        action_dim=int(arrays["action_dim"]),
+        added=arrays["added"][method],
+    )

@@ -177,7 +177,7 @@ def members(cell: Cell, rng: np.random.Generator) -> Arrays:
     kind, (states, actions) = KINDS[task.kind], recorded()
     seed = np.random.SeedSequence(int(rng.integers(2**62)))
     training = Training(n_steps=task.steps, batch=states.size, rate=kind.rate)
-    recipe = Recipe(task.n_members, task.version, kind.hidden, training, noise=NOISE)
+    recipe = Recipe(n_members=task.n_members, version=task.version, hidden=kind.hidden, training=training, noise=NOISE)
     ends = np.arange(1, states.size + 1)
     network, parameters = fit_members(inputs(task.kind, states), actions[:, None], ends, recipe, seed)
     each_state = inputs(task.kind, np.arange(len(VISITS)))

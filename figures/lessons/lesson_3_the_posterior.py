@@ -18,7 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from continuous.ensembles import Recipe, fit_members, sample_covariance
+from continuous.covariances import sample_covariance
+from continuous.ensembles import Recipe, fit_members
 from continuous.training import Training
 from figures.lessons._show import show
 from figures.look import palette
@@ -163,7 +164,13 @@ ends = 4 * np.arange(1, 17)
 grid = np.linspace(-2.5, 2.5, 101)[:, None]
 spread, middle = {}, {}
 for version in ("trajectory", "noise"):
-    recipe = Recipe(20, version, (32, 32), Training(n_steps=600, batch=64, rate=3e-3), noise=0.2)
+    recipe = Recipe(
+        n_members=20,
+        version=version,
+        hidden=(32, 32),
+        training=Training(n_steps=600, batch=64, rate=3e-3),
+        noise=0.2,
+    )
     network, members = fit_members(inputs, targets, ends, recipe, np.random.SeedSequence(1))
     answers = np.stack([network.forward(member, grid) for member in members]).astype(float)
     middle[version] = answers.mean(axis=0)[:, 0]
