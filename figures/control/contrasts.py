@@ -64,25 +64,25 @@ def all_contrasts(chosen: Chosen) -> list[Contrast]:
     chosen : mapping
         As of `grid_runs.chosen`, for each number of demonstrations.
     """
-    found: list[Contrast] = []
+    contrasts: list[Contrast] = []
     for task, n_demos in grid.ABLATED:
         usual = grid.usual_policies(chosen, task)
-        for contrasts in (_variants(usual), _demonstrators(usual), _masks(usual) if task in ORACLE_MASKS else ()):
-            found += [
+        for of_policies in (_variants(usual), _demonstrators(usual), _masks(usual) if task in ORACLE_MASKS else ()):
+            contrasts += [
                 Contrast(
                     group=group, label=label, changed=Experiment(task=task, n_demos=n_demos, policy=policy),
                     usual=Experiment(task=task, n_demos=n_demos, policy=other),
                 )
-                for group, label, policy, other in contrasts
+                for group, label, policy, other in of_policies
             ]  # fmt: skip
-        found += _critics(task, n_demos, usual)
+        contrasts += _critics(task, n_demos, usual)
     for task in grid.TASKS:
-        found += _beyond(task, grid.usual_policies(chosen, task))
+        contrasts += _beyond(task, grid.usual_policies(chosen, task))
         if task in grid.BY_N:
-            found += _by_n(task, chosen)
+            contrasts += _by_n(task, chosen)
         if task in grid.SHRUNKEN:
-            found += _shrinkage(task, grid.usual_policies(chosen, task)["PostBC"])
-    return sorted(found, key=lambda contrast: list(Group).index(contrast.group))
+            contrasts += _shrinkage(task, grid.usual_policies(chosen, task)["PostBC"])
+    return sorted(contrasts, key=lambda contrast: list(Group).index(contrast.group))
 
 
 PolicyContrasts = Iterator[tuple[Group, str, PolicySpec, PolicySpec]]

@@ -74,10 +74,10 @@ def compute(config: Recorded, sweep: Sweep) -> Arrays:
 
 def check(arrays: Arrays) -> Sequence[Claim]:
     """Whether shape, an oracle's mask or what goes beyond the paper help after finetuning (E0)."""
-    found = []
+    all_claims = []
     for i in np.flatnonzero(np.isin(arrays["group"], CLAIMED)):
         group, label, task = (str(arrays[name][i]) for name in ("group", "label", "task"))
-        found.append(
+        all_claims.append(
             judgements.claim(
                 arrays, (int(i), 1), name=f"ablations {task} {group} {label}", source="E0",
                 subject=f"{task} from {arrays['n_demos'][i]} demonstrations, success after finetuning, "
@@ -85,7 +85,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
                 judged_together="those of one line on all its tasks",
             )
         )  # fmt: skip
-    return [claim for claim in found if claim is not None]
+    return [claim for claim in all_claims if claim is not None]
 
 
 def task_look(task: str) -> palette.Look:

@@ -82,16 +82,18 @@ def _paired_difference(few: NDArray[np.float64], many: NDArray[np.float64]) -> N
 
 def check(arrays: Arrays) -> Sequence[Claim]:
     """E3: PostBC's gain shrinks from 5 to 50 demonstrations; E2 at each number, except that of the trade-off."""
-    found: list[Claim | None] = []
+    all_claims: list[Claim | None] = []
     falls, gains = (judgements.of_prefix(prefix, arrays) for prefix in ("fall_", "gain_"))
     for i, j in np.ndindex(*falls["mean"].shape):
         what = f"gain over {RIVALS[j]} from {N_DEMOS[0]} demonstrations minus that from {N_DEMOS[-1]}"
-        found.append(_claim(falls, (i, j), str(arrays["tasks"][i]), "E3", what, f"{RIVALS[j]} shrinks"))
+        all_claims.append(_claim(falls, (i, j), str(arrays["tasks"][i]), "E3", what, f"{RIVALS[j]} shrinks"))
     for i, k, j in np.ndindex(*gains["mean"].shape):
         if N_DEMOS[k] != grid.N_DEMOS:
             what = f"{FAMILY} - {RIVALS[j]} from {N_DEMOS[k]} demonstrations"
-            found.append(_claim(gains, (i, k, j), str(arrays["tasks"][i]), "E2", what, f"{RIVALS[j]} {N_DEMOS[k]}"))
-    return [claim for claim in found if claim is not None]
+            all_claims.append(
+                _claim(gains, (i, k, j), str(arrays["tasks"][i]), "E2", what, f"{RIVALS[j]} {N_DEMOS[k]}")
+            )
+    return [claim for claim in all_claims if claim is not None]
 
 
 def _claim(

@@ -33,7 +33,7 @@ def _choice(_: Chosen) -> list[Config]:
 
 
 def _choice_ends(_: Chosen) -> list[Config]:
-    """The lower ends of the grid, because there the best of `choice` lay on three tasks."""
+    """The lower ends of the grid: on three tasks the best strength of `choice` was the smallest."""
     return [_selection(policies_by_strength((0.05,), (0.25,))[1:])]
 
 

@@ -122,7 +122,7 @@ def _quantity(curve: FloatArray, quantity: str) -> FloatArray:
 def claims(arrays: Arrays, learner: str) -> list[Claim]:
     """E2: more success after the same steps, and along the curve; and whether the learner gains at all (E0)."""
     judgement = judgements.of_prefix("gain_", arrays)
-    found = []
+    all_claims = []
     for index in np.ndindex(*judgement["mean"].shape):
         task, n, comparison = arrays["tasks"][index[0]], arrays["n_demos"][index[1]], CURVE_COMPARISONS[index[2]]
         claim = judgements.claim(
@@ -132,8 +132,8 @@ def claims(arrays: Arrays, learner: str) -> list[Claim]:
             judged_together="those of one comparison on all tasks",
         )  # fmt: skip
         if claim is not None:
-            found.append(claim)
-    return found
+            all_claims.append(claim)
+    return all_claims
 
 
 def draw(arrays: Arrays) -> Figure:

@@ -61,7 +61,7 @@ def compared(arrays: Arrays, learners: tuple[str, ...], rng: np.random.Generator
 def claims(arrays: Arrays) -> list[Claim]:
     """E1 and E2 for each task, number of demonstrations and learner, against BC and against sigma-BC separately."""
     judgement = judgements.of_prefix("compared_", arrays)
-    found = []
+    all_claims = []
     for index in np.ndindex(*judgement["mean"].shape):
         comparison = COMPARISONS[index[3]]
         task, n, learner = arrays["tasks"][index[0]], arrays["n_demos"][index[1]], arrays["learners"][index[2]]
@@ -71,8 +71,8 @@ def claims(arrays: Arrays) -> list[Claim]:
             judged_together="those of one comparison on all tasks", bound=comparison.bound,
         )  # fmt: skip
         if claim is not None:
-            found.append(claim)
-    return found
+            all_claims.append(claim)
+    return all_claims
 
 
 def draw_families(axes: Axes, arrays: Arrays, case: tuple[int, ...]) -> None:
