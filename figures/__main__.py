@@ -1,4 +1,4 @@
-"""What takes longer than a run, and what is made of runs.
+"""Commands that take longer than a run of `paper_repro.py`, or use its output.
 
 `python -m figures grid` computes the full grid of finetuning in continuous control, in parts, and writes `results/`;
 `python -m figures docs [DIR ...]` writes the documentation's generated parts, or with `--check DIR` compares them.
@@ -29,14 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     writing.add_argument("folders", nargs="*", type=Path, default=[Path("out")], metavar="DIR",
                       help="output folders, the preferred first; one holds a whole run (default: out)")  # fmt: skip
     writing.add_argument("--check", action="store_true", help="write nothing; compare with the whole run")
-    parts = commands.add_parser("grid", help="compute the full grid of finetuning, or go on with it")
+    parts = commands.add_parser("grid", help="compute the full grid of finetuning, or continue it")
     parts.add_argument("--only", nargs="+", choices=list(grid.PARTS), default=list(grid.PARTS), metavar="PART",
                        help=f"parts to compute, in this order: {', '.join(grid.PARTS)}")  # fmt: skip
     parts.add_argument("--into", type=Path, default=ROOT / "results", metavar="DIR", help="folder of the tables")
-    parts.add_argument("--cache", type=Path, default=Path("out/cells"), metavar="DIR", help="folder of what is done")
+    parts.add_argument("--cache", type=Path, default=Path("out/cells"), metavar="DIR", help="folder of finished cells")
     parts.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes (default: one a core)")
     parts.add_argument("--seed", type=int, default=0)
-    parts.add_argument("--collect", action="store_true", help="write the tables of what is done, and compute nothing")
+    parts.add_argument("--collect", action="store_true", help="write tables of what is finished, and compute nothing")
     options = parser.parse_args(arguments)
     if options.command == "grid":
         if options.jobs < 1:
@@ -62,15 +62,15 @@ def _run_grid(options: argparse.Namespace) -> int:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from figures.control import grid
+    from figures.control import grid_runs
     from figures.running.sweep import Sweep
 
     if not options.collect:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(options.jobs, mp_context=spawn) as executor:
-            grid.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
+            grid_runs.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
     for part in options.only:
-        done, in_all = grid.collect(part, Sweep(options.seed, None, options.cache), options.into)
+        done, in_all = grid_runs.collect(part, Sweep(options.seed, None, options.cache), options.into)
         where = f" are in {options.into / part}.csv" if done else "; nothing is written"
         print(f"{part}: {done} of {in_all} blocks{where}")
     return 0

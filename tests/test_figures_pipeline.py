@@ -58,18 +58,29 @@ from figures.running.sweep import Sweep
 CLONING = cloning_experiment.Config(
     n_demos=(10, 100, 10000), replicates=400, instances=("chain lock", "grid", "funnel", "Garnet")
 )
-LITTLE = pretraining.Effort(3, 30, 8, 20, 8, 10)
+LITTLE = pretraining.Effort(
+    n_members=3, ensemble_steps=30, ensemble_width=8, policy_steps=20, policy_width=8, n_episodes=10
+)
 FINETUNING = blocks.Config(
-    ("corridor",), (3, 5), 2, blocks.strengths((0.3, 0.6), (1.0,)),
+    tasks=("corridor",), n_demos=(3, 5), n_seeds=2, policies=blocks.policies_by_strength((0.3, 0.6), (1.0,)),
     settings=blocks.Settings(rounds=1, evaluation_episodes=10), effort=LITTLE,
 )  # fmt: skip
 SMALL = {
-    "fig_action_density": fig_action_density.Config((3, 6), 2, LITTLE, 50),
+    "fig_action_density": fig_action_density.Config(n_demos=(3, 6), replicates=2, effort=LITTLE, n_draws=50),
     "fig_bridge": fig_bridge.Config(n_linear=150, n_hidden=4, linear_steps=500, hidden_steps=50),
     "fig_posterior_noise": fig_posterior_noise.Config(
-        ("corridor",), (3, 6, 12), (3, 6, 12), 2, LITTLE, 30, 8, (10, 20), (3, 6), 2
+        tasks=("corridor",),
+        n_demos=(3, 6, 12),
+        shown=(3, 6, 12),
+        replicates=2,
+        effort=LITTLE,
+        n_held_out=30,
+        grid=8,
+        steps=(10, 20),
+        memory_demos=(3, 6),
+        memory_replicates=2,
     ),
-    "fig_pretrained": fig_pretrained.Config(("reach", "stick"), (3, 6), 2, LITTLE),
+    "fig_pretrained": fig_pretrained.Config(tasks=("reach", "stick"), n_demos=(3, 6), replicates=2, effort=LITTLE),
     "fig_tradeoff": FINETUNING,
     "fig_dsrl": FINETUNING,
     "fig_dppo": fig_dppo.FULL,
@@ -459,7 +470,7 @@ def claims_of_finetuning():
         )
         for task, n in places
         for learner in learners
-        for what in comparisons.COMPARISONS
+        for what in (comparison.text for comparison in comparisons.COMPARISONS)
     ]
     found += [
         (name, kind, words(learner, task, n, what))
@@ -468,7 +479,7 @@ def claims_of_finetuning():
             ("fig_dppo", "gain", "dppo", tasks),
         )
         for task, n in places
-        for what in learning_curves.GAINS
+        for what in (comparison.text for comparison in learning_curves.CURVE_COMPARISONS)
     ]
     found += [
         ("fig_demonstrations", kind, words("demonstrations", task, rival, end))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from continuous.dsrl import DSRL
-from figures.control.pairs import Pairs, Place
+from figures.control.pairs import Experiment, Pairs
+from figures.control.tables import Row
 from figures.control.variants import PolicySpec
 from figures.running.recorded import read_rows
 
@@ -98,24 +99,29 @@ def test_commands_and_figures_that_the_readme_names_exist():
         assert (ROOT / picture).exists(), picture
 
 
+def policy(family, strength, variant=""):
+    return PolicySpec(family=family, strength=strength, variant=variant)
+
+
 STATED = (
-    ("stick", 10, "DSRL", PolicySpec("PostBC", 2.0), PolicySpec("BC", 0.0), 1, "a difference of 0.17 ["),
-    ("stick", 10, "DSRL", PolicySpec("PostBC", 2.0), PolicySpec("BC", 0.0), 0, "success before it: on stick 0.15 ["),
-    ("stick", 10, "DSRL", PolicySpec("PostBC", 1.0), PolicySpec("BC", 0.0), 1, "gains 0.10 ["),
-    ("push", 10, "DSRL", PolicySpec("PostBC", 2.0), PolicySpec("sigma-BC", 0.4), 1, "0.23 [0.15, 0.39] below sigma-BC"),
-    ("stick", 10, "DPPO", PolicySpec("PostBC", 2.0), PolicySpec("sigma-BC", 0.4), 1, "PostBC ends 0.32 ["),
-    ("push", 10, "DPPO", PolicySpec("PostBC", 2.0), PolicySpec("BC", 0.0), 1, "on push by 0.19 ["),
-    ("reach", 5, "DSRL", PolicySpec("PostBC", 0.5), PolicySpec("BC", 0.0), 1, "PostBC's gain is 0.03 from 5"),
-    ("stick", 10, "DSRL", PolicySpec("PostBC", 2.0, "isotropic"), PolicySpec("PostBC", 2.0), 1, "0.16 [0.01, 0.27]"),
-    ("stick", 10, "DSRL", PolicySpec("PostBC", 1.0, "held-out alpha"), PolicySpec("BC", 0.0), 1, "gains 0.25 ["),
+    ("stick", 10, "DSRL", policy("PostBC", 2.0), policy("BC", 0.0), 1, "a difference of 0.17 ["),
+    ("stick", 10, "DSRL", policy("PostBC", 2.0), policy("BC", 0.0), 0, "success before it: on stick 0.15 ["),
+    ("stick", 10, "DSRL", policy("PostBC", 1.0), policy("BC", 0.0), 1, "gains 0.10 ["),
+    ("push", 10, "DSRL", policy("PostBC", 2.0), policy("sigma-BC", 0.4), 1, "0.23 [0.15, 0.39] below sigma-BC"),
+    ("stick", 10, "DPPO", policy("PostBC", 2.0), policy("sigma-BC", 0.4), 1, "PostBC ends 0.32 ["),
+    ("push", 10, "DPPO", policy("PostBC", 2.0), policy("BC", 0.0), 1, "on push by 0.19 ["),
+    ("reach", 5, "DSRL", policy("PostBC", 0.5), policy("BC", 0.0), 1, "PostBC's gain is 0.03 from 5"),
+    ("stick", 10, "DSRL", policy("PostBC", 2.0, "isotropic"), policy("PostBC", 2.0), 1, "0.16 [0.01, 0.27]"),
+    ("stick", 10, "DSRL", policy("PostBC", 1.0, "held-out alpha"), policy("BC", 0.0), 1, "gains 0.25 ["),
 )
 
 
 @pytest.mark.parametrize("stated", STATED, ids=lambda stated: stated[-1])
 def test_differences_that_the_readme_states_are_those_of_the_recorded_tables(stated):
-    task, n, learner, plan, other, when, words = stated
+    task, n, learner, *policies, when, words = stated
     parts = ("strengths", "demonstrations", "dppo", "ablations", "beyond")
-    pairs = Pairs([row for part in parts for row in read_rows(ROOT / "results" / f"{part}.csv")])
-    mean = pairs.differences(Place(task, n, plan, learner), Place(task, n, other, learner))[when].mean()
+    pairs = Pairs([Row.of(texts) for part in parts for texts in read_rows(ROOT / "results" / f"{part}.csv")])
+    one, other = (Experiment(task=task, n_demos=n, policy=spec, learner=learner) for spec in policies)
+    mean = pairs.differences(one, other)[when].mean()
     assert words in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"{abs(mean):.2f}" == re.search(r"0\.\d\d", words)[0]

@@ -1,291 +1,194 @@
-"""Who wins what: paired differences between families of pretrained policies, seed by seed.
+"""Who wins what: paired differences between named families of pretrained policies, seed by seed.
 
-A family is a curve of policies, by strength of its noise: BC alone, sigma-BC, PostBC. Three kinds of comparison:
+A family is a curve of policies, by the strength of its noise. There are three kinds of comparison (`Match`):
 
-- best against best: of a family the strength with the most success after finetuning;
-- at equal pretrained success: PostBC at an alpha against the best finetuned success that sigma-BC, BC among it, has at
-  this pretrained success or a higher one, between its grid's points too;
-- at equal noise: against sigma-BC at the root mean square that PostBC added, between its grid's points; the mean over
-  all alphas whose noise lies within sigma-BC's grid.
+- best against best: of each family the strength with the most success after finetuning;
+- at equal pretrained success: one family at a strength, against the best finetuned success that the rivals have with
+  this pretrained success or a higher one, also between the strengths of their grid;
+- at equal noise: one family at a strength, against the rivals at the same root mean square of added noise, also
+  between the strengths of their grid; the mean over all strengths whose noise lies in the rivals' range.
 
-Wherever a strength or a place on a curve is picked, it was picked for each seed on the other half of the seeds.
+Every comparison names its family and its rivals, so a family that is added to a grid changes no comparison.
+Wherever a strength or a point of a curve is chosen, it is chosen for each seed on the other half of the seeds.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from figures.control.matching import against_frontier, at_equal_noise, chosen_on_other_half
 from figures.running.artifacts import Arrays
-from theory.claims import SIGNIFICANT, Claim, Interval
-from theory.statistics.paired import bootstrap_t_interval, holm
-from theory.statistics.probability import paired_p_value
 
 FloatArray = NDArray[np.float64]
+Case = tuple[int, int, int]
+"""Task, number of demonstrations and learner, as indices of a grid's arrays."""
 
-COMPARISONS = {
-    "pretrained, PostBC - BC": "E1",
-    "finetuned, PostBC - BC": "E2",
-    "finetuned, PostBC - sigma-BC": "E2",
-    "finetuned at equal pretrained success, PostBC - sigma-BC": "E2",
-    "pretrained at equal noise, PostBC - sigma-BC": "E0",
-    "finetuned at equal noise, PostBC - sigma-BC": "E2",
-}
-"""What is compared, and which claim of the paper that is about (E0: none)."""
-
-ALL_AT_ONCE = 0.05
-"""Probability that any of a figure's intervals for claims misses."""
+NOISE_CURVE = ("BC", "sigma-BC")
+"""Families that together are the curve of isotropic noise, increasing from 0."""
+MARGIN = 0.05
+"""E1: PostBC may succeed less often than BC before finetuning by this much and still count as about as often."""
 
 
-def chosen_elsewhere(scores: FloatArray) -> NDArray[np.int64]:
-    """Row of the best mean over the other half of the seeds (even or odd), for each seed, (R,).
+class Match(StrEnum):
+    """What two policies of a comparison have in common."""
 
-    Parameters
-    ----------
-    scores : ndarray, (S, R)
-        Of S strengths; R >= 2.
-    """
-    chosen = np.empty(scores.shape[1], np.int64)
-    for own in halves(scores.shape[1]):
-        chosen[own] = int(scores[:, ~own].mean(axis=1).argmax())
-    return chosen
+    BEST = "best strength of each"
+    SUCCESS = "pretrained success"
+    NOISE = "noise"
 
 
-def halves(n_seeds: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Even and odd seeds, by their order."""
-    even = np.arange(n_seeds) % 2 == 0
-    return even, ~even
-
-
-def against_frontier(x: FloatArray, y: FloatArray, others_x: FloatArray, others_y: FloatArray) -> FloatArray:
-    """Differences in y from the best of the others with at least as much x, seed by seed, (R,).
-
-    The best is looked for on the means over the other half of the seeds: among the others' points with as much x or
-    more, and between two neighbours where x is equal. There, to first order, each seed's difference also bears what
-    its x says of the place that was matched, so their spread is that of the whole comparison. Where none has as much
-    x, the one with most is taken.
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A difference in success between a family and its rivals.
 
     Parameters
     ----------
-    x, y : ndarray, (R,)
-        Of one policy, by seed; R >= 2.
-    others_x, others_y : ndarray, (S, R)
-        Of the others, in the order of their strength.
+    text : str
+        As printed, and as part of a claim's id.
+    family : str
+    rivals : tuple of str
+        One family, or several that together are one curve, increasing in noise.
+    quantity : {"pretrained", "finetuned"}
+        The success that is compared: before or after finetuning.
+    matched_at : Match, optional
+    source : {"E0", "E1", "E2"}
+        Claim of the paper that this is about; E0: none.
+    bound : float, optional
+        The difference is claimed to be at least this.
     """
-    found = np.empty(len(x))
-    for own in halves(len(x)):
-        i, share, incline = _place(x[~own].mean(), others_x[:, ~own].mean(axis=1), others_y[:, ~own].mean(axis=1))
-        j = min(i + 1, len(others_x) - 1)
-        other_x, other_y = ((1 - share) * o[i][own] + share * o[j][own] for o in (others_x, others_y))
-        found[own] = y[own] - other_y - incline * (x[own] - other_x)
-    return found
+
+    text: str
+    family: str
+    rivals: tuple[str, ...]
+    quantity: str
+    matched_at: Match = Match.BEST
+    source: str
+    bound: float = 0.0
 
 
-def _place(here: float, X: FloatArray, Y: FloatArray) -> tuple[int, float, float]:
-    """Where on the line through points (X, Y), among all with X >= here, Y is largest.
+COMPARISONS = (
+    Comparison(
+        text="pretrained, PostBC - BC", family="PostBC", rivals=("BC",), quantity="pretrained", source="E1",
+        bound=-MARGIN,
+    ),
+    Comparison(
+        text="finetuned, PostBC - BC", family="PostBC", rivals=("BC",), quantity="finetuned", source="E2",
+    ),
+    Comparison(
+        text="finetuned, PostBC - sigma-BC", family="PostBC", rivals=("sigma-BC",), quantity="finetuned", source="E2",
+    ),
+    Comparison(
+        text="finetuned at equal pretrained success, PostBC - sigma-BC", family="PostBC", rivals=NOISE_CURVE,
+        quantity="finetuned", matched_at=Match.SUCCESS, source="E2",
+    ),
+    Comparison(
+        text="pretrained at equal noise, PostBC - sigma-BC", family="PostBC", rivals=NOISE_CURVE,
+        quantity="pretrained", matched_at=Match.NOISE, source="E0",
+    ),
+    Comparison(
+        text="finetuned at equal noise, PostBC - sigma-BC", family="PostBC", rivals=NOISE_CURVE,
+        quantity="finetuned", matched_at=Match.NOISE, source="E2",
+    ),
+)  # fmt: skip
+"""What is compared. The order is also that in which intervals draw from their generator."""
 
-    After which point, by which share of the way to the next, and the incline there if X equals `here`, else 0.
-    """
-    place, best = (int(X.argmax()), 0.0, 0.0), -np.inf
-    for i in range(len(X)):
-        if X[i] >= here and Y[i] > best:
-            place, best = (i, 0.0, 0.0), float(Y[i])
-    for i in range(len(X) - 1):
-        if min(X[i], X[i + 1]) < here < max(X[i], X[i + 1]):
-            incline = float((Y[i + 1] - Y[i]) / (X[i + 1] - X[i]))
-            if Y[i] + incline * (here - X[i]) > best:
-                best = float(Y[i] + incline * (here - X[i]))
-                place = i, float((here - X[i]) / (X[i + 1] - X[i])), incline
-    return place
-
-
-def at_equal_noise(
-    noise: FloatArray, y: FloatArray, others_noise: FloatArray, others_y: FloatArray
-) -> FloatArray | None:
-    """Differences in y from the others at the same noise, seed by seed, (R,); None where a seed's is beyond theirs.
-
-    Parameters
-    ----------
-    noise, y : ndarray, (R,)
-    others_noise, others_y : ndarray, (S, R)
-        Increasing in noise.
-    """
-    if (noise > others_noise[-1]).any() or (noise < others_noise[0]).any():
-        return None
-    there = [np.interp(noise[r], others_noise[:, r], others_y[:, r]) for r in range(len(y))]
-    return np.asarray(y - np.array(there))
+MATCHED = tuple(comparison for comparison in COMPARISONS if comparison.matched_at is not Match.BEST)
+"""Comparisons that can be made for each alpha of PostBC."""
 
 
-def there(arrays: Arrays, at: tuple[int, int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Policies and seeds that a place of the grid has, by number.
+def known_policies_and_seeds(arrays: Arrays, case: Case) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Policies and seeds that one case of a grid has, by number.
 
     Parameters
     ----------
     arrays : dict
-        As of `blocks.tensors`.
-    at : tuple of int
+        As of `tables.tensors`.
+    case : tuple of int
         Task, number of demonstrations, learner.
     """
-    known = ~np.isnan(arrays["finetuned"][at])
+    known = ~np.isnan(arrays["finetuned"][case])
     return np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
 
 
-class _Place:
-    """What a place of the grid has, without gaps."""
-
-    def __init__(self, arrays: Arrays, at: tuple[int, int, int]) -> None:
-        policies, seeds = there(arrays, at)
-        self.pre, self.fine, self.noise = (
-            arrays[name][at][np.ix_(policies, seeds)] for name in ("pretrained", "finetuned", "noise")
-        )
-        self.families = arrays["families"][policies]
-        self.policies = policies
-
-    def of(self, family: str) -> NDArray[np.int64]:
-        """Rows of a family."""
-        return np.flatnonzero(self.families == family)
-
-
-def by_strength(arrays: Arrays, at: tuple[int, int, int]) -> FloatArray:
-    """Differences of PostBC from sigma-BC, for each alpha of the whole grid, (3, A, R); NaN where none is.
-
-    After finetuning at equal pretrained success; before it, and after it, at equal noise. Arguments as `there`.
-    """
-    place = _Place(arrays, at)
-    all_alphas = np.flatnonzero(arrays["families"] == "PostBC")
-    found = np.full((3, all_alphas.size, place.pre.shape[1]), np.nan)
-    found[:, np.isin(all_alphas, place.policies)] = _by_strength(place)
-    return found
-
-
-def _by_strength(place: _Place) -> FloatArray:
-    ours, others = place.of("PostBC"), np.flatnonzero(place.families != "PostBC")
-    pre, fine, noise = place.pre, place.fine, place.noise
-    found = np.full((3, ours.size, pre.shape[1]), np.nan)
-    for k, i in enumerate(ours):
-        found[0, k] = against_frontier(pre[i], fine[i], pre[others], fine[others])
-        for j, y in ((1, pre), (2, fine)):
-            one = at_equal_noise(noise[i], y[i], noise[others], y[others])
-            if one is not None:
-                found[j, k] = one
-    return found
-
-
-def differences(arrays: Arrays, at: tuple[int, int, int]) -> FloatArray:
-    """All `COMPARISONS`, seed by seed, (6, R): the first four at strengths chosen on the other half of the seeds.
-
-    The last two are NaN throughout where no alpha can be matched. Arguments as `there`.
-    """
-    place = _Place(arrays, at)
-    pre, fine, seeds = place.pre, place.fine, np.arange(place.pre.shape[1])
-    bc, sigma, ours = (place.of(name) for name in ("BC", "sigma-BC", "PostBC"))
-    pick = chosen_elsewhere(fine[ours])
-    best, rival = ours[pick], sigma[chosen_elsewhere(fine[sigma])]
-    matched = _by_strength(place)
-    known = ~np.isnan(matched[1]).any(axis=1)
-    noise = matched[1:, known].mean(axis=1) if known.any() else np.full((2, seeds.size), np.nan)
-    return np.stack(
-        [
-            pre[best, seeds] - pre[bc[0]],
-            fine[best, seeds] - fine[bc[0]],
-            fine[best, seeds] - fine[rival, seeds],
-            matched[0, pick, seeds],
-            *noise,
-        ]
-    )
-
-
-def stacked(found: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
-    """Arrays (..., R) of different R as one of shape (*shape, ..., R), filled up with NaN."""
-    most = max(one.shape[-1] for one in found)
-    wide = np.full((len(found), *found[0].shape[:-1], most), np.nan)
-    for i, one in enumerate(found):
-        wide[i, ..., : one.shape[-1]] = one
-    return wide.reshape(*shape, *wide.shape[1:])
-
-
-def judged(found: FloatArray, rng: np.random.Generator, bounds: ArrayLike = 0.0) -> Arrays:
-    """Means, intervals and p-values of differences, each over the last axis.
+class CaseScores:
+    """Scores of one case of a grid, without the policies and seeds that it lacks.
 
     Parameters
     ----------
-    found : ndarray, (..., R)
-        Behind the numbers of a row there may be NaN; NaN throughout where there is no comparison.
-    rng : numpy.random.Generator
-    bounds : array_like, optional
-        What the p-values test each mean against, of a shape that broadcasts to (...).
-
-    Returns
-    -------
-    dict of ndarray, (...)
-        `mean`; `low` and `high`, 95 % by the studentised bootstrap; `wide_low` and `wide_high`, the same where all of
-        them hold together with probability 1 - `ALL_AT_ONCE`; `p`, by flipped signs about the bound, and `holm`,
-        adjusted for all; `n`, how many pairs.
+    arrays, case
+        As for `known_policies_and_seeds`.
     """
-    shape = found.shape[:-1]
-    flat = [row[~np.isnan(row)] for row in found.reshape(-1, found.shape[-1])]
-    against = np.broadcast_to(np.asarray(bounds, np.float64), shape).reshape(-1)
-    number = np.array([row.size for row in flat])
-    known = number > 0
-    level = 1 - ALL_AT_ONCE / max(1, int(known.sum()))
-    columns = {name: np.full(number.size, np.nan) for name in ("mean", *JUDGED)}
-    for i in np.flatnonzero(known):
-        row = flat[i]
-        columns["mean"][i] = row.mean()
-        for name, confidence in (("", 0.95), ("wide_", level)):
-            one: Interval = bootstrap_t_interval(row, rng, confidence)
-            columns[f"{name}low"][i], columns[f"{name}high"][i] = one.low, one.high
-        columns["p"][i] = paired_p_value(row - against[i], rng, 19_999)
-    columns["holm"][known] = holm(columns["p"][known])
-    return {name: column.reshape(shape) for name, column in columns.items()} | {"n": number.reshape(shape)}
+
+    def __init__(self, arrays: Arrays, case: Case) -> None:
+        self.policies, seeds = known_policies_and_seeds(arrays, case)
+        self.families = arrays["families"][self.policies]
+        self._scores = {
+            name: arrays[name][case][np.ix_(self.policies, seeds)] for name in ("pretrained", "finetuned", "noise")
+        }
+        self.n_seeds = seeds.size
+
+    def of(self, quantity: str) -> FloatArray:
+        """`pretrained`, `finetuned` or `noise`, (policies, seeds)."""
+        scores: FloatArray = self._scores[quantity]
+        return scores
+
+    def rows(self, *families: str) -> NDArray[np.int64]:
+        """Rows of some families, one family after the other."""
+        return np.concatenate([np.flatnonzero(self.families == family) for family in families])
 
 
-JUDGED = ("low", "high", "wide_low", "wide_high", "p", "holm")
+def by_strength(arrays: Arrays, case: Case, comparison: Comparison) -> FloatArray:
+    """Differences of one of `MATCHED` for each strength of the family in the whole grid, (strengths, R).
 
-
-def judged_apart(found: FloatArray, rng: np.random.Generator, bounds: Sequence[float]) -> Arrays:
-    """Judge each comparison by itself, (..., C, R): `judged` over all places of one comparison, C times, (..., C).
-
-    So what is adjusted for is that one statement is tried on many tasks and learners.
+    NaN for strengths that the case lacks or that cannot be matched. The first arguments are those of
+    `known_policies_and_seeds`.
     """
-    each = [judged(found[..., c, :], rng, bound) for c, bound in enumerate(bounds)]
-    return {name: np.stack([one[name] for one in each], axis=-1) for name in each[0]}
+    scores = CaseScores(arrays, case)
+    whole_grid = np.flatnonzero(arrays["families"] == comparison.family)
+    differences = np.full((whole_grid.size, scores.n_seeds), np.nan)
+    differences[np.isin(whole_grid, scores.policies)] = _matched(scores, comparison)
+    return differences
 
 
-def claim(
-    judgement: Arrays, at: tuple[int, ...], name: str, source: str, what: str, together: str, bound: float = 0.0
-) -> Claim | None:
-    """Claim that a mean difference of success is at least a bound; None where there is no comparison.
+def _matched(scores: CaseScores, comparison: Comparison) -> FloatArray:
+    """Differences for each strength of the family that the case has."""
+    rivals = scores.rows(*comparison.rivals)
+    on_success = comparison.matched_at is Match.SUCCESS
+    x = scores.of("pretrained" if on_success else "noise")
+    y = scores.of(comparison.quantity)
+    own_rows = scores.rows(comparison.family)
+    differences = np.full((own_rows.size, scores.n_seeds), np.nan)
+    for k, i in enumerate(own_rows):
+        match = against_frontier if on_success else at_equal_noise
+        matched = match(x[i], y[i], x[rivals], y[rivals])
+        if matched is not None:
+            differences[k] = matched
+    return differences
 
-    Parameters
-    ----------
-    judgement : dict
-        As of `judged_apart`.
-    at : tuple of int
-        Place in its arrays.
-    name, source : str
-        Id and source of the claim; blanks in the name become hyphens, and commas fall away.
-    what, together : str
-        What the difference is of, and which comparisons were adjusted for one another.
-    bound : float, optional
+
+def difference(arrays: Arrays, case: Case, comparison: Comparison) -> FloatArray:
+    """A comparison's difference, seed by seed, (R,); NaN throughout if nothing can be matched.
+
+    Strengths are those with the most success after finetuning on the other half of the seeds; at equal noise, all
+    strengths that can be matched for every seed. The first arguments are those of `known_policies_and_seeds`.
     """
-    low, high, mean, p = (float(judgement[key][at]) for key in ("wide_low", "wide_high", "mean", "holm"))
-    if np.isnan(mean):
-        return None
-    return Claim(
-        claim_id(name), source, ">=", Interval(low, high), bound, "sampled",
-        f"{what}: mean {mean:+.3f} over {int(judgement['n'][at])} seeds; intervals by the studentised bootstrap of the "
-        f"pairs, {together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted after Holm for as "
-        f"many; decided only where p is at most {SIGNIFICANT:g}, too.",
-        p,
-    )  # fmt: skip
+    scores = CaseScores(arrays, case)
+    finetuned, seeds = scores.of("finetuned"), np.arange(scores.n_seeds)
+    own_rows = scores.rows(comparison.family)
+    best = chosen_on_other_half(finetuned[own_rows])
+    if comparison.matched_at is Match.BEST:
+        rivals, compared = scores.rows(*comparison.rivals), scores.of(comparison.quantity)
+        best_rival = rivals[chosen_on_other_half(finetuned[rivals])]
+        return np.asarray(compared[own_rows[best], seeds] - compared[best_rival, seeds])
+    matched = _matched(scores, comparison)
+    if comparison.matched_at is Match.SUCCESS:
+        return np.asarray(matched[best, seeds])
+    known = ~np.isnan(matched).any(axis=1)
+    return np.asarray(matched[known].mean(axis=0)) if known.any() else np.full(seeds.size, np.nan)
 
 
-def claim_id(name: str) -> str:
-    """Id of a claim from its name."""
-    return name.replace(",", "").replace(" - ", " ").replace("= ", "").replace(" ", "-")
-
-
-def parts(arrays: Arrays, prefix: str) -> Arrays:
-    """Arrays whose names begin so, without that."""
-    return {name.removeprefix(prefix): one for name, one in arrays.items() if name.startswith(prefix)}
+def differences(arrays: Arrays, case: Case) -> FloatArray:
+    """All `COMPARISONS`, seed by seed, (C, R). Arguments as for `known_policies_and_seeds`."""
+    return np.stack([difference(arrays, case, comparison) for comparison in COMPARISONS])

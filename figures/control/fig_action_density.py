@@ -11,8 +11,9 @@ from scipy.ndimage import gaussian_filter
 
 from continuous.demonstrators import MEMORY, SCRIPTS, Style
 from continuous.tasks import CORRIDOR
-from figures.control import pretraining
-from figures.control.pretraining import METHODS, Effort
+from figures.control import methods
+from figures.control.methods import METHODS
+from figures.control.pretraining import PUBLISHED_EFFORT, QUICK_EFFORT, Effort
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
@@ -26,21 +27,33 @@ CAPTION = (
     "Corridor task: the region that holds 80 % of the actions (forward and sideways, first of a chunk) of the "
     "demonstrator and of policies cloned from n demonstrations, one data set; at the entrance of the lane, where every "
     "demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much noise, on "
-    "average over the demonstrations, as PostBC with alpha = 1. g-i: deviation of an action's entries, geometric "
-    "mean over data sets with 95 % Student intervals."
+    "average over the demonstrations, as PostBC with alpha = 1. g-i: deviation of an action's entries, geometric mean "
+    "over data sets with 95 % Student intervals."
 )
 PLACES = ("lane", "common gate", "rare gate")
 STATES = np.array([[-0.25, 0.0, 0.0], [0.06, 0.04, 0.2], [0.2, 0.18, 0.7]])
 """x, y and the gate's height; all where the demonstrator passes."""
 LANE, COMMON, RARE = range(3)
-SHOWN = (("BC", 0.0), ("matched sigma-BC", 1.0), ("PostBC", 1.0))
-NAMES = ("BC", "sigma-BC", "PostBC")
+SHOWN = (methods.BC, methods.MATCHED_SIGMA_BC, methods.POSTBC)
+NAMES = tuple(method.family for method in SHOWN)
 INSIDE = 0.8
+"""Share of the actions in the regions that are drawn."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings: few and many demonstrations, data sets, what is spent on each policy, actions drawn at a state."""
+    """Settings.
+
+    Parameters
+    ----------
+    n_demos : tuple of int
+        Few and many.
+    replicates : int
+        Number of data sets.
+    effort : Effort
+    n_draws : int
+        Actions drawn at each state.
+    """
 
     n_demos: tuple[int, int]
     replicates: int
@@ -48,18 +61,20 @@ class Config:
     n_draws: int
 
 
-FULL = Config((5, 100), 20, Effort(), 1000)
-QUICK = Config((5, 100), 5, Effort(5, 400, 64, 800, 64), 500)
+FULL = Config(n_demos=(5, 100), replicates=20, effort=PUBLISHED_EFFORT, n_draws=1000)
+QUICK = Config(n_demos=(5, 100), replicates=5, effort=QUICK_EFFORT, n_draws=500)
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Actions drawn at the chosen states."""
-    cells = pretraining.cells(sweep, ("corridor",), config.n_demos, config.replicates, config.effort)
-    results = sweep.run("pretrained", pretraining.pretrain, cells)
+    cells = methods.method_cells(
+        sweep, tasks=("corridor",), n_demos=config.n_demos, replicates=config.replicates, effort=config.effort
+    )
+    results = methods.run_methods(sweep, cells)
     rng = sweep.generator("action-density")
-    at = np.repeat(STATES, config.n_draws, axis=0)
+    states = np.repeat(STATES, config.n_draws, axis=0)
     actions = [
-        pretraining.policy(result, METHODS.index(method)).act(at, rng)[:, 0].reshape(len(STATES), config.n_draws, 2)
+        methods.policy(result, METHODS.index(method)).act(states, rng)[:, 0].reshape(len(STATES), config.n_draws, 2)
         for result in results
         for method in SHOWN
     ]
@@ -72,7 +87,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
 
 
 def demonstrator(n_draws: int, rng: np.random.Generator) -> FloatArray:
-    """Actions of the scripted demonstrator at the chosen states, (states, draws, 2): paces and its lasting noise."""
+    """Actions of the scripted demonstrator at the chosen states, (states, draws, 2), with paces and lasting noise."""
     script, n = SCRIPTS["corridor"], len(STATES) * n_draws
     states = np.zeros((n, CORRIDOR.state_dim))
     states[:, 2:] = np.repeat(STATES, n_draws, axis=0)
@@ -90,19 +105,19 @@ def deviations(arrays: Arrays) -> FloatArray:
 def check(arrays: Arrays) -> Sequence[Claim]:
     """E4 in the policies themselves, as logarithms of ratios of deviations."""
     few, many = (int(n) for n in arrays["n_demos"])
-    found = np.log(np.maximum(deviations(arrays), 1e-9))
-    _, sigma, post = range(len(SHOWN))
-    level = f"95 % interval over {found.shape[1]} data sets"
+    logs = np.log(np.maximum(deviations(arrays), 1e-9))
+    sigma, post = NAMES.index("sigma-BC"), NAMES.index("PostBC")
+    level = f"95 % interval over {logs.shape[1]} data sets"
     same = "logarithm of the deviation of PostBC's actions over that of sigma-BC with the same noise on average"
     return [
         Claim("action-density-narrow-in-the-lane", "E4", "<=",
-              mean_interval(found[0, :, post, LANE] - found[0, :, sigma, LANE]), 0.0, "sampled",
+              mean_interval(logs[0, :, post, LANE] - logs[0, :, sigma, LANE]), 0.0, "sampled",
               f"In the lane, n = {few}: {same}; {level}."),
         Claim("action-density-wide-where-rare", "E4", ">=",
-              mean_interval(found[0, :, post, RARE] - found[0, :, sigma, RARE]), 0.0, "sampled",
+              mean_interval(logs[0, :, post, RARE] - logs[0, :, sigma, RARE]), 0.0, "sampled",
               f"On the way to a rare gate, n = {few}: {same}; {level}."),
         Claim("action-density-narrows", "E4", ">=",
-              mean_interval(found[0, :, post, RARE] - found[1, :, post, RARE]), 0.0, "sampled",
+              mean_interval(logs[0, :, post, RARE] - logs[1, :, post, RARE]), 0.0, "sampled",
               f"On the way to a rare gate: logarithm of the deviation of PostBC's actions with {few} demonstrations "
               f"over that with {many}; {level}."),
     ]  # fmt: skip
@@ -117,9 +132,9 @@ def draw(arrays: Arrays) -> Figure:
     for k, name in enumerate(PLACES):
         for i, n in enumerate(arrays["n_demos"]):
             _draw_regions(regions[i, k], arrays, i, k)
-            style.panel_letter(regions[i, k], "abcdef"[3 * i + k], f"{name}, n = {n}")
+            style.panel_letter(regions[i, k], palette.letter(len(PLACES) * i + k), f"{name}, n = {n}")
         _draw_deviations(below[k], arrays, k)
-        style.panel_letter(below[k], "ghi"[k], name)
+        style.panel_letter(below[k], palette.letter(2 * len(PLACES) + k), name)
     style.name_axes(regions.ravel(), "forward action (action units)", "sideways action\n(action units)")
     style.name_axes(below, "demonstrations n", "deviation\n(action units)")
     below[0].set_ylim(bottom=0)
@@ -149,12 +164,12 @@ def _draw_regions(axes: Axes, arrays: Arrays, i: int, k: int) -> None:
 
 
 def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
-    found = np.log(np.maximum(deviations(arrays), 1e-9))
+    logs = np.log(np.maximum(deviations(arrays), 1e-9))
     for m, name in enumerate(NAMES):
-        intervals = [mean_interval(row) for row in found[:, :, m, k]]
+        intervals = [mean_interval(row) for row in logs[:, :, m, k]]
         x = np.arange(2) + 0.06 * (m - 1)
         axes.vlines(x, [np.exp(one.low) for one in intervals], [np.exp(one.high) for one in intervals],
                     color=palette.colour(name), lw=1.2)  # fmt: skip
-        axes.plot(x, np.exp(found[:, :, m, k].mean(axis=1)), color=palette.colour(name), marker=palette.marker(name),
+        axes.plot(x, np.exp(logs[:, :, m, k].mean(axis=1)), color=palette.colour(name), marker=palette.marker(name),
                   label=name)  # fmt: skip
     axes.set(xticks=[0, 1], xticklabels=[str(n) for n in arrays["n_demos"]], xlim=(-0.3, 1.3))

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from figures.control import blocks, grid, tradeoff
-from figures.control import comparisons as comparison
+from figures.control import grid, grid_runs, judgements, tables, tradeoff
 from figures.control import learning_curves as curves
-from figures.control.variants import FAMILIES
-from figures.look import style
+from figures.control.families import families_of
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.recorded import Recorded
 from figures.running.sweep import Sweep
@@ -16,29 +15,32 @@ from theory.claims import Claim
 
 TITLE = "Best-of-N: more rollouts, and the trade-off by strength"
 CAPTION = (
-    "a, c and so on: success of the best of 16 samples by a critic that learnt from 200 and 1000 episodes of the "
-    "pretrained policy, whose own success stands at 0; means over seeds with Student's 95 % intervals (of single "
-    "curves, not of differences); the strengths were chosen for DSRL on seeds of their own. b, d and so on: success "
-    "before and after finetuning (N = 16, 1000 episodes) along each family's strengths, with Student's 95 % intervals; "
-    "up and to the right is better, and the dotted line is no gain; the numbers beside the marks are sigma or alpha. "
-    "T: demonstrations. Seeds: 5 in a, c and so on; in b, d and so on 20 of reach and stick and 10 of the others. Both "
-    "profiles draw the recorded grid."
+    "a, c and so on: success when the best of 16 samples is taken, by a critic trained on 200 and on 1000 episodes of "
+    "the pretrained policy; the value at 0 is the success of the pretrained policy. Means over seeds with Student's 95 "
+    "% intervals (of single curves, not of differences); the strengths were chosen for DSRL on separate seeds. b, d "
+    "and so on: success before and after finetuning (N = 16, 1000 episodes). Each curve is a family, each mark a "
+    "strength, with Student's 95 % intervals; up and to the right is better, and on the dotted line there is no gain; "
+    "the numbers beside the marks are sigma or alpha. T: demonstrations. Seeds: 5 in a, c and so on; in b, d and so on "
+    "20 on reach and stick and 10 on the other tasks. Both profiles draw the recorded grid."
 )
-FULL = QUICK = Recorded(("strengths", "strengths_ends", "rollouts"))
+STRENGTHS, ROLLOUTS = ("strengths", "strengths_ends"), ("rollouts",)
+"""Recorded tables of the lower and of the upper panels."""
+FULL = QUICK = Recorded((*STRENGTHS, *ROLLOUTS))
 
-LEARNERS = ("Best-of-N, N = 4", "Best-of-N, N = 16")
-ROLLOUTS = "rollouts "
-"""What the names of the arrays of the upper panels begin with."""
+FEW, MANY = (tables.learner_name("Best-of-N", candidates=n) for n in (4, 16))
+BY_ROLLOUTS = tables.learner_name("Best-of-N", grid.BY_ROLLOUTS, 16)
+ROLLOUTS_PREFIX = "rollouts "
+"""Prefix of the names of the upper panels' arrays."""
 
 
 def compute(config: Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and compare the families seed by seed."""
     by_strength, by_rollouts = (
-        blocks.tensors(grid.table(Recorded(parts), sweep)) for parts in (config.parts[:-1], config.parts[-1:])
+        tables.tensors(grid_runs.rows_of(Recorded(parts), sweep)) for parts in (STRENGTHS, ROLLOUTS)
     )
     rng = sweep.generator("Best-of-N comparisons")
-    learning = curves.compared(by_rollouts, "Best-of-N, by rollouts, N = 16", rng)
-    return tradeoff.compared(by_strength, LEARNERS, rng) | {ROLLOUTS + name: one for name, one in learning.items()}
+    learning = curves.compared(by_rollouts, BY_ROLLOUTS, rng)
+    return tradeoff.compared(by_strength, (FEW, MANY), rng) | judgements.with_prefix(ROLLOUTS_PREFIX, learning)
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
@@ -48,19 +50,19 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task."""
-    learning, at = comparison.parts(arrays, ROLLOUTS), LEARNERS.index("Best-of-N, N = 16")
+    learning, learner = judgements.of_prefix(ROLLOUTS_PREFIX, arrays), arrays["learners"].tolist().index(MANY)
     n_tasks = arrays["tasks"].size
     figure = style.new_figure(page=0.4 + 4.6 * -(-n_tasks // 3), column=0.6 + 1.8 * n_tasks)
     pairs = style.new_pairs(figure, n_tasks, page=3, ratio=1.0)
     for k, (task, (upper, lower)) in enumerate(zip(arrays["tasks"], pairs, strict=True)):
-        curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0), "abcdefghijkl"[2 * k])
-        tradeoff.draw_families(lower, arrays, (k, 0, at))
+        curves.draw_panel(upper, learning, (learning["tasks"].tolist().index(task), 0), palette.letter(2 * k))
+        tradeoff.draw_families(lower, arrays, (k, 0, learner))
         title = style.by_form(f"{task}, by strength", f"{task}\nby strength")
-        style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], title)
+        style.panel_letter(lower, palette.letter(2 * k + 1), title)
     style.name_pairs(pairs, (style.by_form(*curves.STEPS), "success"), tradeoff.axes_names())
     if style.by_form(False, True):
-        style.legend_at_end(figure, [style.line_of(family) for family in FAMILIES], page=3, column=3)
+        style.legend_at_end(figure, [style.line_of(family) for family in families_of(arrays)], page=3, column=3)
     style.lay_out(figure)
     for k, (_, lower) in enumerate(pairs):
-        tradeoff.name_families(lower, arrays, (k, 0, at))
+        tradeoff.name_families(lower, arrays, (k, 0, learner))
     return figure

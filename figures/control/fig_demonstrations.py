@@ -9,10 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from figures.control import comparisons as comparison
-from figures.control import grid
-from figures.control.pairs import Pairs, Place
-from figures.control.variants import FAMILIES
+from figures.control import grid, grid_runs, judgements
+from figures.control.families import FAMILIES
+from figures.control.pairs import Experiment, Pairs
 from figures.look import labels, palette, style
 from figures.running import recorded
 from figures.running.artifacts import Arrays
@@ -25,50 +24,56 @@ TITLE = "Demonstrations: what PostBC gains, from few and from many"
 CAPTION = (
     "a, c and so on: success before finetuning (dashed) and after DSRL (solid), means over seeds with Student's 95 % "
     "intervals (of single policies, not of differences). Sigma and alpha are the same for all numbers of "
-    "demonstrations; they were chosen for each task from 10 demonstrations on seeds of their own. b, d and so on: "
-    "success after finetuning, PostBC minus BC and minus sigma-BC, each in that rival's colour, in pairs of one seed, "
-    "with 95 % intervals (studentised bootstrap). 20 seeds of reach and stick, 10 of the others. Both profiles draw "
-    "the recorded grid."
+    "demonstrations; they were chosen for each task from 10 demonstrations on separate seeds. b, d and so on: success "
+    "after finetuning, PostBC minus BC and PostBC minus sigma-BC, in the colour of BC or sigma-BC, paired by seed, "
+    "with 95 % intervals (studentised bootstrap). 20 seeds on reach and stick, 10 on the other tasks. Both profiles "
+    "draw the recorded grid."
 )
 FULL = QUICK = Recorded(("strengths", "demonstrations"))
 N_DEMOS = (5, 10, 20, 50)
-RIVALS = ("BC", "sigma-BC")
+FAMILY, RIVALS = "PostBC", ("BC", "sigma-BC")
+SHOWN = (*RIVALS, FAMILY)
+"""Families whose success is drawn."""
 WHEN = {"before finetuning": "--", "after DSRL": "-"}
 
 
 def compute(config: Recorded, sweep: Sweep) -> Arrays:
-    """Read the recorded grid, and compare PostBC with both others for each number of demonstrations."""
-    chosen = grid.chosen(recorded.RESULTS)
-    pairs = Pairs(grid.table(config, sweep))
-    gains, ends, falls = [], [], []
+    """Read the recorded grid, and compare PostBC with BC and sigma-BC for each number of demonstrations."""
+    chosen = grid_runs.chosen(recorded.RESULTS)
+    pairs = Pairs(grid_runs.rows_of(config, sweep))
+    ends, gains, falls = [], [], []
     for task in grid.TASKS:
-        plans = grid.chosen_plans(chosen[task, grid.N_DEMOS])
-        places = [[Place(task, n, plan) for plan in plans] for n in N_DEMOS]
-        ends.append([[_ends(pairs.scores(one)) for one in line] for line in places])
-        found = [[pairs.differences(line[2], line[k])[1] for k in (0, 1)] for line in places]
-        gains += [one for line in found for one in line]
-        falls += [_common(few, many) for few, many in zip(found[0], found[-1], strict=True)]
+        policies = grid.usual_policies(chosen, task)
+        by_n = [
+            {name: Experiment(task=task, n_demos=n, policy=policies[name]) for name in SHOWN} for n in N_DEMOS
+        ]  # fmt: skip
+        ends.append([[_mean_and_interval(pairs.scores(one[name])) for name in SHOWN] for one in by_n])
+        gained = [[pairs.differences(one[FAMILY], one[rival])[1] for rival in RIVALS] for one in by_n]
+        gains += [gain for of_n in gained for gain in of_n]
+        falls += [_paired_difference(few, many) for few, many in zip(gained[0], gained[-1], strict=True)]
     rng = sweep.generator("numbers of demonstrations")
     shape = (len(grid.TASKS), len(N_DEMOS), len(RIVALS))
-    gained = comparison.judged_apart(comparison.stacked(gains, shape), rng, (0.0, 0.0))
-    fallen = comparison.judged_apart(comparison.stacked(falls, shape[::2]), rng, (0.0, 0.0))
+    no_bounds = (0.0,) * len(RIVALS)
+    judged_gains = judgements.judge_each_comparison(judgements.stack_padded(gains, shape), rng, no_bounds)
+    judged_falls = judgements.judge_each_comparison(judgements.stack_padded(falls, shape[::2]), rng, no_bounds)
+    strengths = [[chosen[task, grid.N_DEMOS][family] for family in grid.TUNED] for task in grid.TASKS]
     return {
         "tasks": np.array(list(grid.TASKS)),
         "n_demos": np.array(N_DEMOS),
-        "strengths": np.array([[chosen[task, grid.N_DEMOS][family] for family in FAMILIES[1:]] for task in grid.TASKS]),
+        "strengths": np.array(strengths),
         "ends": np.array(ends),
-        **{f"gain_{name}": values for name, values in gained.items()},
-        **{f"fall_{name}": values for name, values in fallen.items()},
+        **judgements.with_prefix("gain_", judged_gains),
+        **judgements.with_prefix("fall_", judged_falls),
     }
 
 
-def _ends(scores: NDArray[np.float64]) -> list[list[float]]:
-    """Mean and 95 % interval, before and after."""
-    found = [(row.mean(), mean_interval(row)) for row in scores]
-    return [[float(mean), one.low, one.high] for mean, one in found]
+def _mean_and_interval(scores: NDArray[np.float64]) -> list[list[float]]:
+    """Mean and 95 % interval of each row: before and after finetuning."""
+    judged = [(row.mean(), mean_interval(row)) for row in scores]
+    return [[float(mean), interval.low, interval.high] for mean, interval in judged]
 
 
-def _common(few: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
+def _paired_difference(few: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
     """What is gained from few minus what is gained from many, seed by seed."""
     if few.shape != many.shape:
         raise ValueError(f"the table of demonstrations must have the same seeds for all; got {few.size}, {many.size}")
@@ -76,22 +81,28 @@ def _common(few: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.f
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
-    """E3: what PostBC gains shrinks from 5 to 50 demonstrations; E2 at each number but that of the trade-off."""
-    lines: list[tuple[str, tuple[int, ...], str, str, str]] = []
-    for i, j in np.ndindex(*arrays["fall_mean"].shape):
+    """E3: PostBC's gain shrinks from 5 to 50 demonstrations; E2 at each number, except that of the trade-off."""
+    all_claims: list[Claim | None] = []
+    falls, gains = (judgements.of_prefix(prefix, arrays) for prefix in ("fall_", "gain_"))
+    for i, j in np.ndindex(*falls["mean"].shape):
         what = f"gain over {RIVALS[j]} from {N_DEMOS[0]} demonstrations minus that from {N_DEMOS[-1]}"
-        lines.append(("fall_", (i, j), "E3", what, f"{RIVALS[j]} shrinks"))
-    for i, k, j in np.ndindex(*arrays["gain_mean"].shape):
+        all_claims.append(_claim(falls, (i, j), str(arrays["tasks"][i]), "E3", what, f"{RIVALS[j]} shrinks"))
+    for i, k, j in np.ndindex(*gains["mean"].shape):
         if N_DEMOS[k] != grid.N_DEMOS:
-            what = f"PostBC - {RIVALS[j]} from {N_DEMOS[k]} demonstrations"
-            lines.append(("gain_", (i, k, j), "E2", what, f"{RIVALS[j]} {N_DEMOS[k]}"))
-    found = []
-    for kind, at, source, what, words in lines:
-        task, judgement = arrays["tasks"][at[0]], comparison.parts(arrays, kind)
-        text = f"DSRL on {task}, success after finetuning, {what}"
-        together = "those of one rival"
-        found.append(comparison.claim(judgement, at, f"demonstrations {task} {words}", source, text, together))
-    return [claim for claim in found if claim is not None]
+            what = f"{FAMILY} - {RIVALS[j]} from {N_DEMOS[k]} demonstrations"
+            all_claims.append(
+                _claim(gains, (i, k, j), str(arrays["tasks"][i]), "E2", what, f"{RIVALS[j]} {N_DEMOS[k]}")
+            )
+    return [claim for claim in all_claims if claim is not None]
+
+
+def _claim(
+    judgement: Arrays, index: tuple[int, ...], task: str, source: str, difference: str, name: str
+) -> Claim | None:
+    return judgements.claim(
+        judgement, index, name=f"demonstrations {task} {name}", source=source,
+        subject=f"DSRL on {task}, success after finetuning, {difference}", judged_together="those of one rival",
+    )  # fmt: skip
 
 
 def draw(arrays: Arrays) -> Figure:
@@ -104,17 +115,17 @@ def draw(arrays: Arrays) -> Figure:
             axes.set_xscale("log")
             axes.set_xticks(N_DEMOS, [str(n) for n in N_DEMOS])
             axes.xaxis.set_minor_locator(NullLocator())
-        sigma, alpha = arrays["strengths"][k]
         _draw_success(upper, arrays, k)
-        strengths = f"$\\sigma$ = {sigma:g}, $\\alpha$ = {alpha:g}"
+        chosen = zip(grid.TUNED, arrays["strengths"][k], strict=True)
+        strengths = ", ".join(f"${FAMILIES[family].letter}$ = {strength:g}" for family, strength in chosen)
         title = style.by_form(f"{task}: {strengths}", f"{task}\n{strengths}")
-        style.panel_letter(upper, "abcdefghijkl"[2 * k], title)
+        style.panel_letter(upper, palette.letter(2 * k), title)
         _draw_gains(lower, arrays, k)
         title = style.by_form(f"{task}: PostBC's gain", f"{task}\nPostBC's gain")
-        style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], title)
+        style.panel_letter(lower, palette.letter(2 * k + 1), title)
     words, gain = "demonstrations", style.by_form("success after finetuning, difference", "difference")
     style.name_pairs(pairs, (words, "success"), (words, gain))
-    families = style.by_form([], [style.line_of(family) for family in FAMILIES])
+    families = style.by_form([], [style.line_of(family) for family in SHOWN])
     when = [Line2D([], [], color="#555555", ls=dashes, label=name) for name, dashes in WHEN.items()]
     style.legend_at_end(figure, [*families, *when], page=2, column=2)
     return figure
@@ -122,7 +133,7 @@ def draw(arrays: Arrays) -> Figure:
 
 def _draw_success(axes: Axes, arrays: Arrays, task: int) -> None:
     names = []
-    for f, family in enumerate(FAMILIES):
+    for f, family in enumerate(SHOWN):
         colour, marker = palette.colour(family), palette.marker(family)
         for when, dashes in enumerate(WHEN.values()):
             mean, low, high = arrays["ends"][task, :, f, when].T

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from figures.control import blocks, grid
+from figures.control import grid_runs, tables
 from figures.control import learning_curves as curves
 from figures.running.artifacts import Arrays
 from figures.running.recorded import Recorded
@@ -13,10 +13,10 @@ from theory.claims import Claim
 
 TITLE = "DPPO: success against steps of the environment"
 CAPTION = (
-    "Success of policies on common first states, means over seeds with Student's 95 % intervals (of single curves, not "
-    "of differences), against steps of the environment; at 0 the pretrained policy's own success. The strengths were "
-    "chosen for DSRL on seeds of their own. T: demonstrations. 1500 episodes; 20 seeds of reach and stick, 10 of the "
-    "others. Both profiles draw the recorded grid."
+    "Success against steps of the environment, evaluated on common first states: means over seeds with Student's 95 % "
+    "intervals (of single curves, not of differences). The value at 0 is the success of the pretrained policy. The "
+    "strengths were chosen for DSRL on separate seeds. T: demonstrations. 1500 episodes; 20 seeds on reach and stick, "
+    "10 on the other tasks. Both profiles draw the recorded grid."
 )
 FULL = QUICK = Recorded(("dppo",))
 
@@ -24,7 +24,7 @@ FULL = QUICK = Recorded(("dppo",))
 def compute(config: Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and judge its curves."""
     return curves.compared(
-        blocks.tensors(grid.table(config, sweep)), "DPPO", sweep.generator("learning curves of DPPO")
+        tables.tensors(grid_runs.rows_of(config, sweep)), "DPPO", sweep.generator("learning curves of DPPO")
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from figures.control import blocks, grid
+from figures.control import blocks, grid_runs, tables
 from figures.control import learning_curves as curves
 from figures.running.artifacts import Arrays
 from figures.running.recorded import Recorded
@@ -20,10 +20,11 @@ QUICK = blocks.QUICK
 def compute(config: blocks.Config | Recorded, sweep: Sweep) -> Arrays:
     """Run the small grid or read the recorded one, and judge its curves.
 
-    Best-of-N, which the recorded table has too, would cut them: its own are shorter.
+    The recorded table also has Best-of-N. Its rows are left out, because its curves are shorter, and `tensors` keeps
+    only the checkpoints that all rows have.
     """
-    rows = [row for row in grid.table(config, sweep) if row["finetuner"] == "DSRL"]
-    return curves.compared(blocks.tensors(rows), "DSRL", sweep.generator("learning curves of DSRL"))
+    rows = [row for row in grid_runs.rows_of(config, sweep) if row.finetuner == "DSRL"]
+    return curves.compared(tables.tensors(rows), "DSRL", sweep.generator("learning curves of DSRL"))
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:

@@ -1,27 +1,22 @@
 """Where the ensemble's posterior is wide, how it narrows with data, and what networks that memorise do to it (E4)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-from scipy.stats import spearmanr
 
-from continuous.demonstrations import Demonstrations, Scale
-from continuous.demonstrators import demonstrate
-from continuous.ensembles import VERSIONS, Recipe, fit_ensemble
-from continuous.tasks import CORRIDOR, TASKS
-from continuous.training import Training
-from figures.control import pretraining
-from figures.control.pretraining import HELD_OUT, Effort
+from continuous.ensembles import VERSIONS
+from figures.control import posterior_widths, pretraining
+from figures.control.posterior_widths import MemoryCell, WidthCell
+from figures.control.pretraining import PUBLISHED_EFFORT, Effort
 from figures.look import contrast, labels, palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
-from figures.running.sweep import Cell, Sweep
+from figures.running.sweep import Sweep
 from theory.claims import Claim
 from theory.statistics.probability import mean_interval
 
@@ -29,22 +24,21 @@ FloatArray = NDArray[np.float64]
 
 TITLE = "Where the posterior is wide"
 CAPTION = (
-    "Width: root mean square deviation between the members of an ensemble, over the entries of an action chunk. "
-    "a-c: over the plane of the corridor task (a lane, then a wall with a gate, here at height 0), for three sizes of "
-    "data (lines: the demonstrations); trajectory bootstrap. d: at held-out states of this task, by how dense the "
-    "demonstrator's own states are there. e: mean width at held-out states against n, with the exponent of the fitted "
-    "power (d and e: geometric means over data sets). f: networks fitted to perturbed targets: their spread at the "
-    "demonstrated states, as a share of the perturbation; 1 means that every member memorised its own noise, which "
-    "makes PostBC sigma-BC. Bands: 95 % Student intervals over data sets."
+    "Width: root mean square deviation between the members of an ensemble, over the entries of an action chunk. a-c: "
+    "width on the plane of the corridor task (a lane, then a wall with a gate, here at height 0), for three numbers of "
+    "demonstrations (lines: the demonstrations); trajectory bootstrap. d: width at held-out states of this task, by "
+    "the density of the demonstrator's states there. e: mean width at held-out states against n, with the exponent of "
+    "the fitted power law (d and e: geometric means over data sets). f: networks fitted to perturbed targets: their "
+    "spread at the demonstrated states, as a share of the perturbation; 1 means that every member memorised the noise "
+    "of its targets, so that PostBC becomes sigma-BC. Bands: 95 % Student intervals over data sets."
 )
-GATE = 0.0
-NEIGHBOURS = 20
 PRIORS = (1.0, 100.0)
 PRIOR_NAMES = ("pulled to its prior", "hardly pulled")
+"""Standard deviations of the prior of networks that may memorise, and how these are printed."""
 MEMORY_MEMBERS = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings.
 
@@ -53,9 +47,9 @@ class Config:
     tasks : tuple of str
         The first one is drawn and must be the corridor.
     n_demos, shown : tuple of int
-        Numbers of demonstrations; the three that are shown in the plane.
+        Numbers of demonstrations, and the three of them that are shown in the plane.
     replicates : int
-        Data sets.
+        Number of data sets.
     effort : Effort
     n_held_out, grid : int
         Held-out demonstrations; points of the plane in each direction.
@@ -77,112 +71,65 @@ class Config:
 
 
 FULL = Config(
-    ("corridor", "reach"), (5, 10, 20, 50, 100), (5, 20, 100), 8, Effort(), 200, 60,
-    (100, 300, 1000, 3000, 10_000), (5, 20), 4,
+    tasks=("corridor", "reach"), n_demos=(5, 10, 20, 50, 100), shown=(5, 20, 100), replicates=8,
+    effort=PUBLISHED_EFFORT, n_held_out=200, grid=60, steps=(100, 300, 1000, 3000, 10_000),
+    memory_demos=(5, 20), memory_replicates=4,
 )  # fmt: skip
 QUICK = Config(
-    ("corridor",), (5, 20, 100), (5, 20, 100), 3, Effort(5, 400, 64), 100, 30, (100, 300, 1000), (5, 20), 2
+    tasks=("corridor",), n_demos=(5, 20, 100), shown=(5, 20, 100), replicates=3,
+    effort=Effort(n_members=5, ensemble_steps=400, ensemble_width=64), n_held_out=100, grid=30, steps=(100, 300, 1000),
+    memory_demos=(5, 20), memory_replicates=2,
 )  # fmt: skip
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Widths on the plane and at held-out states; what memorising networks do."""
-    base = {"root": pretraining.root(sweep), **asdict(config.effort)}
-    cells: list[dict[str, Any]] = [
-        {"task": task, "version": version, "n_demos": n, "replicate": r, "n_held_out": config.n_held_out, **base}
-        | {"grid": config.grid if r == 0 and task == "corridor" and version == "trajectory" else 0}
+    root = pretraining.root(sweep)
+    cells = [
+        WidthCell(
+            root=root, task=task, replicate=r, n_demos=n, effort=config.effort, version=version,
+            n_held_out=config.n_held_out,
+            grid=config.grid if r == 0 and task == "corridor" and version == "trajectory" else 0,
+        )
         for task in config.tasks
         for version in VERSIONS
         for n in config.n_demos
         for r in range(config.replicates)
-    ]
-    results = sweep.run("posterior-width", widths, cells)
+    ]  # fmt: skip
+    results = sweep.run("posterior-width", posterior_widths.widths, [cell.to_cell() for cell in cells])
     shape = (len(config.tasks), len(VERSIONS), len(config.n_demos), config.replicates)
-    maps = [config.n_demos.index(n) * config.replicates for n in config.shown]
+    kept = {
+        key: np.stack([result[key] for result in results]).reshape(*shape, -1)
+        for key in ("mean", "binned", "correlation")
+    }
+    with_plane = {cell.n_demos: result for cell, result in zip(cells, results, strict=True) if cell.grid}
     return {
         "tasks": np.array(config.tasks),
         "versions": np.array(VERSIONS),
         "n_demos": np.array(config.n_demos),
         "shown": np.array(config.shown),
-        **{key: np.stack([r[key] for r in results]).reshape(*shape, -1) for key in ("mean", "binned", "correlation")},
-        "plane": np.stack([results[i]["plane"] for i in maps]),
-        **{f"path_{n}": results[i]["path"] for n, i in zip(config.shown, maps, strict=True)},
-        **_memory(config, sweep, base),
+        **kept,
+        "plane": np.stack([with_plane[n]["plane"] for n in config.shown]),
+        **{f"path_{n}": with_plane[n]["path"] for n in config.shown},
+        **_memory(config, sweep, root),
     }
 
 
-def _memory(config: Config, sweep: Sweep, base: dict[str, Any]) -> Arrays:
-    base = {**base, "n_members": MEMORY_MEMBERS}
+def _memory(config: Config, sweep: Sweep, root: int) -> Arrays:
+    effort = replace(config.effort, n_members=MEMORY_MEMBERS)
     cells = [
-        {**base, "task": "corridor", "prior": prior, "n_demos": n, "replicate": r, "steps": steps}
+        MemoryCell(root=root, task="corridor", replicate=r, n_demos=n, effort=effort, prior=prior, steps=steps)
         for prior in PRIORS
         for n in config.memory_demos
         for steps in config.steps
         for r in range(config.memory_replicates)
     ]
-    results = sweep.run("memorised-noise", memorise, cells)
+    results = sweep.run("memorised-noise", posterior_widths.memorise, [cell.to_cell() for cell in cells])
     shape = (len(PRIORS), len(config.memory_demos), len(config.steps), config.memory_replicates)
-    kept = {f"memory_{key}": np.array([r[key] for r in results]).reshape(shape) for key in ("inside", "outside")}
+    kept = {
+        f"memory_{key}": np.array([result[key] for result in results]).reshape(shape) for key in ("inside", "outside")
+    }
     return {"steps": np.array(config.steps), "memory_demos": np.array(config.memory_demos), **kept}
-
-
-def plane_points(grid: int) -> tuple[FloatArray, FloatArray]:
-    """Places of the plane, x (grid,) and y (grid,)."""
-    return np.linspace(-0.75, 0.9, grid), np.linspace(-0.9, 0.9, grid)
-
-
-def held_out(cell: Cell) -> Demonstrations:
-    """Demonstrations that no policy of the cell's task and replicate was fitted to."""
-    return demonstrate(TASKS[cell["task"]], cell["n_held_out"], np.random.default_rng(pretraining.seed(cell, HELD_OUT)))
-
-
-def tenths_by_density(states: FloatArray) -> NDArray[np.int64]:
-    """Tenth of each state, 0 the sparsest, by the distance to its k-th neighbour; columns in units of their spread."""
-    scaled = Scale.of(states).apply(states)
-    distance = np.asarray(cKDTree(scaled).query(scaled, NEIGHBOURS + 1)[0])[:, -1]
-    order = np.argsort(np.argsort(-distance, kind="stable"), kind="stable")
-    return np.asarray(order * 10 // len(states))
-
-
-def widths(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """Width of one ensemble at held-out states: mean, by tenths of density, rank correlation; and on the plane."""
-    data = pretraining.demonstrations(cell)
-    fitted = pretraining.ensemble(cell, data, cell["version"])
-    states = held_out(cell).observations
-    found = pretraining.spread(fitted.covariance(states))
-    tenth = tenths_by_density(states)
-    arrays = {
-        "mean": np.array([found.mean()]),
-        "binned": np.array([found[tenth == k].mean() for k in range(10)]),
-        "correlation": np.array([spearmanr(found, tenth).statistic]),
-    }
-    if cell["grid"]:
-        x, y = plane_points(cell["grid"])
-        at = np.column_stack([np.tile(x, y.size), np.repeat(y, x.size), np.full(x.size * y.size, GATE)])
-        arrays["plane"] = pretraining.spread(fitted.covariance(at)).reshape(y.size, x.size)
-        gaps = np.insert(data.observations[:, :2], data.episode_ends[:-1], np.nan, axis=0)
-        arrays["path"] = gaps
-    return arrays
-
-
-def memorise(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """Spread of members fitted to noise-perturbed targets, as a share of the perturbation, at and off the data."""
-    data, width = pretraining.demonstrations(cell), cell["ensemble_width"]
-    training = Training(n_steps=cell["steps"])
-    recipe = Recipe(
-        n_members=cell["n_members"],
-        version="noise",
-        hidden=(width, width),
-        training=training,
-        prior=cell["prior"],
-    )
-    fitted = fit_ensemble(data, 1, recipe, pretraining.seed(cell, pretraining.ENSEMBLE))
-    off = demonstrate(CORRIDOR, 100, np.random.default_rng(pretraining.seed(cell, HELD_OUT))).observations
-    unit = recipe.noise * fitted.action_scale.spread
-    return {
-        key: np.array(np.sqrt(np.mean(np.einsum("nii->ni", fitted.covariance(at)) / unit**2)))
-        for key, at in (("inside", data.observations), ("outside", off))
-    }
 
 
 def slopes(arrays: Arrays) -> FloatArray:
@@ -228,7 +175,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     return claims
 
 
-COLOURS = dict(zip(("trajectory", "state-action", "noise"), palette.SERIES, strict=False))
+COLOURS = {version: palette.series_colour(k) for k, version in enumerate(("trajectory", "state-action", "noise"))}
 LABELS = {"trajectory": "trajectory bootstrap", "state-action": "state-action bootstrap", "noise": "perturbed targets"}
 SIZES = contrast.shades("PostBC", 3)
 
@@ -242,16 +189,15 @@ def draw(arrays: Arrays) -> Figure:
     _draw_density(panels[0], arrays)
     _draw_decay(panels[1], arrays)
     _draw_memory(panels[2], arrays)
-    for letter, axes, title in zip(
-        "def", panels, ("held-out states", "decay with n", "perturbed targets"), strict=True
-    ):
-        style.panel_letter(axes, letter, title)
+    titles = ("held-out states", "decay with n", "perturbed targets")
+    for k, (axes, title) in enumerate(zip(panels, titles, strict=True), arrays["shown"].size):
+        style.panel_letter(axes, palette.letter(k), title)
     return figure
 
 
 def _draw_planes(figure: FigureBase, arrays: Arrays) -> None:
     panels = style.new_panels(figure, arrays["shown"].size, page=3, column=3, sharey=True)
-    x, y = plane_points(arrays["plane"].shape[-1])
+    x, y = posterior_widths.plane_points(arrays["plane"].shape[-1])
     top = float(np.quantile(arrays["plane"], 0.99))
     for k, (axes, n) in enumerate(zip(panels, arrays["shown"], strict=True)):
         image = axes.pcolormesh(x, y, arrays["plane"][k], vmin=0, vmax=top, cmap="viridis", rasterized=True)
@@ -262,14 +208,14 @@ def _draw_planes(figure: FigureBase, arrays: Arrays) -> None:
             axes.plot([0.8, 0.8], [side * 0.045, side * 0.9], color="black", lw=1.4)
         axes.grid(visible=False)
         axes.set(xticks=[-0.5, 0.0, 0.5][:: style.by_form(1, 2)], xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-        style.panel_letter(axes, "abc"[k], f"corridor, n = {n}")
+        style.panel_letter(axes, palette.letter(k), f"corridor, n = {n}")
     style.name_axes(panels, "x", "y")
     location, pad = style.by_form(("right", 0.01), ("bottom", 0.1))
     figure.colorbar(image, ax=panels, label="width (action units)", aspect=15, pad=pad, extend="max", location=location)
 
 
 def _band(axes: Axes, x: FloatArray, samples: FloatArray, colour: str, *, logs: bool = False, **look: Any) -> None:
-    """Mean over the last axis, with its interval; of logarithms, where `logs`."""
+    """Draw the mean over the last axis with its interval; with `logs`, of the logarithms."""
     values = np.log(samples) if logs else samples
     back = np.exp if logs else np.asarray
     low, high = intervals(values, 0.95)
@@ -295,8 +241,8 @@ def _draw_density(axes: Axes, arrays: Arrays) -> None:
 def _draw_decay(axes: Axes, arrays: Arrays) -> None:
     exponents = slopes(arrays)
     for k, version in enumerate(map(str, arrays["versions"])):
-        found = mean_interval(exponents[0, k])
-        label = f"{LABELS[version]}\n{exponents[0, k].mean():.2f} [{found.low:.2f}, {found.high:.2f}]"
+        interval = mean_interval(exponents[0, k])
+        label = f"{LABELS[version]}\n{exponents[0, k].mean():.2f} [{interval.low:.2f}, {interval.high:.2f}]"
         _band(axes, arrays["n_demos"], arrays["mean"][0, k, :, :, 0], COLOURS[version], logs=True, label=label)
     axes.set(xscale="log", yscale="log", xlabel="demonstrations n", ylabel="width (action units)")
     axes.set_xticks(arrays["n_demos"], [str(n) for n in arrays["n_demos"]])

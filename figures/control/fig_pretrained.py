@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from figures.control import pretraining
-from figures.control.pretraining import METHODS, Effort
+from figures.control import methods
+from figures.control.families import FAMILIES
+from figures.control.methods import METHODS
+from figures.control.pretraining import PUBLISHED_EFFORT, QUICK_EFFORT, Effort
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.intervals import intervals
@@ -19,19 +21,29 @@ from theory.statistics.probability import clopper_pearson
 
 TITLE = "Success before finetuning"
 CAPTION = (
-    "Control tasks, policies cloned from n demonstrations, before any finetuning. Success rate: mean over "
-    "training seeds; thick bars: 95 % Student intervals over seeds; thin bars: 95 % Clopper-Pearson intervals over all "
-    "episodes, which hold for these policies alone. Minus BC's: PostBC or sigma-BC less BC, paired by seed (same "
-    "demonstrations, start of training and episodes), with 95 % Student intervals; dotted: the margin of the claim. "
-    "Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but everywhere alike."
+    "Control tasks, policies cloned from n demonstrations, before any finetuning. Success rate: mean over training "
+    "seeds; thick bars: 95 % Student intervals over seeds; thin bars: 95 % Clopper-Pearson intervals over all "
+    "episodes, which are about these policies only. Minus BC's: PostBC minus BC and sigma-BC minus BC, paired by seed "
+    "(same demonstrations, start of training and episodes), with 95 % Student intervals; dotted: the margin of the "
+    "claim. Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but the same "
+    "amount everywhere."
 )
 MARGIN = 0.05
-"""Loss of success rate up to which a policy counts as no worse."""
+"""A policy counts as no worse than BC if its success rate is lower by at most this."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings: tasks, numbers of demonstrations, training seeds, what is spent on each policy."""
+    """Settings.
+
+    Parameters
+    ----------
+    tasks : tuple of str
+    n_demos : tuple of int
+    replicates : int
+        Number of training seeds.
+    effort : Effort
+    """
 
     tasks: tuple[str, ...]
     n_demos: tuple[int, ...]
@@ -39,23 +51,31 @@ class Config:
     effort: Effort
 
 
-FULL = Config(("reach", "corridor", "stick"), (5, 10, 20, 50, 100), 20, Effort())
-QUICK = Config(("reach", "stick"), (5, 20, 100), 5, Effort(5, 400, 64, 800, 64))
+FULL = Config(
+    tasks=("reach", "corridor", "stick"), n_demos=(5, 10, 20, 50, 100), replicates=20, effort=PUBLISHED_EFFORT
+)  # fmt: skip
+QUICK = Config(tasks=("reach", "stick"), n_demos=(5, 20, 100), replicates=5, effort=QUICK_EFFORT)
 
-BC, HALF, WHOLE, MATCHED = range(len(METHODS))
-LOOKS = {BC: ("BC", "-"), HALF: ("PostBC", ":"), WHOLE: ("PostBC", "-"), MATCHED: ("sigma-BC", "-")}
+BC, HALF, WHOLE, MATCHED = (
+    METHODS.index(method) for method in (methods.BC, methods.POSTBC_HALF, methods.POSTBC, methods.MATCHED_SIGMA_BC)
+)
+"""Numbers of the methods in the arrays."""
+DASHES = {BC: "-", HALF: ":", WHOLE: "-", MATCHED: "-"}
+"""Line of each method; its colour and marker are those of its family."""
 
 
 def compute(config: Config, sweep: Sweep) -> Arrays:
     """Success of every episode, and the noise that was added."""
-    cells = pretraining.cells(sweep, config.tasks, config.n_demos, config.replicates, config.effort)
-    results = sweep.run("pretrained", pretraining.pretrain, cells)
+    cells = methods.method_cells(
+        sweep, tasks=config.tasks, n_demos=config.n_demos, replicates=config.replicates, effort=config.effort
+    )
+    results = methods.run_methods(sweep, cells)
     shape = (len(config.tasks), len(config.n_demos), config.replicates, len(METHODS))
-    added = np.stack([np.sqrt(np.mean(r["added"] ** 2, axis=1)) for r in results])
+    added = np.stack([np.sqrt(np.mean(result["added"] ** 2, axis=1)) for result in results])
     return {
         "tasks": np.array(config.tasks),
         "n_demos": np.array(config.n_demos),
-        "success": np.stack([r["success"] for r in results]).reshape(*shape, -1),
+        "success": np.stack([result["success"] for result in results]).reshape(*shape, -1),
         "added": added.reshape(shape),
     }
 
@@ -83,7 +103,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
                 Claim(
                     f"pretrained-{task}-alpha-{name}", "E1", ">=", smallest(gap), -MARGIN, "sampled",
                     f"{task}: smallest over n of the mean paired difference in success, PostBC (alpha = "
-                    f"{METHODS[method][1]:g}) minus BC, {gap.shape[1]} seeds, joint 95 % interval; least at n = "
+                    f"{METHODS[method].strength:g}) minus BC, {gap.shape[1]} seeds, joint 95 % interval; least at n = "
                     f"{where}; bound: a margin of {MARGIN:g}.",
                 )
             )  # fmt: skip
@@ -106,7 +126,7 @@ def draw(arrays: Arrays) -> Figure:
     panels = style.new_grid(figure, 2, len(tasks), sharex=True, ratios=style.by_form((1, 0.7), (1, 1)))
     for i, task in enumerate(tasks):
         _draw_success(panels[0, i], arrays, i)
-        style.panel_letter(panels[0, i], "abc"[i], task)
+        style.panel_letter(panels[0, i], palette.letter(i), task)
         _draw_differences(panels[1, i], arrays, i)
     style.name_axes(panels, "demonstrations n", "success rate", "success rate\nminus BC's")
     handles, labels = panels[0, 0].get_legend_handles_labels()
@@ -119,12 +139,16 @@ def _places(arrays: Arrays, method: int) -> NDArray[np.float64]:
 
 
 def _label(method: int) -> str:
-    family, alpha = METHODS[method]
-    return {"BC": "BC", "PostBC": f"PostBC, $\\alpha$ = {alpha:g}"}.get(family, "sigma-BC, same noise as $\\alpha$ = 1")
+    asked = METHODS[method]
+    if asked.matched:
+        return f"{asked.family}, same noise as $\\alpha$ = {asked.strength:g}"
+    letter = FAMILIES[asked.family].letter
+    return f"{asked.family}, ${letter}$ = {asked.strength:g}" if letter else asked.family
 
 
 def _draw_success(axes: Axes, arrays: Arrays, i: int) -> None:
-    for method, (name, line) in LOOKS.items():
+    for method, dashes in DASHES.items():
+        name = METHODS[method].family
         success = arrays["success"][i, :, :, method]
         middle = success.mean(axis=(1, 2))
         low, high = intervals(success.mean(axis=-1), 0.95)
@@ -132,20 +156,21 @@ def _draw_success(axes: Axes, arrays: Arrays, i: int) -> None:
         x, colour = _places(arrays, method), palette.colour(name)
         axes.vlines(x, low.clip(0, 1), high.clip(0, 1), color=colour, lw=2.2, alpha=0.45)
         axes.vlines(x, [e.low for e in exact], [e.high for e in exact], color=colour, lw=0.8)
-        axes.plot(x, middle, color=colour, ls=line, marker=palette.marker(name), label=_label(method))
+        axes.plot(x, middle, color=colour, ls=dashes, marker=palette.marker(name), label=_label(method))
     axes.set(xscale="log", ylim=(-0.03, 1.03))
     _ticks(axes, arrays)
 
 
 def _draw_differences(axes: Axes, arrays: Arrays, i: int) -> None:
-    for method, (name, line) in LOOKS.items():
+    for method, dashes in DASHES.items():
+        name = METHODS[method].family
         if method == BC:
             continue
         gap = differences(arrays, method, BC)[i]
         low, high = intervals(gap, 0.95)
         x, colour = _places(arrays, method), palette.colour(name)
         axes.vlines(x, low, high, color=colour, lw=1.2)
-        axes.plot(x, gap.mean(axis=-1), color=colour, ls=line, marker=palette.marker(name))
+        axes.plot(x, gap.mean(axis=-1), color=colour, ls=dashes, marker=palette.marker(name))
     axes.axhline(0.0, color=palette.colour("BC"), lw=0.8)
     axes.axhline(-MARGIN, color="#777777", ls=":", lw=1)
     _ticks(axes, arrays)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.control import blocks, grid, tradeoff
-from figures.control.variants import FAMILIES
-from figures.look import style
+from figures.control import blocks, grid_runs, tables, tradeoff
+from figures.control.families import families_of
+from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.recorded import Recorded
 from figures.running.sweep import Sweep
@@ -15,15 +15,15 @@ from theory.claims import Claim
 
 TITLE = "Before and after finetuning: each family's trade-off"
 CAPTION = (
-    "a, c and so on: success before and after finetuning by DSRL, means over seeds, along each family's strengths "
-    "(sigma-BC: sigma, PostBC: alpha; the numbers beside the marks; larger marks, more noise); up and to the right is "
-    "better, and the dotted line is no gain. Crosses: Student's 95 % intervals, of single policies, not of "
-    "differences. b, d and so on: PostBC minus sigma-BC in pairs of one seed, for each alpha, by the noise it added, "
-    "with 95 % intervals (studentised bootstrap): success after finetuning at equal success before it (against the "
-    "best of sigma-BC and BC, found on the other half of the seeds), and success before and after at equal noise. "
-    "Where nothing can be matched there is no point. An interval that holds 0 is a tie; one that meets the edge goes "
-    "on behind it. T: demonstrations. The published settings: 500 episodes, 20 seeds of reach and stick, 10 of the "
-    "others."
+    "a, c and so on: success before and after finetuning by DSRL, means over seeds. Each curve is a family, each mark "
+    "a strength (the number beside it: sigma of sigma-BC, alpha of PostBC; larger marks mean more noise). Up and to "
+    "the right is better; on the dotted line there is no gain. Crosses: Student's 95 % intervals, of single policies, "
+    "not of differences. b, d and so on: PostBC minus sigma-BC, paired by seed, for each alpha, against the noise it "
+    "added, with 95 % intervals (studentised bootstrap): success after finetuning at equal success before it (against "
+    "the best of sigma-BC and BC, found on the other half of the seeds), and success before and after at equal noise. "
+    "There is no point where nothing can be matched. An interval that contains 0 is a tie; intervals that reach the "
+    "edge extend beyond it. T: demonstrations. The published settings: 500 episodes, 20 seeds on reach and stick, 10 "
+    "on the other tasks."
 )
 FULL = Recorded(("strengths", "strengths_ends"))
 QUICK = blocks.QUICK
@@ -31,27 +31,27 @@ QUICK = blocks.QUICK
 
 def compute(config: blocks.Config | Recorded, sweep: Sweep) -> Arrays:
     """Run the small grid or read the recorded one, and compare the families seed by seed."""
-    arrays = blocks.tensors(grid.table(config, sweep))
+    arrays = tables.tensors(grid_runs.rows_of(config, sweep))
     return tradeoff.compared(arrays, ("DSRL",), sweep.generator("tradeoff comparisons"))
 
 
 def check(arrays: Arrays) -> Sequence[Claim]:
-    """E1 and E2 for each task, against BC and against sigma-BC apart."""
+    """E1 and E2 for each task, against BC and against sigma-BC separately."""
     return tradeoff.claims(arrays)
 
 
 def draw(arrays: Arrays) -> Figure:
     """Two panels, one above the other, for each task and number of demonstrations."""
-    places = list(np.ndindex(*arrays["pretrained"].shape[:3]))
-    figure = style.new_figure(page=0.4 + 4.6 * -(-len(places) // 3), column=0.7 + 1.8 * len(places))
-    pairs = style.new_pairs(figure, len(places), page=3, ratio=1.15)
-    for k, (at, (upper, lower)) in enumerate(zip(places, pairs, strict=True)):
-        tradeoff.draw_families(upper, arrays, at)
-        task, n = arrays["tasks"][at[0]], arrays["n_demos"][at[1]]
+    cases = list(np.ndindex(*arrays["pretrained"].shape[:3]))
+    figure = style.new_figure(page=0.4 + 4.6 * -(-len(cases) // 3), column=0.7 + 1.8 * len(cases))
+    pairs = style.new_pairs(figure, len(cases), page=3, ratio=1.15)
+    for k, (case, (upper, lower)) in enumerate(zip(cases, pairs, strict=True)):
+        tradeoff.draw_families(upper, arrays, case)
+        task, n = arrays["tasks"][case[0]], arrays["n_demos"][case[1]]
         title = style.by_form(f"{task}, {n} demonstrations", f"{task}, T = {n}")
-        style.panel_letter(upper, "abcdefghijkl"[2 * k], title)
-        tradeoff.draw_differences(lower, arrays, at)
-        style.panel_letter(lower, "abcdefghijkl"[2 * k + 1], f"{task}, matched")
+        style.panel_letter(upper, palette.letter(2 * k), title)
+        tradeoff.draw_differences(lower, arrays, case)
+        style.panel_letter(lower, palette.letter(2 * k + 1), f"{task}, matched")
     noise = "noise added (root mean square,\naction units); below it, $\\alpha$"
     style.name_pairs(
         pairs,
@@ -61,9 +61,9 @@ def draw(arrays: Arrays) -> Figure:
             style.by_form("success, PostBC minus sigma-BC", "PostBC $-$ sigma-BC"),
         ),
     )
-    families = style.by_form([], [style.line_of(family) for family in FAMILIES])
+    families = style.by_form([], [style.line_of(family) for family in families_of(arrays)])
     style.legend_at_end(figure, [*families, *tradeoff.marks_of_differences()], page=3, column=2)
     style.lay_out(figure)
-    for at, (upper, _) in zip(places, pairs, strict=True):
-        tradeoff.name_families(upper, arrays, at)
+    for case, (upper, _) in zip(cases, pairs, strict=True):
+        tradeoff.name_families(upper, arrays, case)
     return figure

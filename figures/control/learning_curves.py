@@ -1,37 +1,74 @@
 """Learning curves of a finetuner from BC, sigma-BC and PostBC: judged seed by seed, and drawn."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from figures.control import comparisons as comparison
-from figures.control.variants import FAMILIES
+from figures.control import comparisons, judgements
+from figures.control.comparisons import Case
+from figures.control.families import FAMILIES, families_of
+from figures.control.matching import chosen_on_other_half
 from figures.look import labels, palette, style
 from figures.running.artifacts import Arrays
 from theory.claims import Claim
 from theory.statistics.probability import mean_interval
 
+FloatArray = NDArray[np.float64]
+
 CAPTION = (
-    "Success of policies on common first states, means over seeds with Student's 95 % intervals (of single curves, not "
-    "of differences), against steps of the environment, of which a chunk counts all; at 0 the pretrained policy's own "
-    "success. Of sigma-BC and PostBC the strength is shown whose last success is highest on these seeds; the claims "
-    "choose it on the other half of the seeds. T: demonstrations."
+    "Success against steps of the environment, evaluated on common first states: means over seeds with Student's 95 % "
+    "intervals (of single curves, not of differences). All actions of a chunk count as steps. The value at 0 is the "
+    "success of the pretrained policy. For sigma-BC and PostBC the curve shown is that of the strength with the "
+    "highest last success on these seeds; for the claims the strength is chosen on the other half of the seeds. T: "
+    "demonstrations."
 )
 
 STEPS = ("steps of the environment (thousands)", "steps (thousands)")
 """Label of the horizontal axis, on a page and in a column."""
 
-GAINS = (
-    "curve, PostBC - BC",
-    "curve, PostBC - sigma-BC",
-    "last success, PostBC - BC",
-    "last success, PostBC - sigma-BC",
-    "gain of BC",
-    "gain of sigma-BC",
-    "gain of PostBC",
+MEAN, LAST, GAIN = "mean of the curve", "last success", "gain"
+"""Quantities of a curve: its mean without the first point; its last success; the last minus the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveComparison:
+    """What is judged of learning curves.
+
+    Parameters
+    ----------
+    text : str
+        As printed, and as part of a claim's id.
+    quantity : str
+        `MEAN`, `LAST` or `GAIN`.
+    family : str
+    rival : str or None, optional
+        Whose quantity is subtracted; None: nobody's.
+    source : {"E0", "E2"}
+        Claim of the paper that this is about; E0: none.
+    """
+
+    text: str
+    quantity: str
+    family: str
+    rival: str | None = None
+    source: str
+
+
+CURVE_COMPARISONS = (
+    CurveComparison(text="curve, PostBC - BC", quantity=MEAN, family="PostBC", rival="BC", source="E2"),
+    CurveComparison(text="curve, PostBC - sigma-BC", quantity=MEAN, family="PostBC", rival="sigma-BC", source="E2"),
+    CurveComparison(text="last success, PostBC - BC", quantity=LAST, family="PostBC", rival="BC", source="E2"),
+    CurveComparison(
+        text="last success, PostBC - sigma-BC", quantity=LAST, family="PostBC", rival="sigma-BC", source="E2"
+    ),
+    CurveComparison(text="gain of BC", quantity=GAIN, family="BC", source="E0"),
+    CurveComparison(text="gain of sigma-BC", quantity=GAIN, family="sigma-BC", source="E0"),
+    CurveComparison(text="gain of PostBC", quantity=GAIN, family="PostBC", source="E0"),
 )
-"""Differences of the mean of the curve behind 0, of the last success, and of the last success from the pretrained."""
+"""In the order in which intervals draw from their generator."""
 
 
 def compared(arrays: Arrays, learner: str, rng: np.random.Generator) -> Arrays:
@@ -40,101 +77,113 @@ def compared(arrays: Arrays, learner: str, rng: np.random.Generator) -> Arrays:
     Parameters
     ----------
     arrays : dict
-        As of `blocks.tensors`.
+        As of `tables.tensors`.
     learner : str
         One of its `learners`.
     rng : numpy.random.Generator
     """
-    at = [str(name) for name in arrays["learners"]].index(learner)
-    kept = {name: arrays[name][:, :, at] for name in ("curve", "curve_steps")}
-    shape = kept["curve"].shape[:2]
-    found = [_gains(arrays, (i, j, at)) for i, j in np.ndindex(*shape)]
-    judged = comparison.judged_apart(comparison.stacked(found, shape), rng, (0.0,) * len(GAINS))
-    names = ("tasks", "n_demos", "families", "strengths")
-    return {**kept, **{name: arrays[name] for name in names}, **{f"gain_{k}": v for k, v in judged.items()}}
+    number = arrays["learners"].tolist().index(learner)
+    curves = {name: arrays[name][:, :, number] for name in ("curve", "curve_steps")}
+    shape = curves["curve"].shape[:2]
+    differences = [_differences(arrays, (i, j, number)) for i, j in np.ndindex(*shape)]
+    bounds = (0.0,) * len(CURVE_COMPARISONS)
+    judged = judgements.judge_each_comparison(judgements.stack_padded(differences, shape), rng, bounds)
+    kept = {name: arrays[name] for name in ("tasks", "n_demos", "families", "strengths")}
+    return {**curves, **kept, **judgements.with_prefix("gain_", judged)}
 
 
-def _gains(arrays: Arrays, at: tuple[int, int, int]) -> NDArray[np.float64]:
-    """`GAINS` of each seed, (7, R)."""
-    policies, seeds = comparison.there(arrays, at)
-    curve = arrays["curve"][at][np.ix_(policies, seeds)]
-    chosen = {}
-    for family in FAMILIES:
-        rows = np.flatnonzero(arrays["families"][policies] == family)
-        chosen[family] = curve[rows[comparison.chosen_elsewhere(curve[rows, :, -1])], np.arange(seeds.size)]
-    area, last = ({family: work(one) for family, one in chosen.items()} for work in (_area, _last))
-    gained = [last[family] - chosen[family][:, 0] for family in FAMILIES]
-    rivals = ("BC", "sigma-BC")
-    return np.stack([*(one["PostBC"] - one[rival] for one in (area, last) for rival in rivals), *gained])
+def _differences(arrays: Arrays, case: Case) -> FloatArray:
+    """`CURVE_COMPARISONS` of each seed, (C, R), at strengths chosen on the other half of the seeds."""
+    policies, seeds = comparisons.known_policies_and_seeds(arrays, case)
+    curve = arrays["curve"][case][np.ix_(policies, seeds)]
+    families = arrays["families"][policies]
+
+    def chosen(family: str) -> FloatArray:
+        rows = np.flatnonzero(families == family)
+        best = rows[chosen_on_other_half(curve[rows, :, -1])]
+        return np.asarray(curve[best, np.arange(seeds.size)])
+
+    def difference(comparison: CurveComparison) -> FloatArray:
+        own = _quantity(chosen(comparison.family), comparison.quantity)
+        if comparison.rival is None:
+            return own
+        return own - _quantity(chosen(comparison.rival), comparison.quantity)
+
+    return np.stack([difference(comparison) for comparison in CURVE_COMPARISONS])
 
 
-def _area(curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(curve[:, 1:].mean(axis=1))
-
-
-def _last(curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    return curve[:, -1]
+def _quantity(curve: FloatArray, quantity: str) -> FloatArray:
+    """A quantity of curves (R, checkpoints), (R,)."""
+    if quantity == MEAN:
+        return np.asarray(curve[:, 1:].mean(axis=1))
+    return curve[:, -1] if quantity == LAST else curve[:, -1] - curve[:, 0]
 
 
 def claims(arrays: Arrays, learner: str) -> list[Claim]:
     """E2: more success after the same steps, and along the curve; and whether the learner gains at all (E0)."""
-    found = []
-    judgement = comparison.parts(arrays, "gain_")
-    for at in np.ndindex(*judgement["mean"].shape):
-        task, n, what = arrays["tasks"][at[0]], arrays["n_demos"][at[1]], GAINS[at[2]]
-        found.append(
-            comparison.claim(
-                judgement, at, f"{learner.lower()} {task} {n} {what}", "E2" if "PostBC -" in what else "E0",
-                f"{learner} on {task} from {n} demonstrations, {what} (success; a curve's is its mean behind 0)",
-                "those of one comparison on all tasks",
-            )
+    judgement = judgements.of_prefix("gain_", arrays)
+    all_claims = []
+    for index in np.ndindex(*judgement["mean"].shape):
+        task, n, comparison = arrays["tasks"][index[0]], arrays["n_demos"][index[1]], CURVE_COMPARISONS[index[2]]
+        claim = judgements.claim(
+            judgement, index, name=f"{learner.lower()} {task} {n} {comparison.text}", source=comparison.source,
+            subject=f"{learner} on {task} from {n} demonstrations, {comparison.text} (success; a curve's is its mean "
+            "behind 0)",
+            judged_together="those of one comparison on all tasks",
         )  # fmt: skip
-    return [claim for claim in found if claim is not None]
+        if claim is not None:
+            all_claims.append(claim)
+    return all_claims
 
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each task and number of demonstrations."""
-    places = list(np.ndindex(*arrays["curve"].shape[:2]))
-    figure = style.new_figure(page=0.3 + 2.5 * -(-len(places) // 3), column=0.4 + 2.1 * -(-len(places) // 2))
-    panels = style.new_panels(figure, len(places), page=3, column=2)
-    for k, (axes, at) in enumerate(zip(panels, places, strict=True)):
-        draw_panel(axes, arrays, at, "abcdefghijkl"[k])
+    cases = list(np.ndindex(*arrays["curve"].shape[:2]))
+    figure = style.new_figure(page=0.3 + 2.5 * -(-len(cases) // 3), column=0.4 + 2.1 * -(-len(cases) // 2))
+    panels = style.new_panels(figure, len(cases), page=3, column=2)
+    for k, (axes, case) in enumerate(zip(panels, cases, strict=True)):
+        draw_panel(axes, arrays, case, palette.letter(k))
     style.name_axes(panels, style.by_form(*STEPS), "success")
     if style.by_form(False, True):
-        style.legend_at_end(figure, [style.line_of(family) for family in FAMILIES], page=3, column=3)
+        style.legend_at_end(figure, [style.line_of(family) for family in families_of(arrays)], page=3, column=3)
     return figure
 
 
-def draw_panel(axes: Axes, arrays: Arrays, at: tuple[int, ...], letter: str) -> None:
+def draw_panel(axes: Axes, arrays: Arrays, case: tuple[int, ...], letter: str) -> None:
     """Draw the curves of one task and number of demonstrations.
 
-    On a page each has its name and strength at its end, in a column strengths stand in the title.
+    On a page each curve has its name and strength at its end; in a column the strengths stand in the title.
     """
-    curves = [_draw_curve(axes, arrays, at, family) for family in FAMILIES]
+    families = [family for family in families_of(arrays) if _has_curve(arrays, case, family)]
+    curves = [_draw_curve(axes, arrays, case, family) for family in families]
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -0.02), min(high, 1.02))
     strengths = [strength for strength, _ in curves if strength]
-    task, n = arrays["tasks"][at[0]], arrays["n_demos"][at[1]]
+    task, n = arrays["tasks"][case[0]], arrays["n_demos"][case[1]]
     short = f"{task}, T = {n}\n{', '.join(strengths)}"
     style.panel_letter(axes, letter, style.by_form(f"{task}, {n} demonstrations", short))
     if style.by_form(True, False):
-        ends = zip(FAMILIES, curves, strict=True)
+        ends = zip(families, curves, strict=True)
         names = [(f"{family}\n{strength}".rstrip(), palette.colour(family), *end) for family, (strength, end) in ends]
         labels.name_ends(axes, names)
 
 
-def _draw_curve(axes: Axes, arrays: Arrays, at: tuple[int, ...], family: str) -> tuple[str, tuple[float, float]]:
-    """Draw a curve with its interval; its strength in words, and its end."""
-    curves = arrays["curve"][at]
+def _has_curve(arrays: Arrays, case: tuple[int, ...], family: str) -> bool:
+    return bool(np.isfinite(arrays["curve"][case][arrays["families"] == family]).any())
+
+
+def _draw_curve(axes: Axes, arrays: Arrays, case: tuple[int, ...], family: str) -> tuple[str, tuple[float, float]]:
+    """Draw the best curve of a family with its interval; return its strength as printed, and its end."""
+    curves = arrays["curve"][case]
     last = np.array([np.nanmean(one) if (~np.isnan(one)).any() else -1.0 for one in curves[:, :, -1]])
     rows = np.flatnonzero(arrays["families"] == family)
     best = rows[last[rows].argmax()]
     known = ~np.isnan(curves[best, :, -1])
-    x, y = arrays["curve_steps"][at][best][known].mean(axis=0) / 1000, curves[best][known]
-    ends = [mean_interval(column) for column in y.T]
-    colour, letter = palette.colour(family), {"sigma-BC": "\\sigma", "PostBC": "\\alpha"}.get(family, "")
-    strength = f"${letter} = {arrays['strengths'][best]:g}$" if letter else ""
-    low, high = np.clip([[e.low for e in ends], [e.high for e in ends]], 0, 1)
+    x, y = arrays["curve_steps"][case][best][known].mean(axis=0) / 1000, curves[best][known]
+    intervals = [mean_interval(column) for column in y.T]
+    low, high = np.clip([[one.low for one in intervals], [one.high for one in intervals]], 0, 1)
+    colour = palette.colour(family)
     axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(x, y.mean(axis=0), color=colour, marker=palette.marker(family))
+    strength = FAMILIES[family].strength_text(float(arrays["strengths"][best]))
     return strength, (float(x[-1]), float(y.mean(axis=0)[-1]))

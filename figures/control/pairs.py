@@ -1,23 +1,33 @@
-"""Rows of tables looked up by what they are about, and differences between two of them, seed by seed."""
+"""Rows of tables looked up by what was finetuned, and differences between two of them, seed by seed."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from figures.control.blocks import learner
+from figures.control.tables import Row
 from figures.control.variants import PolicySpec
 
 FloatArray = NDArray[np.float64]
 
 
-class Place(NamedTuple):
-    """What was finetuned, and how: the rows of all its seeds."""
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What was finetuned, and how: the rows of all its seeds.
+
+    Parameters
+    ----------
+    task : str
+    n_demos : int
+    policy : PolicySpec
+    learner : str, optional
+        As `Row.learner` names it.
+    """
 
     task: str
     n_demos: int
-    plan: PolicySpec
+    policy: PolicySpec
     learner: str = "DSRL"
 
 
@@ -26,35 +36,32 @@ class Pairs:
 
     Parameters
     ----------
-    rows : sequence of mapping
-        As `blocks.rows` gives or `read_rows` reads.
+    rows : sequence of Row
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._found: dict[Place, dict[int, tuple[float, float]]] = {}
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._scores: dict[Experiment, dict[int, tuple[float, float]]] = {}
         for row in rows:
-            plan = PolicySpec(str(row["family"]), float(row["strength"]), str(row["variant"]))
-            place = Place(str(row["task"]), int(row["n_demos"]), plan, learner(row))
-            scores = float(row["pretrained"]), float(row["finetuned"])
-            self._found.setdefault(place, {})[int(row["seed"])] = scores
+            experiment = Experiment(task=row.task, n_demos=row.n_demos, policy=row.policy, learner=row.learner)
+            self._scores.setdefault(experiment, {})[row.seed] = row.pretrained, row.finetuned
 
-    def scores(self, place: Place) -> FloatArray:
+    def scores(self, experiment: Experiment) -> FloatArray:
         """Success before and after finetuning, (2, R), by rising seed."""
-        found = self._found[place]
-        return np.array([found[seed] for seed in sorted(found)]).T
+        by_seed = self._scores[experiment]
+        return np.array([by_seed[seed] for seed in sorted(by_seed)]).T
 
-    def differences(self, place: Place, other: Place) -> FloatArray:
-        """Success before and after finetuning, place minus other, (2, R), of the seeds that both have.
+    def differences(self, first: Experiment, second: Experiment) -> FloatArray:
+        """Success before and after finetuning, first minus second, (2, R), of the seeds that both have.
 
         Raises
         ------
         KeyError
             If there are no rows of one of them.
         ValueError
-            If they have no two seeds in common.
+            If they do not have two seeds in common.
         """
-        one, two = self._found[place], self._found[other]
+        one, two = self._scores[first], self._scores[second]
         common = sorted(one.keys() & two.keys())
         if len(common) < 2:
-            raise ValueError(f"{place} and {other} have {len(common)} seeds in common; two are needed")
+            raise ValueError(f"{first} and {second} have {len(common)} seeds in common; two are needed")
         return np.array([np.subtract(one[seed], two[seed]) for seed in common]).T

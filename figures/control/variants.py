@@ -1,148 +1,175 @@
-"""The policies of one data set, pretrained in all ways that are compared: families, strengths and variants of them."""
+"""Policies of one data set, pretrained in every way that is compared: families, strengths, and variants of them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from continuous.beyond import held_out_log_likelihood, shrunken_alpha, with_own_states
 from continuous.cloning import ClonedPolicy
 from continuous.demonstrations import Demonstrations
 from continuous.ensembles import Ensemble
-from continuous.estimators import isotropic_factors, posterior_factors
 from continuous.tasks import TASKS
 from figures.control import pretraining
-from figures.running.sweep import Cell
+from figures.control.families import FAMILIES, Ingredients
+from figures.control.pretraining import ControlCell
 from theory.base import validate
 
-FloatArray = NDArray[np.float64]
-
-FAMILIES = ("BC", "sigma-BC", "PostBC")
-
-LIKELIHOOD, OWN = 20, 21
-"""Purposes of chance, beside those of `pretraining` and of the learners."""
-
-LIKELY = tuple(2.0 ** (k / 2) for k in range(-6, 7))
+HELD_OUT_ALPHAS = tuple(2.0 ** (k / 2) for k in range(-6, 7))
 """Strengths among which the held-out likelihood chooses, 1/8 to 8."""
 
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "": {},
-    "3 members": {"members": 3},
-    "30 members": {"members": 30},
-    "100 members": {"members": 100},
-    "pairs bootstrap": {"version": "state-action"},
-    "perturbed targets": {"version": "noise"},
-    "diagonal": {"shape": "diagonal"},
-    "isotropic": {"shape": "isotropic"},
-    "with sigma 0.1": {"floor": 0.1},
-    "with sigma 0.2": {"floor": 0.2},
-    "fair demonstrator": {"quality": 0.5},
-    "poor demonstrator": {"quality": 0.0},
-    "oracle mask": {"mask": True},
-    "held-out alpha": {"likely": True},
-    "shrunken alpha": {"mass": 10.0},
-    "own states": {"own": True},
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What differs from the usual way to pretrain a policy.
+
+    Parameters
+    ----------
+    members : int, optional
+        Members of the ensemble; None is the number of the cell's effort.
+    bootstrap : str, optional
+        Version of the ensemble, of `continuous.ensembles.VERSIONS`.
+    shape : str, optional
+        Shape of the covariance, of `continuous.estimators.SHAPES`.
+    floor : float, optional
+        Isotropic noise added to the ensemble's, in units of actions.
+    quality : float, optional
+        Quality of the demonstrator, in [0, 1].
+    masked : bool, optional
+        Add noise only where the task's oracle says that a wrong action can be corrected.
+    held_out_alpha : bool, optional
+        Multiply the strength by the alpha with the highest held-out likelihood.
+    prior_mass : float, optional
+        Demonstrations that the prior counts for, if alpha shrinks with their number (`shrunken_alpha`); 0: it does not.
+    own_states : bool, optional
+        Add noise also at states that the BC policy visits.
+    """
+
+    members: int | None = None
+    bootstrap: str = "trajectory"
+    shape: str = "full"
+    floor: float = 0.0
+    quality: float = 1.0
+    masked: bool = False
+    held_out_alpha: bool = False
+    prior_mass: float = 0.0
+    own_states: bool = False
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "": Variant(),
+    "3 members": Variant(members=3),
+    "30 members": Variant(members=30),
+    "100 members": Variant(members=100),
+    "pairs bootstrap": Variant(bootstrap="state-action"),
+    "perturbed targets": Variant(bootstrap="noise"),
+    "diagonal": Variant(shape="diagonal"),
+    "isotropic": Variant(shape="isotropic"),
+    "with sigma 0.1": Variant(floor=0.1),
+    "with sigma 0.2": Variant(floor=0.2),
+    "fair demonstrator": Variant(quality=0.5),
+    "poor demonstrator": Variant(quality=0.0),
+    "oracle mask": Variant(masked=True),
+    "held-out alpha": Variant(held_out_alpha=True),
+    "shrunken alpha": Variant(prior_mass=10.0),
+    "own states": Variant(own_states=True),
 }
-"""What differs from the standard way. Of a likely alpha, `strength` is a factor."""
+"""By the name that tables have; "" is the usual way."""
 
 
-MASKED = ("corridor", "stick")
-"""Tasks where an oracle knows a place without danger."""
+@dataclass(frozen=True, kw_only=True)
+class PolicySpec:
+    """A policy to be pretrained.
 
-
-class PolicySpec(NamedTuple):
-    """A policy to be pretrained: a family of `FAMILIES`, its sigma or alpha, and a key of `VARIANTS`."""
+    Parameters
+    ----------
+    family : str
+        Of `FAMILIES`.
+    strength : float, optional
+        Sigma of sigma-BC, alpha of PostBC; a factor of the chosen alpha for the variant "held-out alpha".
+    variant : str, optional
+        Of `VARIANTS`.
+    """
 
     family: str
-    strength: float
+    strength: float = 0.0
     variant: str = ""
 
 
 class Workshop:
-    """Demonstrations of a cell and what is made from them; an ensemble that is there is used again.
+    """Demonstrations of a cell and the policies made from them; an ensemble is fitted once and used again.
 
     Parameters
     ----------
-    cell : mapping
-        Task, number of demonstrations, replicate, root and effort, as `pretraining` has them.
+    cell : ControlCell
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: ControlCell) -> None:
         self._cell = cell
         self._data: dict[float, Demonstrations] = {}
         self._ensembles: dict[tuple[str, float], Ensemble] = {}
 
-    def pretrain(self, plan: PolicySpec) -> tuple[ClonedPolicy, float]:
-        """Return the policy, and the strength that it was given; raises ValueError or KeyError if there is no such."""
-        validate.choice("family", plan.family, FAMILIES)
-        changes = VARIANTS[plan.variant]
-        if "mask" in changes and plan.family != "sigma-BC":
-            raise ValueError(f"oracle mask is of sigma-BC; got {plan.family}")
-        data = self._demonstrations(changes.get("quality", 1.0))
-        strength = plan.strength
-        if changes.get("likely"):
-            strength *= self._likely_alpha(data)
-        if "mass" in changes:
-            strength = shrunken_alpha(strength, data.n_episodes, changes["mass"])
-        if changes.get("own"):
-            seed = pretraining.seed(self._cell, OWN)
-            data = with_own_states(self._task, pretraining.trained(self._cell, data, None), data, data.n_episodes, seed)
-        factors = self._factors(plan.family, strength, changes, data)
-        return pretraining.trained(self._cell, data, factors), strength
+    def pretrain(self, policy: PolicySpec) -> tuple[ClonedPolicy, float]:
+        """Return the cloned policy, and the strength that it was given.
 
-    @property
-    def _task(self) -> Any:
-        return TASKS[self._cell["task"]]
+        Raises
+        ------
+        ValueError
+            If the family is unknown, or cannot have an oracle mask that the variant asks for.
+        KeyError
+            If the variant is unknown.
+        """
+        family = FAMILIES[validate.choice("family", policy.family, tuple(FAMILIES))]
+        variant = VARIANTS[policy.variant]
+        if variant.masked and not family.maskable:
+            having = ", ".join(name for name, one in FAMILIES.items() if one.maskable)
+            raise ValueError(f"family must be one that can have an oracle mask ({having}); got {policy.family!r}")
+        data = self._demonstrations(variant.quality)
+        strength = self._strength(policy.strength, variant, data)
+        estimator = family.estimator(
+            Ingredients(
+                task=self._cell.task, strength=strength, ensemble=lambda: self.ensemble(variant), shape=variant.shape,
+                floor=variant.floor, masked=variant.masked,
+            )
+        )  # fmt: skip
+        if variant.own_states:
+            data = self._with_own_states(data)
+        cell = self._cell
+        factors = estimator.factors(data, cell.effort.chunk, pretraining.seed(cell, pretraining.ENSEMBLE))
+        return pretraining.trained(cell, data, factors), strength
 
-    def _factors(self, family: str, strength: float, changes: Mapping[str, Any], data: Demonstrations) -> Any:
-        if family == "BC":
-            return None
-        if family == "sigma-BC":
-            where = tolerant(self._cell["task"], data.observations) if changes.get("mask") else 1.0
-            return isotropic_factors(data, self._cell["chunk"], strength * where)
-        fitted = self._ensemble(changes)
-        return posterior_factors(
-            data, fitted, strength, shape=changes.get("shape", "full"), floor=changes.get("floor", 0.0)
-        )
+    def ensemble(self, variant: Variant) -> Ensemble:
+        """Ensemble of a variant.
+
+        Each member depends only on its own stream, so a smaller ensemble is the first members of a larger one.
+        """
+        kind = variant.bootstrap, variant.quality
+        n_members = self._cell.effort.n_members if variant.members is None else variant.members
+        fitted = self._ensembles.get(kind)
+        if fitted is None or len(fitted.parameters) < n_members:
+            data = self._demonstrations(variant.quality)
+            fitted = pretraining.ensemble(self._cell, data, variant.bootstrap, n_members)
+            self._ensembles[kind] = fitted
+        return replace(fitted, parameters=fitted.parameters[:n_members])
 
     def _demonstrations(self, quality: float) -> Demonstrations:
         if quality not in self._data:
             self._data[quality] = pretraining.demonstrations(self._cell, quality)
         return self._data[quality]
 
-    def _ensemble(self, changes: Mapping[str, Any]) -> Ensemble:
-        """Fit the ensemble of a variant, or take the first members of a larger one: each depends on its own stream."""
-        version, quality = changes.get("version", "trajectory"), changes.get("quality", 1.0)
-        wanted = changes.get("members", self._cell["n_members"])
-        found = self._ensembles.get((version, quality))
-        if found is None or len(found.parameters) < wanted:
-            found = pretraining.ensemble(self._cell, self._demonstrations(quality), version, wanted)
-            self._ensembles[version, quality] = found
-        return replace(found, parameters=found.parameters[:wanted])
+    def _strength(self, strength: float, variant: Variant, data: Demonstrations) -> float:
+        if variant.held_out_alpha:
+            strength *= self._held_out_alpha(data)
+        if variant.prior_mass > 0:
+            strength = shrunken_alpha(strength, data.n_episodes, variant.prior_mass)
+        return strength
 
-    def _likely_alpha(self, data: Demonstrations) -> float:
-        seed = pretraining.seed(self._cell, LIKELIHOOD)
-        recipe = pretraining.recipe(self._cell)
-        scores = held_out_log_likelihood(data, self._cell["chunk"], recipe, seed, LIKELY)
-        return float(LIKELY[int(scores.argmax())])
+    def _held_out_alpha(self, data: Demonstrations) -> float:
+        cell = self._cell
+        seed = pretraining.seed(cell, pretraining.LIKELIHOOD)
+        scores = held_out_log_likelihood(data, cell.effort.chunk, pretraining.recipe(cell), seed, HELD_OUT_ALPHAS)
+        return float(HELD_OUT_ALPHAS[int(scores.argmax())])
 
-
-def tolerant(task: str, observations: FloatArray) -> FloatArray:
-    """1 where a wrong action can be mended, 0 where it ends the episode, (N,): what an oracle would know.
-
-    Parameters
-    ----------
-    task : {"corridor", "stick"}
-        Both end episodes in their lane, up to x = 0, the first number that is observed.
-    observations : ndarray, (N, O)
-
-    Raises
-    ------
-    ValueError
-        If the task has no such place, or has it everywhere.
-    """
-    if task not in MASKED:
-        raise ValueError(f"task must be corridor or stick; got {task!r}")
-    return (observations[:, 0] > 0.0).astype(np.float64)
+    def _with_own_states(self, data: Demonstrations) -> Demonstrations:
+        cell = self._cell
+        bc = pretraining.trained(cell, data, None)
+        seed = pretraining.seed(cell, pretraining.OWN_STATES)
+        return with_own_states(TASKS[cell.task], bc, data, data.n_episodes, seed)

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures.control.comparisons import claim_id
 from figures.control.grid import N_DEMOS, TASKS
+from figures.control.judgements import claim_id
 from figures.pages.report import BOUNDS, EMPIRICAL, ERRATA, EXPERIMENTS, small_png
 from figures.running.artifacts import atomic, save_text
 from figures.running.pipeline import figure_module, figure_names

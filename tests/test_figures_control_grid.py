@@ -1,4 +1,4 @@
-"""The full grid in parts: what each asks for, choices on seeds of their own, runs that are broken off and gone on with."""
+"""The full grid in parts: what each part asks for, how strengths are chosen, and interrupted runs that are continued."""
 
 import csv
 import json
@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from continuous.beyond import shrunken_alpha
 from continuous.tasks import TASKS
 from figures import __main__ as command
-from figures.control import blocks as finetuning
-from figures.control import grid
-from figures.control.blocks import Config, Settings, strengths
+from figures.control import blocks, grid, grid_runs
+from figures.control.blocks import Config, Settings, policies_by_strength
+from figures.control.families import FAMILIES
+from figures.control.oracle_masks import ORACLE_MASKS
 from figures.control.pretraining import Effort
-from figures.control.variants import FAMILIES, MASKED, VARIANTS
+from figures.control.tables import Row
+from figures.control.variants import VARIANTS
 from figures.running.sweep import Sweep
 
 CHOSEN = {
@@ -32,28 +34,28 @@ each_part = pytest.mark.parametrize("part", grid.PARTS)
 
 
 @each_part
-def test_a_part_asks_for_what_there_is(part):
+def test_a_part_asks_for_tasks_learners_families_and_masks_that_exist(part):
     for config in WHOLE[part]:
         assert set(config.tasks) <= set(TASKS)
-        assert set(config.finetuners) <= set(finetuning.FINETUNERS)
-        assert len(set(config.plans)) == len(config.plans) > 0
-        for plan in config.plans:
-            assert plan.family in FAMILIES
-            assert "mask" not in VARIANTS[plan.variant] or (
-                plan.family == "sigma-BC" and set(config.tasks) <= set(MASKED)
+        assert set(config.finetuners) <= set(blocks.FINETUNERS)
+        assert len(set(config.policies)) == len(config.policies) > 0
+        for policy in config.policies:
+            assert policy.family in FAMILIES
+            assert not VARIANTS[policy.variant].masked or (
+                FAMILIES[policy.family].maskable and set(config.tasks) <= set(ORACLE_MASKS)
             )
 
 
 def test_no_result_is_asked_for_twice_so_that_parts_can_be_joined():
-    """Of a task, number of demonstrations, learner, policy and seed; and what is chosen on are seeds of their own."""
+    """No two rows have the same task, number of demonstrations, learner, policy and seed; choices have separate seeds."""
     asked = [
-        (task, n_demos, name, config.setting, plan, config.first_seed + seed)
+        (task, n_demos, name, config.setting, policy, config.first_seed + seed)
         for configs in WHOLE.values()
         for config in configs
         for task in config.tasks
         for n_demos in config.n_demos
         for name in config.finetuners
-        for plan in config.plans
+        for policy in config.policies
         for seed in range(config.n_seeds)
     ]
     assert len(set(asked)) == len(asked)
@@ -68,9 +70,9 @@ def test_no_result_is_asked_for_twice_so_that_parts_can_be_joined():
     assert min(choice) >= grid.SELECTION_SEEDS > max(rest)
 
 
-def test_all_blocks_can_be_run_at_once():
-    blocks = [json.dumps(one) for configs in WHOLE.values() for one in finetuning.blocks(configs, Sweep(0))]
-    assert len(set(blocks)) == len(blocks)
+def test_all_blocks_of_the_grid_differ_so_that_they_can_be_run_at_once():
+    cells = [json.dumps(block.to_cell()) for configs in WHOLE.values() for block in blocks.blocks_of(configs, 0)]
+    assert len(set(cells)) == len(cells)
 
 
 @each_part
@@ -80,10 +82,10 @@ def test_settings_that_are_not_the_usual_ones_have_a_name(part):
     assert all(name != "" or settings == Settings() for name, settings in names)
 
 
-def test_a_shrunken_alpha_meets_the_chosen_one_where_that_was_chosen():
+def test_a_shrunken_alpha_equals_the_chosen_one_at_the_number_of_demonstrations_of_the_choice():
     for config in WHOLE["shrinkage"]:
-        (plan,), (task,) = config.plans, config.tasks
-        given = shrunken_alpha(plan.strength, grid.N_DEMOS, VARIANTS[plan.variant]["mass"])
+        (policy,), (task,) = config.policies, config.tasks
+        given = shrunken_alpha(policy.strength, grid.N_DEMOS, VARIANTS[policy.variant].prior_mass)
         assert given == pytest.approx(CHOSEN[task, grid.N_DEMOS]["PostBC"], rel=1e-12)
         assert grid.N_DEMOS not in config.n_demos
 
@@ -94,9 +96,12 @@ def test_a_shrunken_alpha_meets_the_chosen_one_where_that_was_chosen():
 def choice_rows(success):
     """A table of `choice` from success by (task, family, strength, seed)."""
     return [
-        {"task": task, "n_demos": 10, "seed": seed, "family": family, "strength": strength, "variant": "", "given": strength,
-         "noise": 0.1, "finetuner": "DSRL", "setting": "", "candidates": "", "pretrained": 1.0 - value, "finetuned": value,
-         "curve_steps": "0 9", "curve": f"0 {value}", "pretrain_seconds": 1, "finetune_seconds": 1}
+        Row(
+            task=task, n_demos=10, seed=seed, family=family, strength=strength, variant="", given=strength, noise=0.1,
+            finetuner="DSRL", setting="", candidates=None, pretrained=1.0 - value, finetuned=value,
+            environment_steps=9, episodes=1, curve_steps=(0, 9), curve=(0.0, value), pretrain_seconds=1.0,
+            finetune_seconds=1.0,
+        )
         for (task, family, strength, seed), value in success.items()
     ]  # fmt: skip
 
@@ -112,7 +117,7 @@ def test_the_strength_with_the_best_mean_is_chosen_for_each_task_and_family(numb
         for strength in several
         for seed in range(100, 100 + n_seeds)
     }
-    found = grid.choose(choice_rows(success))
+    found = grid_runs.choose(choice_rows(success))
     assert set(found) == {("reach", 10), ("stick", 10)}
     for task, n_seeds in (("stick", n_stick), ("reach", n_reach)):
         for family, several in several_strengths.items():
@@ -124,21 +129,31 @@ def test_the_strength_with_the_best_mean_is_chosen_for_each_task_and_family(numb
 
 LITTLE = {
     "settings": Settings(rounds=1, updates=2, rollouts=(3,), critic_updates=2, critic_width=4, evaluation_episodes=4),
-    "effort": Effort(2, 2, 4, 2, 4),
+    "effort": Effort(n_members=2, ensemble_steps=2, ensemble_width=4, policy_steps=2, policy_width=4),
 }
 
 
 def tiny_choice(_):
-    return [Config(("corridor", "stick"), (3,), 2, strengths((0.2, 0.4), (1.0, 2.0))[1:], first_seed=100, **LITTLE)]
+    policies = policies_by_strength((0.2, 0.4), (1.0, 2.0))[1:]
+    return [Config(tasks=("corridor", "stick"), n_demos=(3,), n_seeds=2, policies=policies, first_seed=100, **LITTLE)]
 
 
 def tiny_strengths(_):
-    both = ("DSRL", "Best-of-N")
-    return [Config((task,), (3,), n, strengths((0.2,), (1.0,)), both, **LITTLE) for task, n in grid.TASKS.items()]
+    policies, both = policies_by_strength((0.2,), (1.0,)), ("DSRL", "Best-of-N")
+    return [
+        Config(tasks=(task,), n_demos=(3,), n_seeds=n, policies=policies, finetuners=both, **LITTLE)
+        for task, n in grid.TASKS.items()
+    ]
 
 
 def tiny_demonstrations(chosen):
-    return [Config((task,), (4,), n, grid.chosen_plans(chosen[task, 3]), **LITTLE) for task, n in grid.TASKS.items()]
+    return [
+        Config(
+            tasks=(task,), n_demos=(4,), n_seeds=n, policies=tuple(grid.chosen_policies(chosen[task, 3]).values()),
+            **LITTLE,
+        )
+        for task, n in grid.TASKS.items()
+    ]  # fmt: skip
 
 
 PARTS = {"choice": tiny_choice, "strengths": tiny_strengths, "demonstrations": tiny_demonstrations}
@@ -157,7 +172,7 @@ def tiny():
 
 
 def tables(folder):
-    """Content of each file of a folder, without the two columns of seconds."""
+    """Contents of the files of a folder, without the two columns of seconds."""
     found = {}
     for path in sorted(folder.iterdir()):
         found[path.name] = path.read_text(encoding="utf-8")
@@ -172,7 +187,7 @@ def tables(folder):
 def uninterrupted(tiny, tmp_path_factory):
     """Tables of a run in one go."""
     folder = tmp_path_factory.mktemp("whole")
-    grid.run(list(PARTS), Sweep(3, cache=folder / "cells"), folder / "tables")
+    grid_runs.run(list(PARTS), Sweep(3, cache=folder / "cells"), folder / "tables")
     return tables(folder / "tables")
 
 
@@ -185,7 +200,7 @@ def test_a_run_writes_a_whole_table_for_each_part(uninterrupted):
     assert of == {"choice": 4 * 4, "strengths": 3 * 3 * 3, "demonstrations": 3 * 3}
 
 
-def test_later_parts_take_what_was_chosen(tiny, uninterrupted, tmp_path):
+def test_later_parts_use_the_chosen_strengths(tiny, uninterrupted, tmp_path):
     head, *rows = uninterrupted["choice.csv"]
     score = {}
     for row in (dict(zip(head, values, strict=True)) for values in rows):
@@ -198,21 +213,21 @@ def test_later_parts_take_what_was_chosen(tiny, uninterrupted, tmp_path):
         assert row["strength"] == best.get((row["task"], row["family"]), "0.0")
 
 
-class Lights(BaseException):
-    """They went out."""
+class Interrupted(BaseException):
+    """The run stops here."""
 
 
-def broken_off(monkeypatch, after):
-    """Finetuning works so many times."""
-    left, work = [after], finetuning.finetune
+def interrupt(monkeypatch, after):
+    """Let finetuning work `after` times, and then interrupt the run."""
+    left, work = [after], blocks.finetune
 
     def finetune(*arguments):
         left[0] -= 1
         if left[0] < 0:
-            raise Lights
+            raise Interrupted
         return work(*arguments)
 
-    monkeypatch.setattr(finetuning, "finetune", finetune)
+    monkeypatch.setattr(blocks, "finetune", finetune)
 
 
 @pytest.mark.parametrize(
@@ -220,51 +235,53 @@ def broken_off(monkeypatch, after):
     [(3, (0, 0, 0)), (6, (1, 0, 0)), (16 + 8, (4, 1, 0)), (16 + 18 + 5, (4, 3, 1))],
     ids=["at the first block", "in the choice", "in the second part", "in the third part"],
 )
-def test_a_run_that_was_broken_off_goes_on_and_gives_the_same(tiny, uninterrupted, tmp_path, monkeypatch, after, done):
+def test_an_interrupted_run_is_continued_and_gives_the_same_tables(
+    tiny, uninterrupted, tmp_path, monkeypatch, after, done
+):
     """Blocks of the choice finetune 4 times, of the strengths 6 times and of the demonstrations 3 times."""
     sweep, into = Sweep(3, cache=tmp_path / "cells"), tmp_path / "tables"
-    broken_off(monkeypatch, after)
-    with pytest.raises(Lights):
-        grid.run(list(PARTS), sweep, into)
+    interrupt(monkeypatch, after)
+    with pytest.raises(Interrupted):
+        grid_runs.run(list(PARTS), sweep, into)
     monkeypatch.undo()
     for part, number, of in zip(("choice", "strengths"), done, (4, 3), strict=False):
-        assert grid.collect(part, sweep, into) == (number, of)
+        assert grid_runs.collect(part, sweep, into) == (number, of)
     if done[0] < 4:
         with pytest.raises(FileNotFoundError, match=f"lacks {4 - done[0]} blocks"):
-            grid.collect("demonstrations", sweep, into)
+            grid_runs.collect("demonstrations", sweep, into)
     else:
-        assert grid.collect("demonstrations", sweep, into) == (done[2], 3)
+        assert grid_runs.collect("demonstrations", sweep, into) == (done[2], 3)
     for part, number in zip(PARTS, done, strict=True):
         assert (into / f"{part}.csv").exists() == (number > 0)
         if number:
             found, whole = (one[f"{part}.csv"] for one in (tables(into), uninterrupted))
             assert found == whole[: 1 + (len(whole) - 1) // BLOCKS[part] * number]
-    grid.run(list(PARTS), sweep, into)
+    grid_runs.run(list(PARTS), sweep, into)
     assert tables(into) == uninterrupted
 
 
-def test_what_is_in_the_cache_is_not_computed_again(tiny, uninterrupted, tmp_path, monkeypatch):
+def test_blocks_in_the_cache_are_not_computed_again(tiny, uninterrupted, tmp_path, monkeypatch):
     sweep = Sweep(3, cache=tmp_path / "cells")
-    grid.run(["strengths"], sweep, tmp_path / "one")
-    broken_off(monkeypatch, 0)
-    grid.run(["strengths"], sweep, tmp_path / "two")
+    grid_runs.run(["strengths"], sweep, tmp_path / "one")
+    interrupt(monkeypatch, 0)
+    grid_runs.run(["strengths"], sweep, tmp_path / "two")
     seconds = [(tmp_path / name / "strengths.csv").read_bytes() for name in ("one", "two")]
     assert seconds[0] == seconds[1]
     assert tables(tmp_path / "two")["strengths.csv"] == uninterrupted["strengths.csv"]
 
 
-def test_nothing_is_written_over_a_table_where_the_cache_holds_nothing(tiny, tmp_path):
+def test_a_table_is_not_overwritten_if_the_cache_holds_none_of_its_blocks(tiny, tmp_path):
     (tmp_path / "strengths.csv").write_text("of another machine")
-    assert grid.collect("strengths", Sweep(3, cache=tmp_path / "cells"), tmp_path) == (0, 3)
+    assert grid_runs.collect("strengths", Sweep(3, cache=tmp_path / "cells"), tmp_path) == (0, 3)
     assert (tmp_path / "strengths.csv").read_text() == "of another machine"
     assert not (tmp_path / "strengths.json").exists()
 
 
 def test_without_a_whole_choice_other_parts_say_what_they_need(tiny, tmp_path):
     for free in ("choice", "strengths"):
-        assert grid.configs(free, tmp_path) == PARTS[free]({})
+        assert grid_runs.configs(free, tmp_path) == PARTS[free]({})
     with pytest.raises(FileNotFoundError, match=r"choice\.csv must hold the whole part choice; it lacks 4 blocks"):
-        grid.configs("demonstrations", tmp_path)
+        grid_runs.configs("demonstrations", tmp_path)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -293,10 +310,10 @@ def test_a_bad_command_ends_with_2_and_says_why(tiny, tmp_path, capsys, argument
     assert list(tmp_path.rglob("*.csv")) == []
 
 
-def test_what_is_done_is_collected_without_computing(tiny, tmp_path, monkeypatch, capsys):
-    broken_off(monkeypatch, 4 + 4 + 2)
-    with pytest.raises(Lights):
-        grid.run(["choice"], Sweep(0, cache=tmp_path / "cells"), tmp_path / "tables")
+def test_the_command_collects_finished_blocks_without_computing(tiny, tmp_path, monkeypatch, capsys):
+    interrupt(monkeypatch, 4 + 4 + 2)
+    with pytest.raises(Interrupted):
+        grid_runs.run(["choice"], Sweep(0, cache=tmp_path / "cells"), tmp_path / "tables")
     assert run_command(tmp_path, "--collect", "--only", "choice", "strengths") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"choice: 2 of 4 blocks are in {tmp_path / 'tables' / 'choice.csv'}"

@@ -1,4 +1,7 @@
-"""Pretrained policies as cells, and the numbers of the control figures, against oracles."""
+"""Policies before finetuning, and the numbers of the figures about them, against oracles."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,38 +12,65 @@ from scipy import stats
 
 from continuous.evaluation import evaluate
 from continuous.tasks import CORRIDOR, TASKS
-from figures.control import fig_action_density, fig_posterior_noise, fig_pretrained, pretraining
+from figures.control import (
+    fig_action_density,
+    fig_posterior_noise,
+    fig_pretrained,
+    methods,
+    posterior_widths,
+    pretraining,
+)
+from figures.control.methods import Method
+from figures.control.posterior_widths import MemoryCell, WidthCell
 from figures.control.pretraining import Effort
 from figures.running.sweep import Sweep
 from theory.statistics.probability import mean_interval
 
-LITTLE = Effort(3, 20, 8, 30, 8, 12)
-METHODS = (("BC", 0.0), ("PostBC", 2.0), ("sigma-BC", 0.3), ("matched sigma-BC", 2.0))
+LITTLE = Effort(
+    n_members=3, ensemble_steps=20, ensemble_width=8, policy_steps=30, policy_width=8, n_episodes=12
+)  # fmt: skip
+METHODS = (
+    Method(family="BC"),
+    Method(family="PostBC", strength=2.0),
+    Method(family="sigma-BC", strength=0.3),
+    Method(family="sigma-BC", strength=2.0, matched=True),
+)
 
 
-def cells(n_demos, methods=METHODS):
-    return pretraining.cells(Sweep(3), ("reach",), n_demos, 2, LITTLE, methods)
+def cells(n_demos, asked=METHODS):
+    return methods.method_cells(Sweep(3), tasks=("reach",), n_demos=n_demos, replicates=2, effort=LITTLE, methods=asked)
 
 
-def test_a_policy_is_put_together_again_from_its_cell():
+def pretrain(cell, seed=0):
+    return methods.pretrain(cell.to_cell(), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("through_json", [False, True])
+def test_the_cells_of_pretrained_policies_and_of_widths_are_read_as_they_were_written(through_json):
+    base = {"root": 3, "task": "reach", "replicate": 1, "n_demos": 4, "effort": LITTLE}
+    of_width = WidthCell(**base, version="trajectory", n_held_out=5, grid=0)
+    for asked in (cells((4,))[0], of_width, MemoryCell(**base, prior=1.0, steps=3)):
+        cell = asked.to_cell()
+        assert type(asked).of(json.loads(json.dumps(cell)) if through_json else cell) == asked
+
+
+def test_a_policy_is_rebuilt_from_the_arrays_of_its_cell():
     cell = cells((4,))[1]
-    found = pretraining.pretrain(cell, np.random.default_rng(0))
+    found = pretrain(cell)
     assert found["success"].shape == (4, 12)
     for m in range(4):
-        again = evaluate(
-            TASKS["reach"], pretraining.policy(found, m), 12, pretraining.seed(cell, pretraining.EVALUATION)
-        )
+        again = evaluate(TASKS["reach"], methods.policy(found, m), 12, pretraining.seed(cell, pretraining.EVALUATION))
         assert np.array_equal(again.success, found["success"][m])
     assert np.array_equal(found["added"][0], np.zeros(4))
 
 
-def test_the_noise_added_is_what_a_method_says():
+def test_each_method_adds_the_noise_that_its_name_says():
     """Mean squares of 30 steps of 128 draws within 5.6 of their standard deviations, which chance leaves once in 2e-8.
 
     Of a square |L w|^2 the mean is tr(L L^T) =: t, and the variance at most 2 t^2, beside that of t from row to row.
     """
     cell = cells((4,))[1]
-    found = pretraining.pretrain(cell, np.random.default_rng(0))
+    found = pretrain(cell)
     data = pretraining.demonstrations(cell)
     covariance = pretraining.ensemble(cell, data).covariance(data.observations)
     traces = 4 * np.einsum("nii->n", covariance)
@@ -50,11 +80,11 @@ def test_the_noise_added_is_what_a_method_says():
         assert 5.6 * deviation < 0.3 * rows.mean()
 
 
-def test_a_cell_depends_on_nothing_else_and_a_method_not_on_the_others():
+def test_a_cell_does_not_depend_on_its_generator_nor_a_method_on_the_other_methods():
     few, more = cells((3, 5))[0], cells((3, 5))[2]
-    one, two = (pretraining.pretrain(few, np.random.default_rng(k)) for k in range(2))
+    one, two = (pretrain(few, seed) for seed in range(2))
     assert all(np.array_equal(one[key], two[key]) for key in one)
-    alone = pretraining.pretrain(cells((3,), (("sigma-BC", 0.3),))[0], np.random.default_rng(0))
+    alone = pretrain(cells((3,), (Method(family="sigma-BC", strength=0.3),))[0])
     assert np.array_equal(alone["parameters"][0], one["parameters"][2])
     data, larger = pretraining.demonstrations(few), pretraining.demonstrations(more)
     assert np.array_equal(larger.actions[: len(data.actions)], data.actions)
@@ -62,16 +92,20 @@ def test_a_cell_depends_on_nothing_else_and_a_method_not_on_the_others():
 
 
 def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match="method must be BC, PostBC"):
-        pretraining.pretrain(cells((3,), (("uniform", 1.0),))[0], np.random.default_rng(0))
+    with pytest.raises(ValueError, match="family must be one of 'BC', 'sigma-BC', 'PostBC'"):
+        pretrain(cells((3,), (Method(family="uniform", strength=1.0),))[0])
 
 
-def test_figures_share_their_cells():
+def test_the_figures_of_pretrained_policies_share_their_cells():
     """The corridor's cells of the published figures are the same, so that they are computed once."""
     one = fig_pretrained.FULL
     two = fig_action_density.FULL
-    first = pretraining.cells(Sweep(0), one.tasks, one.n_demos, one.replicates, one.effort)
-    second = pretraining.cells(Sweep(0), ("corridor",), two.n_demos, two.replicates, two.effort)
+    first, second = (
+        methods.method_cells(
+            Sweep(0), tasks=tasks, n_demos=config.n_demos, replicates=config.replicates, effort=config.effort
+        )
+        for config, tasks in ((one, one.tasks), (two, ("corridor",)))
+    )
     assert all(cell in first for cell in second)
 
 
@@ -86,7 +120,7 @@ def test_the_interval_of_the_smallest_mean_is_made_of_intervals_that_hold_togeth
 def test_tenths_by_density_are_tenths_and_the_first_is_the_sparsest():
     rng = np.random.default_rng(4)
     crowd, few = rng.normal(0, 0.1, size=(900, 2)), rng.uniform(-8, 8, size=(100, 2))
-    tenth = fig_posterior_noise.tenths_by_density(np.concatenate([crowd, few]))
+    tenth = posterior_widths.tenths_by_density(np.concatenate([crowd, few]))
     assert np.bincount(tenth).tolist() == [100] * 10
     assert (tenth[900:] == 0).mean() > 0.9
 
@@ -115,14 +149,16 @@ def test_the_region_holds_its_share_of_a_normal_law():
 
 
 def test_widths_are_those_of_the_ensemble_at_held_out_states():
-    cell = cells((4,))[0] | {"version": "trajectory", "n_held_out": 10, "grid": 0}
-    found = fig_posterior_noise.widths(cell, np.random.default_rng(0))
+    cell = WidthCell(
+        root=3, task="reach", replicate=0, n_demos=4, effort=LITTLE, version="trajectory", n_held_out=10, grid=0
+    )
+    found = posterior_widths.widths(cell.to_cell(), np.random.default_rng(0))
     data = pretraining.demonstrations(cell)
-    states = fig_posterior_noise.held_out(cell).observations
+    states = posterior_widths.held_out(cell).observations
     predictions = pretraining.ensemble(cell, data).predictions(states)
     width = np.sqrt(predictions.var(axis=0, ddof=1).mean(axis=1))
     assert found["mean"][0] == pytest.approx(width.mean())
-    tenth = fig_posterior_noise.tenths_by_density(states)
+    tenth = posterior_widths.tenths_by_density(states)
     assert_allclose(found["binned"], [width[tenth == k].mean() for k in range(10)])
     assert found["correlation"][0] == pytest.approx(stats.spearmanr(width, tenth).statistic)
 
@@ -130,17 +166,21 @@ def test_widths_are_those_of_the_ensemble_at_held_out_states():
 @pytest.mark.compiled
 def test_an_unanchored_network_that_is_trained_long_memorises_its_noise():
     """Two demonstrations: the spread at them grows from about half to nearly all of the perturbation, which is sigma-BC."""
-    base = cells((2,))[0] | {"task": "corridor", "ensemble_width": 64, "n_members": 4, "prior": 100.0}
-    short, long = (
-        float(fig_posterior_noise.memorise(base | {"steps": steps}, np.random.default_rng(0))["inside"])
+    effort = replace(LITTLE, ensemble_width=64, n_members=4)
+    (root,) = {cell.root for cell in cells((2,))}
+    memory_cells = (
+        MemoryCell(root=root, task="corridor", replicate=0, n_demos=2, effort=effort, prior=100.0, steps=steps)
         for steps in (200, 8000)
+    )
+    short, long = (
+        float(posterior_widths.memorise(cell.to_cell(), np.random.default_rng(0))["inside"]) for cell in memory_cells
     )
     assert short < 0.65
     assert 0.85 < long < 1.1
 
 
-def test_the_plane_is_the_corridors():
-    x, y = fig_posterior_noise.plane_points(5)
+def test_the_plane_shows_the_corridor():
+    x, y = posterior_widths.plane_points(5)
     assert CORRIDOR.observation_dim == 3
     assert (x[0], x[-1], y[0], y[-1]) == (-0.75, 0.9, -0.9, 0.9)
     assert {one.tasks[0] for one in (fig_posterior_noise.FULL, fig_posterior_noise.QUICK)} == {"corridor"}

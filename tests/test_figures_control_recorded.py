@@ -1,4 +1,4 @@
-"""Figures of the grid of finetuning, on tables made up so that the answer is known, and on the recorded ones."""
+"""Figures of the grid of finetuning, on tables made up so that the answer is known."""
 
 from dataclasses import replace
 
@@ -8,7 +8,6 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from figures.control import (
-    blocks,
     fig_ablations,
     fig_best_of_n,
     fig_demonstrations,
@@ -16,25 +15,26 @@ from figures.control import (
     fig_dsrl,
     fig_tradeoff,
     learning_curves,
+    tables,
     tradeoff,
 )
-from figures.control.blocks import Config, strengths
-from figures.control.pairs import Pairs, Place
+from figures.control.blocks import Config, policies_by_strength
+from figures.control.pairs import Experiment, Pairs
 from figures.control.variants import PolicySpec
 from figures.running import recorded
 from figures.running.sweep import Sweep
 
-ONE = Config(("reach",), (5,), 12, strengths((0.2, 0.4), (1.0, 2.0)))
+ONE = Config(tasks=("reach",), n_demos=(5,), n_seeds=12, policies=policies_by_strength((0.2, 0.4), (1.0, 2.0)))
 
 
 def good(family, strength, n_demos):
-    """PostBC finetunes to 0.9 from few demonstrations, the others to 0.6; from many all do alike."""
+    """PostBC finetunes to 0.9 from few demonstrations, BC and sigma-BC to 0.6; from many all are the same."""
     before = 0.5 - 0.2 * strength * made_figures_grid.SHARE[family] + (0.05 if family == "PostBC" else 0.0)
     return before, (0.9 if family == "PostBC" and n_demos < 20 else 0.6 if n_demos < 20 else 0.85)
 
 
 def bad(family, strength, n_demos):
-    """PostBC is worse in everything, and the more so from few demonstrations."""
+    """PostBC is worse in everything, and more so from few demonstrations."""
     before, after = good("sigma-BC", strength, n_demos)
     return (before - 0.2, after - 0.2 - 0.1 * (n_demos < 20)) if family == "PostBC" else (before, after)
 
@@ -44,9 +44,9 @@ def tie(*_):
 
 
 def claims_of(module, change, config=ONE, monkeypatch=None):
-    """Claims by id; what is drawn must be drawable."""
+    """Claims of a figure by id; it is also drawn, without an error."""
     if monkeypatch is None:
-        arrays = blocks.tensors(made_figures_grid.rows([config], change))
+        arrays = tables.tensors(made_figures_grid.rows([config], change))
         rng = np.random.default_rng(5)
         if module is fig_tradeoff:
             arrays = tradeoff.compared(arrays, ("DSRL",), rng)
@@ -99,11 +99,11 @@ def test_five_seeds_are_not_enough_even_where_the_interval_is_clear(module):
     assert any(claim.interval.low > claim.bound for claim in claims.values())
 
 
-def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
+def test_the_seconds_of_a_table_do_not_appear_in_the_figures():
     table = made_figures_grid.rows([ONE], good)
-    slow = [{**row, "pretrain_seconds": "9.0", "finetune_seconds": "99.0"} for row in table]
+    slow = [replace(row, pretrain_seconds=9.0, finetune_seconds=99.0) for row in table]
     for work, learner in ((tradeoff.compared, ("DSRL",)), (learning_curves.compared, "DSRL")):
-        one, other = (work(blocks.tensors(rows), learner, np.random.default_rng(5)) for rows in (table, slow))
+        one, other = (work(tables.tensors(rows), learner, np.random.default_rng(5)) for rows in (table, slow))
         assert one.keys() == other.keys()
         for name, values in one.items():
             assert_array_equal(other[name], values)
@@ -112,26 +112,27 @@ def test_the_time_that_it_took_leaves_no_trace_in_the_figures():
 # --- pairs ------------------------------------------------------------------------------------------------------------
 
 
-def test_pairs_are_of_the_seeds_that_both_have():
+def test_pairs_have_the_seeds_that_both_experiments_have():
     pairs = Pairs(made_figures_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=3)], good))
-    plans = [PolicySpec("PostBC", 1.0), PolicySpec("BC", 0.0)]
-    one, other = (Place("reach", 5, plan) for plan in plans)
+    postbc, bc = PolicySpec(family="PostBC", strength=1.0), PolicySpec(family="BC")
+    one, other = (Experiment(task="reach", n_demos=5, policy=policy) for policy in (postbc, bc))
+    of_stick, of_push = (Experiment(task=task, n_demos=5, policy=bc) for task in ("stick", "push"))
     assert pairs.scores(one).shape == (2, 12)
     assert_array_equal(pairs.differences(one, other), pairs.scores(one) - pairs.scores(other))
-    mixed = pairs.differences(one, Place("stick", 5, plans[1]))
-    assert_array_equal(mixed, pairs.scores(one)[:, :3] - pairs.scores(Place("stick", 5, plans[1])))
+    mixed = pairs.differences(one, of_stick)
+    assert_array_equal(mixed, pairs.scores(one)[:, :3] - pairs.scores(of_stick))
     with pytest.raises(KeyError):
-        pairs.differences(one, Place("push", 5, plans[1]))
+        pairs.differences(one, of_push)
     lonely = Pairs(made_figures_grid.rows([ONE, replace(ONE, tasks=("stick",), n_seeds=2, first_seed=11)], good))
     with pytest.raises(ValueError, match="1 seeds in common"):
-        lonely.differences(one, Place("stick", 5, plans[1]))
+        lonely.differences(one, of_stick)
 
 
 # --- the whole grid ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def tables(tmp_path, monkeypatch):
+def write_tables(tmp_path, monkeypatch):
     """Write all tables with some truth, and let the figures read them."""
     monkeypatch.setattr(recorded, "RESULTS", tmp_path)
 
@@ -145,8 +146,8 @@ ALL = (fig_tradeoff, fig_dsrl, fig_dppo, fig_best_of_n, fig_demonstrations, fig_
 
 
 @pytest.mark.slow
-def test_all_figures_of_the_grid_follow_the_numbers(tables, monkeypatch):
-    tables(good)
+def test_all_figures_of_the_grid_follow_the_numbers(write_tables, monkeypatch):
+    write_tables(good)
     found = {module: claims_of(module, None, monkeypatch=monkeypatch) for module in ALL}
     for module in (fig_tradeoff, fig_dsrl, fig_dppo, fig_best_of_n):
         verdicts = {claim.verdict for claim in found[module].values() if claim.source != "E1"}  # alpha may be 4
@@ -158,13 +159,13 @@ def test_all_figures_of_the_grid_follow_the_numbers(tables, monkeypatch):
     assert {claim.verdict for claim in e3} == {"holds"}
     beyond = [claim for name, claim in found[fig_ablations].items() if "beyond" in name and "sigma-BC" in name]
     assert {claim.verdict for claim in beyond} == {"holds"}
-    tables(bad)
+    write_tables(bad)
     for module in (fig_tradeoff, fig_dppo, fig_demonstrations):
         verdicts = {claim.verdict for claim in claims_of(module, None, monkeypatch=monkeypatch).values()}
         assert "violated" in verdicts
 
 
-def test_a_table_that_is_not_there_is_named(tmp_path, monkeypatch):
+def test_a_missing_table_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded, "RESULTS", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"strengths\.csv"):
         fig_tradeoff.compute(fig_tradeoff.FULL, Sweep(0))

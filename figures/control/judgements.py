@@ -1,0 +1,133 @@
+"""Means of paired differences, judged: intervals, p-values and claims, adjusted for all that are judged together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from figures.running.artifacts import Arrays
+from theory.claims import SIGNIFICANT, Claim, Interval
+from theory.statistics.paired import bootstrap_t_interval, holm
+from theory.statistics.probability import paired_p_value
+
+FloatArray = NDArray[np.float64]
+
+ALL_AT_ONCE = 0.05
+"""Probability that any of the intervals that are judged together misses its mean."""
+
+COLUMNS = ("mean", "low", "high", "wide_low", "wide_high", "p", "holm")
+"""Numbers of a judgement, beside `n`, the number of pairs."""
+
+
+def stack_padded(differences: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+    """Arrays (..., R) with different R as one array of shape (*shape, ..., largest R), filled up with NaN."""
+    longest = max(one.shape[-1] for one in differences)
+    padded = np.full((len(differences), *differences[0].shape[:-1], longest), np.nan)
+    for i, one in enumerate(differences):
+        padded[i, ..., : one.shape[-1]] = one
+    return padded.reshape(*shape, *padded.shape[1:])
+
+
+def judge_together(differences: FloatArray, rng: np.random.Generator, bounds: ArrayLike = 0.0) -> Arrays:
+    """Means, intervals and p-values of differences over the last axis, adjusted for all of them.
+
+    Parameters
+    ----------
+    differences : ndarray, (..., R)
+        A row may end in NaN; it is NaN throughout if there is no comparison.
+    rng : numpy.random.Generator
+    bounds : array_like, optional
+        What the p-values test each mean against, of a shape that broadcasts to (...).
+
+    Returns
+    -------
+    dict of ndarray, (...)
+        `mean`; `low` and `high`, 95 % by the studentised bootstrap; `wide_low` and `wide_high`, the same at the level
+        at which all hold together with probability 1 - `ALL_AT_ONCE`; `p`, by flipped signs about the bound, and
+        `holm`, adjusted for all; `n`, the number of pairs.
+    """
+    shape = differences.shape[:-1]
+    rows = [row[~np.isnan(row)] for row in differences.reshape(-1, differences.shape[-1])]
+    bound = np.broadcast_to(np.asarray(bounds, np.float64), shape).reshape(-1)
+    n_pairs = np.array([row.size for row in rows])
+    known = n_pairs > 0
+    level = 1 - ALL_AT_ONCE / max(1, int(known.sum()))
+    columns = {name: np.full(n_pairs.size, np.nan) for name in COLUMNS}
+    for i in np.flatnonzero(known):
+        columns["mean"][i] = rows[i].mean()
+        for name, confidence in (("", 0.95), ("wide_", level)):
+            interval: Interval = bootstrap_t_interval(rows[i], rng, confidence)
+            columns[f"{name}low"][i], columns[f"{name}high"][i] = interval.low, interval.high
+        columns["p"][i] = paired_p_value(rows[i] - bound[i], rng, 19_999)
+    columns["holm"][known] = holm(columns["p"][known])
+    return {name: column.reshape(shape) for name, column in columns.items()} | {"n": n_pairs.reshape(shape)}
+
+
+def judge_each_comparison(differences: FloatArray, rng: np.random.Generator, bounds: Sequence[float]) -> Arrays:
+    """Judge each comparison separately: `judge_together` over all cases of one comparison, C times, (..., C).
+
+    So the adjustment is for trying one statement on many tasks and learners.
+
+    Parameters
+    ----------
+    differences : ndarray, (..., C, R)
+    rng : numpy.random.Generator
+    bounds : sequence of float
+        One for each comparison.
+    """
+    each = [judge_together(differences[..., c, :], rng, bound) for c, bound in enumerate(bounds)]
+    return {name: np.stack([one[name] for one in each], axis=-1) for name in each[0]}
+
+
+def claim(
+    judgement: Arrays,
+    index: tuple[int, ...],
+    *,
+    name: str,
+    source: str,
+    subject: str,
+    judged_together: str,
+    bound: float = 0.0,
+) -> Claim | None:
+    """Claim that a mean difference of success is at least a bound; None if there is no comparison.
+
+    Parameters
+    ----------
+    judgement : dict
+        As of `judge_each_comparison`.
+    index : tuple of int
+        Of the difference, in its arrays.
+    name : str
+        From which the id is made, see `claim_id`.
+    source : str
+    subject : str
+        What the difference is between, as printed.
+    judged_together : str
+        The intervals that were adjusted together, as printed.
+    bound : float, optional
+    """
+    low, high, mean, p = (float(judgement[key][index]) for key in ("wide_low", "wide_high", "mean", "holm"))
+    if np.isnan(mean):
+        return None
+    return Claim(
+        claim_id(name), source, ">=", Interval(low, high), bound, "sampled",
+        f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; intervals by the studentised bootstrap "
+        f"of the pairs, {judged_together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
+        f"after Holm for as many; decided only where p is at most {SIGNIFICANT:g}, too.",
+        p,
+    )  # fmt: skip
+
+
+def claim_id(name: str) -> str:
+    """Id of a claim from its name: blanks become hyphens; commas, minus and equality signs are dropped."""
+    return name.replace(",", "").replace(" - ", " ").replace("= ", "").replace(" ", "-")
+
+
+def with_prefix(prefix: str, arrays: Arrays) -> Arrays:
+    """Put a prefix before the names of arrays."""
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def of_prefix(prefix: str, arrays: Arrays) -> Arrays:
+    """Arrays whose names begin with a prefix, under their names without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
