@@ -12,7 +12,7 @@ import pytest
 import paper_repro
 from figures.exact import fig_estimators
 from figures.look import style
-from figures.running import pipeline, recorded
+from figures.running import recorded, registry
 from theory import results
 from theory.claims import Claim, Interval
 
@@ -50,7 +50,7 @@ def refused(capsys, *arguments):
 
 def test_list_names_every_figure_and_computes_nothing(tmp_path, capsys):
     assert run(tmp_path / "out", "--list") == 0
-    assert set(pipeline.figure_names()) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert set(registry.figure_names()) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
     assert not (tmp_path / "out").exists()
 
 
@@ -116,7 +116,7 @@ def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):
 def test_from_data_wants_the_same_profile_and_seed_and_leaves_the_folder_alone(
     tmp_path, monkeypatch, capsys, more, message
 ):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     run(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
     assert message in refused(capsys, "--out", str(tmp_path), "--from-data", *more)
@@ -145,7 +145,7 @@ def test_from_data_draws_figures_of_recorded_tables_from_those(tmp_path, monkeyp
 
 
 def test_a_part_of_another_run_is_not_mixed_into_a_whole_one(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     run(tmp_path)
     message = refused(capsys, "--out", str(tmp_path), "--only", FAST, "--seed", "7")
     assert "holds a whole run of profile quick and seed 0" in message
@@ -184,7 +184,7 @@ def test_two_claims_of_one_id_stop_the_run(tmp_path, monkeypatch):
 
 def test_a_run_that_breaks_leaves_no_verdicts_of_an_older_one(tmp_path, monkeypatch):
     (tmp_path / "verdicts.json").write_text("{}")
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     monkeypatch.setattr(fig_estimators, "draw", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path)
@@ -193,7 +193,7 @@ def test_a_run_that_breaks_leaves_no_verdicts_of_an_older_one(tmp_path, monkeypa
 
 
 def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     assert run(tmp_path) == 0
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())
     assert list(verdicts) == ["schema", "profile", "seed", "ok", "steps", "claims", "left_out"]
@@ -212,7 +212,7 @@ def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path,
 
 @pytest.mark.parametrize("folder", ["unset", "without the file"])
 def test_a_figure_without_its_data_is_listed_as_left_out_and_fails_nothing(tmp_path, monkeypatch, capsys, folder):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     monkeypatch.setattr(fig_estimators, "NEEDS", ("made_up/table.csv",), raising=False)
     monkeypatch.setattr(fig_estimators, "compute", lambda *_: pytest.fail("computed"))
     monkeypatch.delenv("POSTBC_DATA", raising=False)

@@ -254,7 +254,7 @@ def write_table(path: Path, configs: Sequence[Config], sweep: Sweep) -> tuple[in
         Blocks that there are, and blocks in all.
     """
     wanted = blocks(configs, sweep)
-    found = [(cell, one) for cell, one in zip(wanted, sweep.found(EXPERIMENT, run_block, wanted), strict=True) if one]
+    found = [(cell, one) for cell, one in zip(wanted, sweep.cached(EXPERIMENT, run_block, wanted), strict=True) if one]
     if not found:
         return 0, len(wanted)
     text = io.StringIO()
