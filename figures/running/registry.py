@@ -7,7 +7,6 @@ can add a folder of its own.
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -68,12 +67,12 @@ class FigureEntry:
 
 def figure_names() -> list[str]:
     """Names of all figures, in alphabetical order."""
-    return sorted(_rooms(tuple(figures.__path__)))
+    return sorted(_rooms())
 
 
 def figure_module(name: str) -> FigureModule:
     """Import the module of a figure."""
-    room = _rooms(tuple(figures.__path__))[name]
+    room = _rooms()[name]
     return cast(FigureModule, importlib.import_module(f"figures.{room}.{name}"))
 
 
@@ -89,8 +88,7 @@ def figure_entry(name: str) -> FigureEntry:
     )
 
 
-@cache
-def _rooms(folders: tuple[str, ...]) -> dict[str, str]:
+def _rooms() -> dict[str, str]:
     """Room of each figure, by the figure's name.
 
     Raises
@@ -99,7 +97,7 @@ def _rooms(folders: tuple[str, ...]) -> dict[str, str]:
         If two files have one name: names of figures are names of output files, so that one would overwrite the other.
     """
     rooms: dict[str, str] = {}
-    for path in sorted(path for folder in folders for path in Path(folder).glob("*/fig_*.py")):
+    for path in (path for folder in figures.__path__ for path in sorted(Path(folder).glob("*/fig_*.py"))):
         name, room = path.stem, path.parent.name
         if name in rooms:
             raise ValueError(f"{name} stands in two rooms, figures/{rooms[name]} and figures/{room}; rename one")
