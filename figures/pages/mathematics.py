@@ -37,7 +37,7 @@ _MINUS = "|".join(
         r"\b\d-(?=[a-z]\b)",
     )
 )
-"""Where a hyphen is a minus sign: before a number or letter that follows a bracket or relation, or between two terms."""
+"""Where a hyphen is a minus sign: before a term that follows a bracket or relation, or between two terms."""
 _BRACKETS = r"\((?:[^()]|\([^()]*\))*\)"
 
 

@@ -9,7 +9,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from markupsafe import Markup
@@ -106,12 +105,12 @@ class ResultSection:
         return [step.decided for step in self.steps if step.decided.step.id == self.result.id]
 
     @property
-    def verdicts(self) -> "Counter[str]":
+    def verdicts(self) -> Counter[str]:
         """Number of steps by verdict."""
         return Counter(step.decided.outcome.verdict for step in self.steps)
 
     @property
-    def claim_verdicts(self) -> "Counter[str]":
+    def claim_verdicts(self) -> Counter[str]:
         """Number of claims by verdict."""
         return Counter(shown.claim.verdict for shown in self.claims)
 
@@ -122,32 +121,32 @@ class Summary:
 
     run: Run
 
-    @cached_property
-    def printed(self) -> "Counter[StepVerdict]":
+    @property
+    def printed(self) -> Counter[StepVerdict]:
         """Steps of the paper as printed."""
         return self._steps("printed")
 
-    @cached_property
-    def corrected(self) -> "Counter[StepVerdict]":
+    @property
+    def corrected(self) -> Counter[StepVerdict]:
         """Corrected forms of steps of the paper."""
         return self._steps("corrected")
 
-    @cached_property
-    def companion(self) -> "Counter[StepVerdict]":
+    @property
+    def companion(self) -> Counter[StepVerdict]:
         """Steps of this project's results."""
         return self._steps("companion")
 
-    @cached_property
-    def asserted(self) -> "Counter[str]":
+    @property
+    def asserted(self) -> Counter[str]:
         """Claims that must hold."""
         return Counter(claim.verdict for claim in self.run.claims if not claim.empirical)
 
-    @cached_property
-    def empirical(self) -> "Counter[str]":
+    @property
+    def empirical(self) -> Counter[str]:
         """Claims that may have any verdict."""
         return Counter(claim.verdict for claim in self.run.claims if claim.empirical)
 
-    def _steps(self, form: str) -> "Counter[StepVerdict]":
+    def _steps(self, form: str) -> Counter[StepVerdict]:
         return Counter(d.outcome.verdict for d in self.run.steps if d.step.form == form)
 
 
