@@ -131,7 +131,7 @@ return arguments[0].map((c) => {
     bound: P.r1Bound([[c.w, 1 - c.w], [1, 0]], c.A, c.T, policy),
     row: P.policyRow(c.counts, policy),
     paper: P.paperParameters(c.A, c.H, c.T),
-    ours: P.bestPriorMass(c.n[0], c.A, c.H, c.delta),
+    best: P.bestPriorMass(c.n[0], c.A, c.H, c.delta),
     mass: P.binomialMass(c.n[0], c.n[0] + c.n[1], c.p),
     atMost: P.binomialAtMost(c.n[0], c.n[0] + c.n[1], c.p),
   };
@@ -193,7 +193,7 @@ def expected(c):
         "bound": r1_bound([[c["w"], 1 - c["w"]], [1, 0]], c["A"], c["T"], estimator.alpha, estimator.prior_mass),
         "row": estimator.policy(Counts(np.array([[c["counts"]]])))[0, 0].tolist(),
         "paper": {"alpha": alpha, "priorMass": prior_mass},
-        "ours": best_prior_mass(first, c["A"], c["H"], c["delta"]),
+        "best": best_prior_mass(first, c["A"], c["H"], c["delta"]),
         "mass": float(stats.binom.pmf(first, first + second, c["p"])),
         "atMost": float(stats.binom.cdf(first, first + second, c["p"])),
     }
@@ -201,11 +201,11 @@ def expected(c):
 
 def agree(browser, settings):
     """Whole numbers are equal; the others to 1e-9, relative where they are above 1."""
-    for case, found in zip(settings, browser.execute_script(NUMBERS, settings), strict=True):
+    for case, numbers in zip(settings, browser.execute_script(NUMBERS, settings), strict=True):
         for name, value in expected(case).items():
             exact = name in ("needed", "required", "visits")
             wanted = value if exact else pytest.approx(value, rel=1e-9, abs=1e-9)
-            assert found[name] == wanted, (name, case)
+            assert numbers[name] == wanted, (name, case)
 
 
 def test_the_explorers_numbers_are_those_of_the_python_functions(browser):
@@ -394,11 +394,11 @@ def test_the_drawn_data_have_the_distribution_of_the_demonstrator(browser):
     row, T, w = [0.45, 0.05, 0.2, 0.3], 20, 0.6
     script = "return arguments[0].map((seed) => window.postbc.drawCounts(seed, ...arguments[1]))"
     counts = np.array(browser.execute_script(script, list(range(2000)), [T, w, row]))
-    found = [*counts.sum(axis=0), 2000 * T - counts.sum()]
+    totals = [*counts.sum(axis=0), 2000 * T - counts.sum()]
     law = np.array([*(w * np.array(row)), 1 - w])
-    assert stats.chisquare(found, 2000 * T * law).pvalue > 1e-6
+    assert stats.chisquare(totals, 2000 * T * law).pvalue > 1e-6
     wrong = law + np.array([0.02, -0.02, 0, 0, 0])
-    assert stats.chisquare(found, 2000 * T * wrong).pvalue < 1e-6
+    assert stats.chisquare(totals, 2000 * T * wrong).pvalue < 1e-6
     visits = np.bincount(counts.sum(axis=1), minlength=T + 1)
     usual = slice(6, 18)  # the rest is too rare for the test
     binomial = stats.binom.pmf(np.arange(T + 1), T, w)[usual]

@@ -297,8 +297,8 @@ def test_a_repeated_part_of_a_detail_is_shown_once_with_its_number():
 
 
 def test_a_source_belongs_to_the_result_with_that_step():
-    found = [result_of(source, all_results()) for source in ("B1.2", "R6.4", "R5", "thm-main", "E2", "companion")]
-    assert found == ["prop-bc-fails", "r6", "r5", "thm-main", None, None]
+    results = [result_of(source, all_results()) for source in ("B1.2", "R6.4", "R5", "thm-main", "E2", "companion")]
+    assert results == ["prop-bc-fails", "r6", "r5", "thm-main", None, None]
 
 
 def test_a_picture_of_256_colours_looks_the_same(tmp_path, rng):

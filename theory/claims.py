@@ -159,7 +159,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Result:
-    """A numbered statement of the paper (or one of ours) with its steps."""
+    """A numbered statement of the paper or of this project, with its steps."""
 
     id: str
     title: str

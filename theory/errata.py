@@ -51,8 +51,8 @@ def errata(steps: Iterable[Decided]) -> list[Erratum]:
     Returns
     -------
     list of Erratum
-        The most far-reaching first, then in the given order. A refuted step without a severity, which is a mistake of
-        ours, comes before all others.
+        The most far-reaching first, then in the given order. A refuted step to which nobody has given a severity comes
+        before all others.
     """
     steps = tuple(steps)
     corrections = {(d.result.id, d.step.id): d for d in steps if d.step.form == "corrected"}
