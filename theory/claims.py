@@ -125,7 +125,7 @@ class Claim:
         return self.empirical or self.verdict == "holds"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What an engine says of a step."""
 
@@ -136,7 +136,7 @@ class Outcome:
     """For a refuted step: values of the variables and of both sides, ready for JSON."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One line of a proof, in one form.
 
@@ -157,7 +157,7 @@ class Step:
     """All relations that the step is decided by: that one, or the parts of a joint step."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """A numbered statement of the paper or of this project, with its steps."""
 
