@@ -9,9 +9,15 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:  # at run time the project's packages are imported after `guard`
+    from figures.running.finished import FinishedFigure, LeftOut, Profile, Run
+    from figures.running.sweep import Sweep
+    from theory.claims import Decided, Outcome
 
 ROOT = Path(__file__).resolve().parent
 
@@ -20,6 +26,36 @@ WHOLE_RUN_FILES = ("verdicts.json", "errata.md", "report.html", "explorer.html",
 # One thread a worker, decided before numpy is imported: cells are the unit of parallel work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line asks for.
+
+    Parameters
+    ----------
+    list_names : bool
+        Only list the names of all results and figures.
+    profile : {"quick", "full"}
+    results, figures : tuple of str
+        Names of the results to decide and of the figures to make, in order.
+    whole : bool
+        Whether these are all there are, so that the verdicts, the report and the rest are written.
+    from_data : bool
+        Judge and draw the data of the output folder, and compute none.
+    out : Path
+    seed, jobs : int
+    """
+
+    list_names: bool
+    profile: "Profile"
+    results: tuple[str, ...]
+    figures: tuple[str, ...]
+    whole: bool
+    from_data: bool
+    out: Path
+    seed: int
+    jobs: int
 
 
 def guard() -> None:
@@ -31,13 +67,13 @@ def guard() -> None:
     import theory
 
     for package in (theory, tabular, continuous, figures):
-        found = Path(str(package.__file__)).resolve().parent
-        if found != ROOT / package.__name__:
-            raise SystemExit(f"`{package.__name__}` was found in {found}, not in {ROOT}; run from this checkout")
+        folder = Path(str(package.__file__)).resolve().parent
+        if folder != ROOT / package.__name__:
+            raise SystemExit(f"`{package.__name__}` was found in {folder}, not in {ROOT}; run from this checkout")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run.
+    """Run the command line.
 
     Returns
     -------
@@ -46,39 +82,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         that stops the run exits with 3.
     """
     guard()
-    from figures.running.pipeline import figure_module, figure_names
-    from figures.running.sweep import Sweep
+    from figures.running.registry import figure_module, figure_names
     from theory.results import all_results
 
-    options, chosen_results, chosen_figures = _parse(arguments, [r.id for r in all_results()], figure_names())
-    if options.list:
+    options = _parse(arguments, [r.id for r in all_results()], figure_names())
+    if options.list_names:
         titles = {r.id: r.title for r in all_results()} | {n: figure_module(n).TITLE for n in figure_names()}
         print("\n".join(f"{name:26s} {title}" for name, title in titles.items()))
         return 0
-    profile, whole = "full" if options.full else "quick", options.only is None
-    _check_folder(options, profile, chosen_figures, whole)
-    if whole:  # a run that stops half way must not leave an older run's verdicts beside its own figures
+    _check_folder(options)
+    if options.whole:  # a run that stops half way must not leave an older run's verdicts beside its own figures
         for stale in WHOLE_RUN_FILES:
             (options.out / stale).unlink(missing_ok=True)
     begin = time.monotonic()
+    run = _run(options)
+    if options.whole:
+        _write_whole_run(run, options.out, time.monotonic() - begin)
+    _print_unexpected(run, whole=options.whole)
+    step_verdicts = _summary([step.outcome.verdict for step in run.steps])
+    _say(f"steps: {step_verdicts}; claims: {_summary([claim.verdict for claim in run.claims])}")
+    see = f"; see {options.out}{'/report.html' if options.whole else ''}" if run.figures or options.whole else ""
+    _say(f"{'as expected' if run.as_expected else 'NOT as expected'}; {time.monotonic() - begin:.0f} s{see}")
+    return 0 if run.as_expected else 1
+
+
+def _run(options: RunOptions) -> "Run":
+    """Decide the steps of the chosen results and make the chosen figures."""
+    from figures.running.finished import Run
+    from figures.running.sweep import Sweep
+
     with ExitStack() as stack:
         executor = stack.enter_context(_executor(options.jobs)) if options.jobs > 1 else None
-        steps = _decide(executor, chosen_results, show_steps=not whole)
+        steps = _decide(executor, options.results, show_steps=not options.whole)
         sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
-        outcomes, left_out = _make_figures(options, profile, chosen_figures, sweep)
+        figures, left_out = _make_figures(options, sweep)
         sweep.finish()
-    claims = [claim for outcome in outcomes for claim in outcome.claims]
-    ok = all(claim.as_expected for claim in claims) and all(step["expected"] for step in steps)
-    if whole:
-        _finish(options, profile, ok, steps, outcomes, left_out, time.monotonic() - begin)
-    _print_unexpected(steps, [entry for outcome in outcomes for entry in outcome.to_json()], claims, whole=whole)
-    _say(f"steps: {_summary([s['verdict'] for s in steps])}; claims: {_summary([c.verdict for c in claims])}")
-    seen = f"; see {options.out}{'/report.html' if whole else ''}" if outcomes or whole else ""
-    _say(f"{'as expected' if ok else 'NOT as expected'}; {time.monotonic() - begin:.0f} s{seen}")
-    return 0 if ok else 1
+    return Run(
+        profile=options.profile,
+        seed=options.seed,
+        steps=tuple(steps),
+        figures=tuple(figures),
+        left_out=tuple(left_out),
+    )
 
 
-def _check_folder(options: argparse.Namespace, profile: str, figures: Sequence[str], whole: bool) -> None:
+def _check_folder(options: RunOptions) -> None:
     """Refuse, before anything is touched, a folder that cannot be written or whose content does not fit."""
     from figures.running.pipeline import saved_problem
 
@@ -89,25 +137,26 @@ def _check_folder(options: argparse.Namespace, profile: str, figures: Sequence[s
     except OSError as error:
         _refuse(f"argument --out: cannot be written: {error}")
     if options.from_data:
-        for name in figures:
-            if problem := saved_problem(name, profile, options.seed, options.out):
+        for name in options.figures:
+            if problem := saved_problem(name, options.profile, options.seed, options.out):
                 _refuse(f"argument --from-data: {problem}")
     verdicts = options.out / "verdicts.json"
-    if not whole and figures and verdicts.exists():
-        held = _json(verdicts)
-        if (held.get("profile"), held.get("seed")) != (profile, options.seed):
+    if not options.whole and options.figures and verdicts.exists():
+        profile, seed = _profile_and_seed(verdicts)
+        if (profile, seed) != (options.profile, options.seed):
             _refuse(
-                f"argument --only: {options.out} holds a whole run of profile {held.get('profile')} and seed "
-                f"{held.get('seed')}; name another folder with --out"
+                f"argument --only: {options.out} holds a whole run of profile {profile} and seed {seed}; "
+                "name another folder with --out"
             )
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _profile_and_seed(verdicts: Path) -> tuple[object, object]:
+    """Profile and seed of a whole run; None for each in a file that is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(verdicts.read_text(encoding="utf-8"))
     except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None, None
+    return (content.get("profile"), content.get("seed")) if isinstance(content, dict) else (None, None)
 
 
 def _refuse(message: str) -> NoReturn:
@@ -115,50 +164,71 @@ def _refuse(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def _decide(executor: Executor | None, names: Sequence[str], *, show_steps: bool) -> list[dict[str, Any]]:
+def _decide(executor: Executor | None, names: Sequence[str], *, show_steps: bool) -> "list[Decided]":
     from tqdm import tqdm
 
+    from theory.claims import decided_steps
     from theory.results import all_results
 
-    steps: list[dict[str, Any]] = []
+    steps: list[Decided] = []
     results = {result.id: result for result in all_results()}
-    spread = map if executor is None else executor.map
-    for entries in tqdm(spread(decide_result, names), "results", len(names), disable=None, leave=False, unit="result"):
-        steps.extend(entries)
-        _say(f"{entries[0]['result']}: " + _summary([entry["verdict"] for entry in entries]))
+    # Workers send outcomes only: a step holds the function that decides it, which cannot be sent between processes.
+    outcomes = (map if executor is None else executor.map)(outcomes_of, names)
+    bar = tqdm(outcomes, "results", len(names), disable=None, leave=False, unit="result")
+    for name, of_result in zip(names, bar, strict=True):
+        decided = decided_steps(results[name], of_result)
+        steps.extend(decided)
+        _say(f"{name}: " + _summary([step.outcome.verdict for step in decided]))
         if show_steps:
-            _print_steps(entries, results[entries[0]["result"]])
+            _print_steps(decided)
     return steps
 
 
-def _make_figures(
-    options: argparse.Namespace, profile: str, names: Sequence[str], sweep: Any
-) -> tuple[list[Any], list[dict[str, Any]]]:
-    from figures.running.data import VARIABLE
-    from figures.running.pipeline import lacking, make
-
-    outcomes, left_out = [], []
-    for name in names:
-        if needs := lacking(name, options.out, from_data=options.from_data):
-            left_out.append({"figure": name, "needs": needs})
-            _say(f"{name}: left out; not found in the folder that {VARIABLE} names: {', '.join(needs)}")
-            continue
-        outcomes.append(make(name, profile, sweep, options.out, from_data=options.from_data))
-        _say(f"{name}: " + _summary([claim.verdict for claim in outcomes[-1].claims]))
-    return outcomes, left_out
-
-
-def decide_result(name: str) -> list[dict[str, Any]]:
-    """Verdicts of the steps of one result; at the top level, so that a worker finds it."""
-    from theory.claims import decide
+def outcomes_of(name: str) -> "list[Outcome]":
+    """Outcomes of the steps of one result, in order; at the top level, so that a worker can import it."""
     from theory.results import all_results
 
-    return decide(result for result in all_results() if result.id == name)
+    return [step.decide() for result in all_results() if result.id == name for step in result.steps]
 
 
-def _parse(
-    arguments: Sequence[str] | None, results: Sequence[str], figures: Sequence[str]
-) -> tuple[argparse.Namespace, list[str], list[str]]:
+def _make_figures(options: RunOptions, sweep: "Sweep") -> "tuple[list[FinishedFigure], list[LeftOut]]":
+    from figures.running.data import VARIABLE
+    from figures.running.finished import LeftOut
+    from figures.running.pipeline import make, missing_files
+
+    finished, left_out = [], []
+    for name in options.figures:
+        if missing := missing_files(name, options.out, from_data=options.from_data):
+            left_out.append(LeftOut(figure=name, needs=tuple(missing)))
+            _say(f"{name}: left out; not found in the folder that {VARIABLE} names: {', '.join(missing)}")
+            continue
+        finished.append(make(name, options.profile, sweep, options.out, from_data=options.from_data))
+        _say(f"{name}: " + _summary([claim.verdict for claim in finished[-1].claims]))
+    return finished, left_out
+
+
+def _parse(arguments: Sequence[str] | None, results: Sequence[str], figures: Sequence[str]) -> RunOptions:
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    known = {*results, *figures}
+    for name in parsed.only or ():
+        if name not in known:
+            parser.error(f"argument --only: no result or figure is named {name!r}; --list names them")
+    chosen = known if parsed.only is None else set(parsed.only)
+    return RunOptions(
+        list_names=parsed.list,
+        profile="full" if parsed.full else "quick",
+        results=tuple(name for name in results if name in chosen),
+        figures=tuple(name for name in figures if name in chosen),
+        whole=parsed.only is None,
+        from_data=parsed.from_data,
+        out=parsed.out,
+        seed=parsed.seed,
+        jobs=parsed.jobs,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="small settings, some minutes (the default)")
@@ -171,13 +241,7 @@ def _parse(
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="output folder (default: out)")
     parser.add_argument("--seed", type=_at_least_0, default=0, metavar="N", help="seed of all chance (default: 0)")
     parser.add_argument("--from-data", action="store_true", help="judge and draw the data in the output folder again")
-    options = parser.parse_args(arguments)
-    known = {*results, *figures}
-    for name in options.only or ():
-        if name not in known:
-            parser.error(f"argument --only: no result or figure is named {name!r}; --list names them")
-    chosen = known if options.only is None else set(options.only)
-    return options, [name for name in results if name in chosen], [name for name in figures if name in chosen]
+    return parser
 
 
 def _cores() -> int:
@@ -209,60 +273,44 @@ def _executor(jobs: int) -> Executor:
     return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _finish(
-    options: argparse.Namespace,
-    profile: str,
-    ok: bool,
-    steps: list[dict[str, Any]],
-    outcomes: list[Any],
-    left_out: list[dict[str, Any]],
-    seconds: float,
-) -> None:
+def _write_whole_run(run: "Run", out: Path, seconds: float) -> None:
+    """Write the files of a whole run; last the provenance, which lists the others with their digests."""
     from figures.pages.explorer import write_explorer
     from figures.pages.report import write_report
     from figures.running.artifacts import save_json, save_text
-    from figures.running.provenance import origin, provenance
+    from figures.running.provenance import origin_of, provenance_json
+    from figures.running.verdicts import verdicts_json
     from theory.errata import errata_markdown
     from theory.results import all_results
 
-    claims = [entry for outcome in outcomes for entry in outcome.to_json()]
-    verdicts = {
-        "schema": 1,
-        "profile": profile,
-        "seed": options.seed,
-        "ok": ok,
-        "steps": steps,
-        "claims": claims,
-        "left_out": left_out,
-    }
-    save_json(options.out / "verdicts.json", verdicts)
-    save_text(options.out / "errata.md", errata_markdown(all_results(), steps))
-    source = origin(ROOT)
-    write_report(options.out / "report.html", verdicts, all_results(), outcomes, options.out, source)
-    write_explorer(options.out / "explorer.html")
-    save_json(options.out / "provenance.json", provenance(source, options.out, seconds))
+    save_json(out / "verdicts.json", verdicts_json(run))
+    save_text(out / "errata.md", errata_markdown(run.steps))
+    origin = origin_of(ROOT)
+    write_report(out / "report.html", run, all_results(), out, origin)
+    write_explorer(out / "explorer.html")
+    save_json(out / "provenance.json", provenance_json(origin, out, seconds))
 
 
-def _print_steps(entries: list[dict[str, Any]], result: Any) -> None:
-    for entry, step in zip(entries, result.steps, strict=True):
-        _say(f"  {entry['id']} ({entry['form']}): {entry['verdict']}. {step.statement}")
-        _say(f"      {entry['evidence']}: {entry['detail']}")
-        if entry["witness"]:
-            _say("      " + ", ".join(f"{name} = {value}" for name, value in entry["witness"].items()))
+def _print_steps(steps: "Sequence[Decided]") -> None:
+    for decided in steps:
+        step, outcome = decided.step, decided.outcome
+        _say(f"  {step.id} ({step.form}): {outcome.verdict}. {step.statement}")
+        _say(f"      {outcome.evidence}: {outcome.detail}")
+        if outcome.witness:
+            _say("      " + ", ".join(f"{name} = {value}" for name, value in outcome.witness.items()))
 
 
-def _print_unexpected(
-    steps: list[dict[str, Any]], entries: list[dict[str, Any]], claims: list[Any], *, whole: bool
-) -> None:
-    """Say what did not come out; what is reported only, of which the report tells, not after a whole run."""
-    for step in steps:
-        if not step["expected"]:
-            _say(f"  step {step['id']} ({step['form']}): {step['verdict']}. {step['detail']}")
-    for entry, claim in zip(entries, claims, strict=True):
+def _print_unexpected(run: "Run", *, whole: bool) -> None:
+    """Print what is not as expected; after a partial run also the empirical claims that do not hold."""
+    for decided in run.steps:
+        if not decided.expected:
+            step, outcome = decided.step, decided.outcome
+            _say(f"  step {step.id} ({step.form}): {outcome.verdict}. {outcome.detail}")
+    for claim in run.claims:
         if claim.verdict != "holds" and not (whole and claim.as_expected):
             note = "" if not claim.as_expected else " (reported only)"
-            _say(f"  claim {entry['id']}: {entry['verdict']}{note}. {entry['detail']} "
-                 f"{entry['interval']} {entry['relation']} {entry['bound']}")  # fmt: skip
+            _say(f"  claim {claim.id}: {claim.verdict}{note}. {claim.detail} "
+                 f"[{claim.interval.low}, {claim.interval.high}] {claim.relation} {claim.bound}")  # fmt: skip
 
 
 def _summary(verdicts: Sequence[str]) -> str:

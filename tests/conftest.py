@@ -1,4 +1,7 @@
-"""Hypothesis profiles: `HYPOTHESIS_PROFILE` names one; the default is ci where `CI` is set, and dev elsewhere."""
+"""Settings and fixtures of all tests.
+
+Hypothesis: the environment variable `HYPOTHESIS_PROFILE` names a profile; without it, ci where `CI` is set, else dev.
+"""
 
 import os
 import shutil
@@ -18,10 +21,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 @pytest.fixture
 def rng():
+    """A generator, the same for every test."""
     return np.random.default_rng(20260101)
 
 
-FLAGS = (
+CHROMIUM_FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1400,900"
 )
@@ -29,14 +33,14 @@ FLAGS = (
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    """A browser without a window; the test is skipped where there is none."""
+    """A browser without a window; the test is skipped where no browser is installed."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install '.[test]'")
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if not all(programs):
         pytest.skip("no browser: on Debian, apt install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = programs[0]
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    for flag in (*CHROMIUM_FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))

@@ -1,4 +1,4 @@
-"""Files: same content, same bytes; whole or absent."""
+"""Files of the output folder: equal content gives equal bytes; a file is complete or absent."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_arrays_and_their_description_survive_a_round_trip(tmp_path_factory, arr
         np.testing.assert_array_equal(loaded[name], array)
 
 
-def test_the_same_arrays_give_the_same_bytes_whenever_they_are_written(tmp_path, monkeypatch):
+def test_saved_arrays_have_the_same_bytes_at_any_time(tmp_path, monkeypatch):
     arrays = {"b": np.arange(5), "a": np.ones((2, 3))}
     save_arrays(tmp_path / "one.npz", arrays, {"x": 1})
     monkeypatch.setattr("time.time", lambda: 2e9)
@@ -46,7 +46,7 @@ def test_numpy_reads_the_arrays_without_pickle(tmp_path):
         np.testing.assert_array_equal(file["a"], np.arange(3))
 
 
-def test_objects_are_refused_and_leave_no_file(tmp_path):
+def test_arrays_of_objects_are_refused_and_leave_no_file(tmp_path):
     with pytest.raises(TypeError, match="array 'a' holds objects"):
         save_arrays(tmp_path / "data.npz", {"a": np.array([{}])}, {})
     assert list(tmp_path.iterdir()) == []
@@ -68,7 +68,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 10, 200])
-def test_a_truncated_file_is_refused(tmp_path, kept):
+def test_a_truncated_data_file_is_refused(tmp_path, kept):
     path = tmp_path / "data.npz"
     save_arrays(path, {"a": np.arange(100)}, {})
     path.write_bytes(path.read_bytes()[:kept])

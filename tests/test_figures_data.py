@@ -1,4 +1,4 @@
-"""Files of others: found through the environment, named where they are not."""
+"""Data files of others: found in the folder that POSTBC_DATA names, or named as missing."""
 
 import hashlib
 
@@ -15,16 +15,16 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_file_is_found_where_the_variable_says(folder):
+def test_a_data_file_is_found_in_the_folder_that_the_variable_names(folder):
     assert data_path("a.csv") == folder / "a.csv"
 
 
-def test_files_that_are_not_found_are_named_in_order(folder):
+def test_missing_data_files_are_named_in_order(folder):
     assert missing_data(["c.csv", "a.csv", "d/e.csv"]) == ["c.csv", "d/e.csv"]
     assert missing_data([]) == []
 
 
-def test_a_file_that_is_not_found_is_refused_by_name(folder, monkeypatch):
+def test_a_missing_data_file_is_refused_by_name(folder, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"c\.csv is needed, and is not in the folder"):
         data_path("c.csv")
     with pytest.raises(FileNotFoundError, match="is not in the folder"):
@@ -34,7 +34,7 @@ def test_a_file_that_is_not_found_is_refused_by_name(folder, monkeypatch):
         data_path("a.csv")
 
 
-def test_the_digest_tells_contents_and_names_apart(folder):
+def test_the_digest_of_data_files_depends_on_contents_and_names(folder):
     one = data_digest(["a.csv"])
     assert one == hashlib.sha256(b"a.csv\0" + hashlib.sha256(b"1\n").digest()).hexdigest()
     assert data_digest(["a.csv", "b.csv"]) != data_digest(["b.csv", "a.csv"])

@@ -22,7 +22,7 @@ from figures.pages.docs import (
     with_blocks,
     write_docs,
 )
-from figures.running.pipeline import figure_names
+from figures.running.registry import figure_names
 from theory.results import all_results
 
 ROOT = Path(__file__).resolve().parents[1]

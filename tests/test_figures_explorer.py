@@ -1,4 +1,4 @@
-"""The explorer: its numbers are those of the Python functions; it works by keyboard, alone, and without an error."""
+"""The explorer: its numbers are those of the Python functions; it works by keyboard and without a network."""
 
 import json
 import math
@@ -29,7 +29,7 @@ START = {slider.key: slider.start for slider in SLIDERS}
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_is_the_same_each_time_and_asks_the_network_for_nothing(tmp_path):
+def test_the_explorer_has_the_same_bytes_each_time_and_needs_no_network(tmp_path):
     explorer.write_explorer(tmp_path / "explorer.html")
     assert (tmp_path / "explorer.html").read_text(encoding="utf-8") == page()
     assert set(re.findall(r"https?://[^'\"\s]*", page())) == {"http://www.w3.org/2000/svg"}
@@ -44,20 +44,20 @@ def test_a_slider_stops_at_rising_values_within_its_range(slider):
     assert not slider.whole or all(isinstance(value, int) for value in slider.stops)
 
 
-def test_stops_are_plain_values_with_both_ends():
+def test_stops_of_a_slider_are_round_values_and_include_both_ends():
     assert stops(0.3, 1.2) == (0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2)
     assert stops(1, 12, whole=True) == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 
 
 @pytest.mark.parametrize("name", presets())
-def test_a_preset_lies_within_the_sliders(name):
+def test_the_settings_of_a_preset_lie_within_their_sliders(name):
     for key, value in presets()[name].items():
         assert STOPS[key][0] <= value <= STOPS[key][-1]
 
 
 @pytest.mark.parametrize("paper", PAPERS.values())
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_colour_is_the_figures_own_moved_only_as_far_as_contrast_asks(name, paper):
+def test_a_colour_is_that_of_the_figures_moved_only_as_far_as_contrast_needs(name, paper):
     colour = palette.colour(name)
     assert contrast(legible(colour, paper, LEAST_CONTRAST), paper) >= LEAST_CONTRAST
     assert (legible(colour, paper, LEAST_CONTRAST) == colour) == (contrast(colour, paper) >= LEAST_CONTRAST)
@@ -69,7 +69,7 @@ def test_contrast_is_that_of_wcag():
     assert contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.005)
 
 
-def test_text_has_the_contrast_that_wcag_asks_for():
+def test_text_of_the_explorer_has_the_contrast_that_wcag_asks_for():
     modes = re.findall(r":root \{(?: color-scheme: light dark;)? (--ink[^}]*)", page())
     assert len(modes) == 2
     for mode in modes:
@@ -133,7 +133,7 @@ return arguments[0].map((c) => {
     bound: P.r1Bound([[c.w, 1 - c.w], [1, 0]], c.A, c.T, policy),
     row: P.policyRow(c.counts, policy),
     paper: P.paperParameters(c.A, c.H, c.T),
-    ours: P.bestPriorMass(c.n[0], c.A, c.H, c.delta),
+    best: P.bestPriorMass(c.n[0], c.A, c.H, c.delta),
     mass: P.binomialMass(c.n[0], c.n[0] + c.n[1], c.p),
     atMost: P.binomialAtMost(c.n[0], c.n[0] + c.n[1], c.p),
   };
@@ -195,7 +195,7 @@ def expected(c):
         "bound": r1_bound([[c["w"], 1 - c["w"]], [1, 0]], c["A"], c["T"], estimator.alpha, estimator.prior_mass),
         "row": estimator.policy(Counts(np.array([[c["counts"]]])))[0, 0].tolist(),
         "paper": {"alpha": alpha, "priorMass": prior_mass},
-        "ours": best_prior_mass(first, c["A"], c["H"], c["delta"]),
+        "best": best_prior_mass(first, c["A"], c["H"], c["delta"]),
         "mass": float(stats.binom.pmf(first, first + second, c["p"])),
         "atMost": float(stats.binom.cdf(first, first + second, c["p"])),
     }
@@ -203,14 +203,14 @@ def expected(c):
 
 def agree(browser, settings):
     """Whole numbers are equal; the others to 1e-9, relative where they are above 1."""
-    for case, found in zip(settings, browser.execute_script(NUMBERS, settings), strict=True):
+    for case, numbers in zip(settings, browser.execute_script(NUMBERS, settings), strict=True):
         for name, value in expected(case).items():
             exact = name in ("needed", "required", "visits")
             wanted = value if exact else pytest.approx(value, rel=1e-9, abs=1e-9)
-            assert found[name] == wanted, (name, case)
+            assert numbers[name] == wanted, (name, case)
 
 
-def test_its_numbers_are_those_of_the_python_functions(browser):
+def test_the_explorers_numbers_are_those_of_the_python_functions(browser):
     agree(browser, list(cases(300)))
 
 
@@ -223,7 +223,7 @@ def test_its_numbers_are_those_of_the_python_functions(browser):
         ("priorMass / (n + priorMass);\n", "priorMass / (n + 1e-6 + priorMass);\n"),
     ],
 )
-def test_a_wrong_number_is_noticed(browser, tmp_path, right, wrong):
+def test_a_wrong_formula_in_the_explorer_is_noticed(browser, tmp_path, right, wrong):
     assert page().count(right) == 1
     (tmp_path / "wrong.html").write_text(page().replace(right, wrong), encoding="utf-8")
     browser.get((tmp_path / "wrong.html").as_uri())
@@ -231,7 +231,7 @@ def test_a_wrong_number_is_noticed(browser, tmp_path, right, wrong):
         agree(browser, list(cases(40)))
 
 
-def test_ties_fall_on_the_same_side(browser):
+def test_ties_with_the_threshold_are_decided_as_in_python(browser):
     """Probabilities for which the threshold is met exactly."""
     dyadic = {"T": 40, "A": 4, "p": 0.25, "w": 0.5, "gamma": 0.5, "delta": 0.25, "H": 3, "visits": 0, "recorded": 0}
     dyadic |= {"n": [8, 16, 24, 4, 12], "counts": [1, 2, 0, 5]}
@@ -247,7 +247,7 @@ def test_ties_fall_on_the_same_side(browser):
     agree(browser, [{**dyadic, "alpha": alpha, "mass": mass} for alpha, mass in policies])
 
 
-def test_the_noise_alone_suffices_up_to_the_number_of_visits_that_is_said(browser):
+def test_the_noise_alone_covers_an_action_up_to_the_stated_number_of_visits(browser):
     script = """return arguments[0].map((c) => window.postbc.noiseSuffices(
       { p: c.p, A: c.A, level: c.gamma, policy: { alpha: c.alpha, priorMass: Number(c.mass) } }))"""
     settings = list(cases(200))
@@ -289,7 +289,7 @@ def check_shown(browser, settings):
     assert shown["loss", "our bound"] == pytest.approx(bound, rel=1e-9)
 
 
-def test_every_slider_moves_by_keyboard_and_the_numbers_follow(browser):
+def test_every_slider_moves_by_keyboard_and_changes_the_numbers(browser):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
@@ -313,23 +313,23 @@ def test_every_slider_moves_by_keyboard_and_the_numbers_follow(browser):
 
 
 @pytest.mark.parametrize("name", presets())
-def test_a_preset_is_put_in_place_exactly(browser, name):
+def test_the_button_of_a_preset_sets_its_settings_exactly(browser, name):
     browser.execute_script("document.querySelector(`[data-preset='${arguments[0]}']`).click()", name)
     check_shown(browser, {**START, **presets()[name]})
 
 
-def test_the_papers_bandit_is_the_papers(browser):
+def test_the_preset_of_the_papers_bandit_is_the_instance_of_b1(browser):
     bandit = two_bandits(1 / 400)[0].demonstrator[0, 0]
     assert browser.execute_script("return window.postbc.demonstrator(3, 1 / 200)") == pytest.approx(bandit)
 
 
-def test_the_choices_of_alpha_and_lambda_are_those_of_the_theory(browser, address):
+def test_the_buttons_for_alpha_and_lambda_set_the_values_of_the_theory(browser, address):
     opened(browser, address, T=50, A=7, H=3, w=0.25, delta=0.05)
     settings = {**START, "T": 50, "A": 7, "H": 3, "w": 0.25, "delta": 0.05}
     browser.execute_script("document.querySelector(`[data-choice=paper]`).click()")
     alpha, mass = paper_parameters(7, 3, 50)
     check_shown(browser, {**settings, "alpha": alpha, "lambda": mass})
-    browser.execute_script("document.querySelector(`[data-choice=ours]`).click()")
+    browser.execute_script("document.querySelector(`[data-choice=best]`).click()")
     check_shown(browser, {**settings, "alpha": alpha, "lambda": best_prior_mass(4, 7, 3, 0.05)})
 
 
@@ -344,7 +344,7 @@ def settled(browser):
     return before, browser.execute_script("return location.hash")
 
 
-def test_the_address_holds_the_settings_and_opens_the_same_page(browser, address):
+def test_the_address_of_the_explorer_holds_its_settings(browser, address):
     opened(browser, address, T=120, p=0.0375, seed=3)
     check_shown(browser, {**START, "T": 120, "p": 0.0375})
     browser.execute_script("document.getElementById('draw-again').click()")
@@ -359,7 +359,7 @@ def test_the_address_holds_the_settings_and_opens_the_same_page(browser, address
     assert browser.execute_script(pictures) == drawn
 
 
-def test_an_address_that_makes_no_sense_leaves_each_setting_within_its_range(browser, address):
+def test_a_wrong_address_leaves_each_setting_within_its_range(browser, address):
     opened(browser, address, T="many", A=1e9, p=-1, alpha="", w="Infinity", seed="1e99", surplus=1)
     check_shown(browser, {**START, "A": 30, "p": STOPS["p"][0]})
     browser.execute_script("location.hash = '#T=7.4'")
@@ -384,30 +384,30 @@ def draws(browser, seed, T, w, row):
     return browser.execute_script("return window.postbc.drawCounts(...arguments)", seed, T, w, row)
 
 
-def test_more_demonstrations_are_the_same_and_some_more(browser):
+def test_taking_more_demonstrations_keeps_the_first_ones(browser):
     row = [0.5, 0.25, 0.25]
     few, many = (np.array(draws(browser, 9, T, 0.5, row)) for T in (100, 200))
     assert (few <= many).all()
     assert many.sum() > few.sum()
 
 
-def test_the_data_follow_the_demonstrator(browser):
+def test_the_drawn_data_have_the_distribution_of_the_demonstrator(browser):
     """Over many seeds, so that neighbours would show; 40 000 draws tell a law that is 0.02 off from the right one."""
     row, T, w = [0.45, 0.05, 0.2, 0.3], 20, 0.6
     script = "return arguments[0].map((seed) => window.postbc.drawCounts(seed, ...arguments[1]))"
     counts = np.array(browser.execute_script(script, list(range(2000)), [T, w, row]))
-    found = [*counts.sum(axis=0), 2000 * T - counts.sum()]
+    totals = [*counts.sum(axis=0), 2000 * T - counts.sum()]
     law = np.array([*(w * np.array(row)), 1 - w])
-    assert stats.chisquare(found, 2000 * T * law).pvalue > 1e-6
+    assert stats.chisquare(totals, 2000 * T * law).pvalue > 1e-6
     wrong = law + np.array([0.02, -0.02, 0, 0, 0])
-    assert stats.chisquare(found, 2000 * T * wrong).pvalue < 1e-6
+    assert stats.chisquare(totals, 2000 * T * wrong).pvalue < 1e-6
     visits = np.bincount(counts.sum(axis=1), minlength=T + 1)
     usual = slice(6, 18)  # the rest is too rare for the test
     binomial = stats.binom.pmf(np.arange(T + 1), T, w)[usual]
     assert stats.chisquare(visits[usual], visits[usual].sum() * binomial / binomial.sum()).pvalue > 1e-6
 
 
-def test_it_adds_one_name_to_the_window_and_loads_nothing(browser):
+def test_the_explorer_adds_one_name_to_the_window_and_loads_nothing(browser):
     script = """const bare = document.body.appendChild(document.createElement('iframe'));
     const usual = new Set(Object.getOwnPropertyNames(bare.contentWindow));
     const added = Object.getOwnPropertyNames(window).filter((name) => !usual.has(name) && !/^(cdc_|\\d)/.test(name));
@@ -419,7 +419,7 @@ def test_it_adds_one_name_to_the_window_and_loads_nothing(browser):
 
 @pytest.mark.parametrize("changes", [{}, {"T": 10**4, "A": 30, "w": 0.01, "p": 0.005, "gamma": 0.5, "delta": 0.001}])
 @pytest.mark.parametrize(("width", "columns"), [(390, 1), (820, 1), (1400, 2)])
-def test_it_fits_a_phone_a_tablet_and_a_desktop(browser, address, width, columns, changes):
+def test_the_explorer_fits_a_phone_a_tablet_and_a_desktop(browser, address, width, columns, changes):
     metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 400}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
@@ -437,7 +437,7 @@ def test_it_fits_a_phone_a_tablet_and_a_desktop(browser, address, width, columns
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_every_control_and_picture_has_a_name(browser):
+def test_every_control_and_picture_of_the_explorer_has_an_accessible_name(browser):
     script = """return [...document.querySelectorAll('input, button, svg.picture')].filter((x) => !(
       x.labels?.length || x.textContent.trim() && x.tagName === 'BUTTON'
       || document.getElementById(x.getAttribute('aria-labelledby'))?.textContent.trim())).length"""

@@ -1,6 +1,5 @@
 """Every claim of every figure can fail: wrong data turn its verdict."""
 
-import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +7,9 @@ from pathlib import Path
 import made_figures_grid
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 from PIL import Image
+from texts_figures import faults
 
 from figures.control import (
     blocks,
@@ -50,7 +46,7 @@ from figures.exact import (
 )
 from figures.exact.estimators import ESTIMATORS
 from figures.look import style
-from figures.running import pipeline, recorded
+from figures.running import pipeline, recorded, registry
 from figures.running.data import missing_data
 from figures.running.recorded import Recorded
 from figures.running.sweep import Sweep
@@ -110,7 +106,7 @@ SMALL = {
 
 
 def lacks_data(name):
-    return bool(missing_data(getattr(pipeline.figure_module(name), "NEEDS", ())))
+    return bool(missing_data(registry.figure_entry(name).needs))
 
 
 def truth(family, strength, n_demos):
@@ -132,73 +128,44 @@ def data(tmp_path_factory):
                 made_figures_grid.write_all(tables, truth)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(recorded, "RESULTS", tables)
-                made[name] = pipeline.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
+                made[name] = registry.figure_module(name).compute(SMALL[name], Sweep(11, cache=cache))
         return {key: value.copy() for key, value in made[name].items()}
 
     return get
 
 
 def verdicts(name, arrays):
-    return {claim.id: claim.verdict for claim in pipeline.figure_module(name).check(arrays)}
+    return {claim.id: claim.verdict for claim in registry.figure_module(name).check(arrays)}
 
 
-def test_every_figure_is_tested_here():
-    assert sorted(SMALL) == pipeline.figure_names()
+def test_every_figure_has_small_settings_for_these_tests():
+    assert sorted(SMALL) == registry.figure_names()
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_claims_hold_on_a_small_run(name, data):
-    """Those of the paper's experiments may come out either way."""
-    claims = pipeline.figure_module(name).check(data(name))
+def test_claims_of_a_figure_are_as_expected_on_a_small_run(name, data):
+    """Empirical claims may have any verdict."""
+    claims = registry.figure_module(name).check(data(name))
     assert claims
     assert all(claim.as_expected for claim in claims)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_judging_and_drawing_leave_the_data_alone_and_need_nothing_else(name, data):
+def test_checking_and_drawing_a_figure_do_not_change_its_data(name, data):
     arrays = data(name)
     for array in arrays.values():
         array.setflags(write=False)
-    module = pipeline.figure_module(name)
+    module = registry.figure_module(name)
     module.check(arrays)
     with style.style():
         assert isinstance(module.draw(arrays), Figure)
 
 
-def boxes_of_texts(figure):
-    """Each text that is drawn, with its box in pixels."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    hidden = {axis for axes in figure.findobj(Axes) if not axes.axison for axis in (axes.xaxis, axes.yaxis)}
-    not_drawn = set()
-    for axis in (axis for axes in figure.findobj(Axes) for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-            if axis in hidden or not low * (1 - 1e-9) - 1e-12 <= tick.get_loc() <= high * (1 + 1e-9) + 1e-12:
-                not_drawn |= {tick.label1, tick.label2}
-    texts = [t for t in figure.findobj(Text) if t not in not_drawn and t.get_visible() and t.get_text().strip()]
-    return {text: text.get_window_extent(canvas.get_renderer()) for text in texts}
-
-
-def faults(figure):
-    """Texts too small to read, beyond the canvas, or on one another."""
-    boxes = boxes_of_texts(figure)
-    found = [("small", text) for text in boxes if text.get_fontsize() < 6]
-    for text, box in boxes.items():
-        if min(box.x0, box.y0) < -1 or box.x1 > figure.bbox.width + 1 or box.y1 > figure.bbox.height + 1:
-            found.append(("beyond the canvas", text))
-    for first, second in itertools.combinations(boxes, 2):
-        shared = Bbox.intersection(boxes[first], boxes[second])
-        if shared is not None and min(shared.width, shared.height) >= 1:
-            found.append(("touching", first, second))
-    return found
-
-
 @pytest.mark.parametrize("form", style.WIDTHS)
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_a_figure_is_as_wide_as_its_form_with_named_axes_and_texts_that_can_be_read(name, form, data):
+def test_a_figure_has_the_width_of_its_form_named_axes_and_legible_texts(name, form, data):
     with style.style(form):
-        figure = pipeline.figure_module(name).draw(data(name))
+        figure = registry.figure_module(name).draw(data(name))
         assert faults(figure) == []
     assert figure.get_figwidth() == {"page": 7.0, "column": 3.4}[form]
     assert figure.get_figheight() < 10
@@ -206,30 +173,8 @@ def test_a_figure_is_as_wide_as_its_form_with_named_axes_and_texts_that_can_be_r
     assert any(axes.get_ylabel() for axes in figure.axes)
 
 
-@pytest.mark.parametrize(
-    ("fault", "look"),
-    [("small", {"fontsize": 5.9}), ("beyond the canvas", {"x": 0.99}), ("touching", {"y": 0.52}), (None, {"y": 0.8})],
-)
-def test_a_text_that_cannot_be_read_is_noticed(fault, look):
-    with style.style("column"):
-        figure = style.new_figure(page=2, column=2)
-        figure.text(0.5, 0.5, "a text")
-        figure.text(**{"x": 0.5, "y": 0.7, "s": "another", "fontsize": 8, **look})
-        assert {kind for kind, *_ in faults(figure)} == {fault} - {None}
-
-
-def test_labels_of_ticks_are_texts_too():
-    with style.style("column"):
-        figure = style.new_figure(page=2, column=2)
-        axes = figure.subplots()
-        axes.set_xticks([0.5, 0.51], ["one", "two"])
-        assert [kind for kind, *_ in faults(figure)] == ["touching"]
-        axes.set_xlim(0, 0.505)
-        assert faults(figure) == []
-
-
 @pytest.mark.parametrize("name", ["fig_estimators", "fig_uniform_fails"])
-def test_each_form_is_written_as_a_vector_and_as_a_picture(name, data, tmp_path):
+def test_each_form_of_a_figure_is_written_as_pdf_and_png(name, data, tmp_path):
     pipeline.save_drawing(name, data(name), tmp_path)
     stems = {name: 1400, f"{name}_column": 680}
     assert {path.name for path in tmp_path.iterdir()} == {f"{stem}.{end}" for stem in stems for end in ("pdf", "png")}
@@ -241,8 +186,8 @@ def test_each_form_is_written_as_a_vector_and_as_a_picture(name, data, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_a_figure_says_what_it_shows(name):
-    module = pipeline.figure_module(name)
+def test_a_figure_has_a_title_a_caption_and_a_docstring(name):
+    module = registry.figure_module(name)
     assert 5 < len(module.TITLE) < 60
     assert len(module.CAPTION) > 100
     assert (module.__doc__ or "").strip()
@@ -462,7 +407,7 @@ def words(*parts):
 def claims_of_finetuning():
     """Each with intervals on either side of its bound."""
     corridor, tasks = [("corridor", n) for n in FINETUNING.n_demos], [(task, 10) for task in grid.TASKS]
-    found = [
+    claims = [
         (name, "compared", words("tradeoff", task, n, learner, what))
         for name, places, learners in (
             ("fig_tradeoff", corridor, ("DSRL",)),
@@ -472,7 +417,7 @@ def claims_of_finetuning():
         for learner in learners
         for what in (comparison.text for comparison in comparisons.COMPARISONS)
     ]
-    found += [
+    claims += [
         (name, kind, words(learner, task, n, what))
         for name, kind, learner, places in (
             ("fig_dsrl", "gain", "dsrl", corridor),
@@ -481,7 +426,7 @@ def claims_of_finetuning():
         for task, n in places
         for what in (comparison.text for comparison in learning_curves.CURVE_COMPARISONS)
     ]
-    found += [
+    claims += [
         ("fig_demonstrations", kind, words("demonstrations", task, rival, end))
         for task in grid.TASKS
         for rival in ("BC", "sigma-BC")
@@ -503,8 +448,8 @@ def claims_of_finetuning():
         for name in ("held-out alpha", "own states")
         for rival in rivals
     ]
-    found += [("fig_ablations", "", words("ablations", *line)) for line in lines]
-    return {claim: (name, ends(kind, 0.1, 0.2), ends(kind, -0.4, -0.3)) for name, kind, claim in found}
+    claims += [("fig_ablations", "", words("ablations", *line)) for line in lines]
+    return {claim: (name, ends(kind, 0.1, 0.2), ends(kind, -0.4, -0.3)) for name, kind, claim in claims}
 
 
 POST = fig_action_density.NAMES.index("PostBC")
@@ -562,7 +507,7 @@ EMPIRICAL = {
 
 
 @pytest.mark.parametrize("claim", sorted(EMPIRICAL))
-def test_data_decide_the_claims_of_experiments(claim, data):
+def test_an_empirical_claim_holds_for_good_data_and_is_violated_by_bad_data(claim, data):
     name, good, bad = EMPIRICAL[claim]
     for change, verdict in ((good, "holds"), (bad, "violated")):
         arrays = data(name)
@@ -571,7 +516,7 @@ def test_data_decide_the_claims_of_experiments(claim, data):
 
 
 @pytest.mark.parametrize("claim", sorted(WRONG))
-def test_wrong_data_turn_the_verdict(claim, data):
+def test_a_claim_that_must_hold_is_violated_by_wrong_data(claim, data):
     name, change = WRONG[claim]
     arrays = data(name)
     assert verdicts(name, arrays)[claim] == "holds"
@@ -579,13 +524,13 @@ def test_wrong_data_turn_the_verdict(claim, data):
     assert verdicts(name, arrays)[claim] == "violated"
 
 
-def test_every_claim_has_such_a_test(data):
+def test_every_claim_is_in_the_tables_of_data_that_violate_it(data):
     present = [name for name in SMALL if not lacks_data(name)]
     claims = {claim for name in present for claim in verdicts(name, data(name))}
     assert claims == {claim for claim, (name, *_) in (WRONG | EMPIRICAL).items() if name in present}
 
 
-def test_no_verdict_is_written_by_hand():
-    for name in pipeline.figure_names():
-        source = Path(str(pipeline.figure_module(name).__file__)).read_text()  # type: ignore[attr-defined]
+def test_no_figure_writes_a_verdict_by_hand():
+    for name in registry.figure_names():
+        source = Path(str(registry.figure_module(name).__file__)).read_text()  # type: ignore[attr-defined]
         assert not re.search(r"[\"'](holds|violated|inconclusive)[\"']", source), name

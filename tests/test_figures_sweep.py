@@ -1,6 +1,7 @@
-"""Cells: the same numbers however they are run."""
+"""Cells: the same numbers however they are run, and computed again when their code changes."""
 
 import multiprocessing
+import zlib
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def same(one, two):
     return len(one) == len(two) and all(np.array_equal(a["x"], b["x"]) for a, b in zip(one, two, strict=True))
 
 
-def test_any_executor_gives_the_same_bits():
+def test_cells_have_the_same_bits_in_any_executor():
     alone = Sweep(5).run("test", draw, CELLS)
     with ThreadPoolExecutor(3) as threads:
         assert same(Sweep(5, threads).run("test", draw, CELLS), alone)
@@ -47,7 +48,7 @@ def test_a_cell_does_not_depend_on_the_cells_around_it():
 @pytest.mark.parametrize(
     "other", [Sweep(6).run("test", draw, CELLS), Sweep(5).run("another", draw, CELLS)], ids=["seed", "experiment"]
 )
-def test_another_seed_or_experiment_gives_other_numbers(other):
+def test_cells_of_another_seed_or_experiment_have_other_numbers(other):
     assert not same(Sweep(5).run("test", draw, CELLS), other)
 
 
@@ -56,7 +57,7 @@ def test_cells_of_different_settings_are_independent():
     assert not np.array_equal(one["x"], two["x"])
 
 
-def test_a_run_that_was_broken_off_resumes_and_gives_the_same(tmp_path):
+def test_a_sweep_that_was_stopped_resumes_and_gives_the_same_bits(tmp_path):
     alone = Sweep(5).run("test", draw, CELLS)
     with pytest.raises(RuntimeError, match="lights"):
         Sweep(5, cache=tmp_path).run("test", draw_until_four, CELLS)
@@ -70,7 +71,7 @@ def test_a_run_that_was_broken_off_resumes_and_gives_the_same(tmp_path):
     assert calls == []
 
 
-def test_a_cell_is_found_again_only_under_equal_circumstances(tmp_path, monkeypatch):
+def test_a_cell_is_cached_for_one_seed_experiment_function_settings_and_versions(tmp_path, monkeypatch):
     def computed(seed=5, name="test", function=draw, cell=CELLS[0]):
         calls.clear()
         Sweep(seed, cache=tmp_path).run(name, function, [cell])
@@ -90,7 +91,7 @@ def test_a_cell_is_found_again_only_under_equal_circumstances(tmp_path, monkeypa
     assert computed() == 0
 
 
-def test_a_change_of_the_code_makes_old_cells_unknown(tmp_path, monkeypatch):
+def test_the_digest_of_a_cells_source_depends_on_its_own_module(tmp_path, monkeypatch):
     before = sweep.source_digest(draw)
     changed = tmp_path / "changed.py"
     changed.write_text("# other code")
@@ -100,43 +101,92 @@ def test_a_change_of_the_code_makes_old_cells_unknown(tmp_path, monkeypatch):
     sweep.source_digest.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("name", "counts"),
-    [("_cell", True), ("_named", True), ("_plain", True), ("_inside", True), ("_behind", True), ("_round", True),
-     ("fig_other", False), ("_style", False)],
-)  # fmt: skip
-def test_a_change_of_what_is_imported_counts_and_one_of_other_figures_does_not(tmp_path, monkeypatch, name, counts):
-    sources = {
-        "_cell": "import figures._plain\nfrom figures import _named, nothing\ndef f():\n    from figures._inside import x",
-        "_named": "from figures._behind import a, b",
-        "_plain": "import numpy as np",
-        "_inside": "x = 1",
-        "_behind": "import figures._round",
-        "_round": "from figures import _cell",
-        "fig_other": "from figures import _cell, _style",
-        "_style": "",
-    }
-    folder = tmp_path / "figures"
-    folder.mkdir()
-    for module, text in sources.items():
-        (folder / f"{module}.py").write_text(text)
+SOURCES = {
+    "control/cell": """
+import figures.control.plain
+import figures.look.renamed as r
+from figures.control import named, nothing
+from figures.look import style
+from figures.look.palette import colour
+def f():
+    from figures.control.inside import x
+    import figures.control.inside_plain
+""",
+    "control/named": "from figures.exact.behind import a, b",
+    "control/plain": "import numpy as np",
+    "control/inside": "x = 1",
+    "control/inside_plain": "",
+    "look/renamed": "",
+    "look/style": "from figures.running import sweep",
+    "look/palette": "def colour(): pass",
+    "exact/behind": "from figures.exact import round_trip",
+    "exact/round_trip": "from figures.control import cell",
+    "running/sweep": "",
+    "control/fig_other": "from figures.control import cell, unused",
+    "control/unused": "",
+    "exact/style": "",
+}
+"""Text of modules of `figures`, of which `control/cell` has the cells."""
+UNUSED = {"control/fig_other", "control/unused", "exact/style"}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_cell_is_computed_again_if_a_module_changes_that_it_imports_and_not_for_other_modules(
+    tmp_path, monkeypatch, name
+):
+    def path(module):
+        return tmp_path / "figures" / f"{module}.py"
+
+    for module, text in SOURCES.items():
+        path(module).parent.mkdir(parents=True, exist_ok=True)
+        path(module).write_text(text)
     monkeypatch.setattr(sweep, "ROOT", tmp_path)
-    monkeypatch.setattr("inspect.getfile", lambda _: str(folder / "_cell.py"))
+    monkeypatch.setattr("inspect.getfile", lambda _: str(path("control/cell")))
     digest = sweep.source_digest.__wrapped__
     before = digest(draw)
     assert digest(draw) == before
-    with (folder / f"{name}.py").open("a") as file:
+    with path(name).open("a") as file:
         file.write("\n# changed")
-    assert (digest(draw) != before) == counts
+    assert (digest(draw) != before) == (name not in UNUSED)
 
 
-def test_a_block_of_the_grid_of_finetuning_counts_what_pretrains_it():
+def test_a_block_of_the_finetuning_grid_depends_on_the_code_that_pretrains_it():
     names = {path.stem for path in sweep._imported_figures(Path(blocks.__file__))}
     assert {"pretraining", "variants"} <= names
     assert not any(name.startswith("fig_") for name in names)
 
 
-def test_a_damaged_cell_is_computed_again(tmp_path):
+def test_the_generator_of_a_cell_follows_from_seed_experiment_and_settings_as_documented():
+    key = (zlib.crc32(b"test"), zlib.crc32(b'{"scale": 0.5, "size": 4}'))
+    documented = np.random.default_rng(np.random.SeedSequence(5, spawn_key=key))
+    [arrays] = Sweep(5).run("test", draw, [{"size": 4, "scale": 0.5}])
+    assert np.array_equal(arrays["x"], documented.normal(scale=0.5, size=4))
+
+
+def test_the_generator_tells_numbers_apart_that_json_writes_differently_and_takes_tuples_for_lists():
+    def first(cell):
+        return Sweep(5).generator("test", cell).random()
+
+    assert first({"size": 1}) != first({"size": 1.0})
+    assert first({"sizes": (1, 2)}) == first({"sizes": [1, 2]})
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.int64(3), {1, 2}])
+def test_settings_that_json_cannot_hold_are_refused(value):
+    with pytest.raises((TypeError, ValueError), match="JSON"):
+        Sweep(5).run("test", draw, [{"size": value}])
+
+
+def test_cached_gives_the_finished_cells_and_computes_none(tmp_path):
+    finished = Sweep(5, cache=tmp_path).run("test", draw, CELLS[:2])
+    calls.clear()
+    loaded = Sweep(5, cache=tmp_path).cached("test", draw, CELLS[:3])
+    assert same(loaded[:2], finished)
+    assert loaded[2] is None
+    assert calls == []
+
+
+def test_a_damaged_cell_of_the_cache_is_computed_again(tmp_path):
     alone = Sweep(5, cache=tmp_path).run("test", draw, CELLS)
     damaged = sorted(tmp_path.iterdir())[0]
     damaged.write_bytes(damaged.read_bytes()[:50])
@@ -148,11 +198,11 @@ def test_equal_cells_are_refused():
         Sweep(5).run("test", draw, [CELLS[0], dict(CELLS[0])])
 
 
-def test_nothing_is_printed_where_there_is_no_terminal(capfd):
+def test_a_sweep_prints_nothing_where_there_is_no_terminal(capfd):
     Sweep(5, progress=True).run("test", draw, CELLS)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_failing_cell_stops_the_run():
+def test_a_failing_cell_stops_the_sweep():
     with ThreadPoolExecutor(1) as threads, pytest.raises(RuntimeError, match="lights"):
         Sweep(5, threads).run("test", draw_until_four, CELLS)

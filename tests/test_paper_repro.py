@@ -12,7 +12,7 @@ import pytest
 import paper_repro
 from figures.exact import fig_estimators
 from figures.look import style
-from figures.running import pipeline, recorded
+from figures.running import recorded, registry
 from theory import results
 from theory.claims import Claim, Interval
 
@@ -25,8 +25,8 @@ def small(request, monkeypatch):
     """The figure of these tests, with few points and a plain picture; and one result."""
     if "slow" in request.keywords:
         return
-    one = [result for result in results.all_results() if result.id == "prop-bc-fails"]
-    monkeypatch.setattr(results, "all_results", lambda: one)
+    chosen = [result for result in results.all_results() if result.id == "prop-bc-fails"]
+    monkeypatch.setattr(results, "all_results", lambda: chosen)
     monkeypatch.setattr(fig_estimators, "QUICK", fig_estimators.Config(largest=200, replicates=200))
 
     def draw(arrays):
@@ -48,9 +48,9 @@ def refused(capsys, *arguments):
     return capsys.readouterr().err
 
 
-def test_list_names_every_figure_and_computes_nothing(tmp_path, capsys):
+def test_list_prints_the_name_of_every_figure_and_computes_nothing(tmp_path, capsys):
     assert run(tmp_path / "out", "--list") == 0
-    assert set(pipeline.figure_names()) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert set(registry.figure_names()) <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
     assert not (tmp_path / "out").exists()
 
 
@@ -76,7 +76,7 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path, capsys):
     assert "cannot be written" in refused(capsys, "--out", str(tmp_path / "file" / "below"))
 
 
-def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_path):
+def test_a_partial_run_writes_the_files_of_its_figure_and_no_verdicts_json(tmp_path):
     assert run(tmp_path, "--only", FAST) == 0
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
@@ -89,7 +89,7 @@ def test_a_part_of_the_run_writes_its_figure_and_no_verdicts_of_the_whole(tmp_pa
     assert {claim["verdict"] for claim in content["claims"]} == {"holds"}
 
 
-def test_a_single_result_shows_each_step_with_its_numbers(tmp_path, capsys):
+def test_a_partial_run_prints_each_step_of_its_result_with_the_witness(tmp_path, capsys):
     assert run(tmp_path, "--only", "prop-bc-fails") == 0
     shown = capsys.readouterr().out
     assert "B1.2 (printed): proved" in shown
@@ -98,7 +98,7 @@ def test_a_single_result_shows_each_step_with_its_numbers(tmp_path, capsys):
     assert not tmp_path.exists() or not list(tmp_path.iterdir())
 
 
-def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):
+def test_from_data_writes_the_same_files_without_computing(tmp_path, monkeypatch):
     run(tmp_path, "--only", FAST)
     before = {path: path.read_bytes() for path in tmp_path.glob("fig_*")}
     monkeypatch.setattr(fig_estimators, "compute", lambda *_: pytest.fail("computed"))
@@ -113,10 +113,8 @@ def test_from_data_draws_again_without_computing(tmp_path, monkeypatch):
         (["--seed", "1"], "was made with seed 0; 1 is asked for"),
     ],
 )
-def test_from_data_wants_the_same_profile_and_seed_and_leaves_the_folder_alone(
-    tmp_path, monkeypatch, capsys, more, message
-):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+def test_from_data_refuses_another_profile_or_seed_and_changes_no_file(tmp_path, monkeypatch, capsys, more, message):
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     run(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
     assert message in refused(capsys, "--out", str(tmp_path), "--from-data", *more)
@@ -130,8 +128,8 @@ def test_from_data_without_data_or_with_damaged_data_is_refused(tmp_path, capsys
     assert "is not a complete data file" in refused(capsys, *arguments)
 
 
-def test_from_data_draws_figures_of_recorded_tables_from_those(tmp_path, monkeypatch, capsys):
-    """Unless the folder holds their data already, which then must be whole."""
+def test_from_data_draws_a_figure_of_recorded_tables_from_the_tables(tmp_path, monkeypatch, capsys):
+    """If the output folder has saved data of the figure, these are used, and must be complete."""
     tables = tmp_path / "tables"
     tables.mkdir()
     monkeypatch.setattr(recorded, "RESULTS", tables)
@@ -144,15 +142,15 @@ def test_from_data_draws_figures_of_recorded_tables_from_those(tmp_path, monkeyp
     assert "is not a complete data file" in refused(capsys, "--out", str(tmp_path / "out"), *arguments)
 
 
-def test_a_part_of_another_run_is_not_mixed_into_a_whole_one(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+def test_a_partial_run_of_another_seed_is_not_written_into_the_folder_of_a_whole_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     run(tmp_path)
     message = refused(capsys, "--out", str(tmp_path), "--only", FAST, "--seed", "7")
     assert "holds a whole run of profile quick and seed 0" in message
     assert run(tmp_path, "--only", FAST) == 0
 
 
-def test_an_error_that_stops_the_run_has_an_exit_code_of_its_own(tmp_path):
+def test_an_error_that_stops_the_run_exits_with_3(tmp_path):
     script = (
         "import runpy, sys; import figures.exact.fig_estimators as f; f.check = lambda arrays: 1 / 0; "
         f"sys.argv = ['paper_repro.py', '--only', 'fig_estimators', '--jobs', '1', '--out', {str(tmp_path)!r}]; "
@@ -168,23 +166,27 @@ def claim(source, high):
 
 
 @pytest.mark.parametrize(
-    ("source", "high", "code"), [("R1", 0.4, 0), ("R1", 0.6, 1), ("E1", 0.6, 0)], ids=["ours", "ours fails", "theirs"]
+    ("source", "high", "code"),
+    [("R1", 0.4, 0), ("R1", 0.6, 1), ("E1", 0.6, 0)],
+    ids=["holds", "inconclusive", "empirical"],
 )
-def test_only_a_claim_of_ours_that_does_not_hold_fails_the_run(tmp_path, monkeypatch, capsys, source, high, code):
+def test_a_claim_that_does_not_hold_fails_the_run_unless_it_is_empirical(
+    tmp_path, monkeypatch, capsys, source, high, code
+):
     monkeypatch.setattr(fig_estimators, "check", lambda _: [claim(source, high)])
     assert run(tmp_path, "--only", FAST) == code
     assert ("inconclusive" in capsys.readouterr().out) == (high > 0.5)
 
 
-def test_two_claims_of_one_id_stop_the_run(tmp_path, monkeypatch):
+def test_two_claims_with_one_id_stop_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(fig_estimators, "check", lambda _: [claim("R1", 0.4)] * 2)
     with pytest.raises(ValueError, match="two claims of one id"):
         run(tmp_path, "--only", FAST)
 
 
-def test_a_run_that_breaks_leaves_no_verdicts_of_an_older_one(tmp_path, monkeypatch):
+def test_a_run_that_stops_half_way_leaves_no_verdicts_of_an_older_run(tmp_path, monkeypatch):
     (tmp_path / "verdicts.json").write_text("{}")
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     monkeypatch.setattr(fig_estimators, "draw", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path)
@@ -192,8 +194,8 @@ def test_a_run_that_breaks_leaves_no_verdicts_of_an_older_one(tmp_path, monkeypa
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+def test_a_whole_run_writes_verdicts_report_explorer_and_provenance(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     assert run(tmp_path) == 0
     verdicts = json.loads((tmp_path / "verdicts.json").read_text())
     assert list(verdicts) == ["schema", "profile", "seed", "ok", "steps", "claims", "left_out"]
@@ -211,8 +213,10 @@ def test_a_whole_run_writes_verdicts_a_report_and_where_they_come_from(tmp_path,
 
 
 @pytest.mark.parametrize("folder", ["unset", "without the file"])
-def test_a_figure_without_its_data_is_listed_as_left_out_and_fails_nothing(tmp_path, monkeypatch, capsys, folder):
-    monkeypatch.setattr(pipeline, "figure_names", lambda: [FAST])
+def test_a_figure_whose_data_files_are_missing_is_left_out_and_does_not_fail_the_run(
+    tmp_path, monkeypatch, capsys, folder
+):
+    monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     monkeypatch.setattr(fig_estimators, "NEEDS", ("made_up/table.csv",), raising=False)
     monkeypatch.setattr(fig_estimators, "compute", lambda *_: pytest.fail("computed"))
     monkeypatch.delenv("POSTBC_DATA", raising=False)
@@ -227,7 +231,9 @@ def test_a_figure_without_its_data_is_listed_as_left_out_and_fails_nothing(tmp_p
     assert not (tmp_path / f"{FAST}.npz").exists()
 
 
-def test_a_figure_whose_data_are_there_is_made_and_saved_data_suffice_to_draw_again(tmp_path, monkeypatch, capsys):
+def test_a_figure_is_made_if_its_data_files_exist_and_drawn_again_from_saved_data_without_them(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(fig_estimators, "NEEDS", ("made_up/table.csv",), raising=False)
     monkeypatch.setenv("POSTBC_DATA", str(tmp_path / "data"))
     (tmp_path / "data" / "made_up").mkdir(parents=True)

@@ -1,4 +1,5 @@
-import json
+"""Claims, steps and results: which verdict follows from which numbers, and which outcome lets a run pass."""
+
 import math
 import re
 
@@ -6,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.claims import EMPIRICAL_SOURCES, SIGNIFICANT, Claim, Interval, Outcome, Result, Step, decide, judge
+from theory.claims import (
+    EMPIRICAL_SOURCES,
+    SIGNIFICANT,
+    Claim,
+    Decided,
+    Interval,
+    Outcome,
+    Result,
+    Step,
+    decide,
+    decided_steps,
+    judge,
+)
+from theory.errata import errata
 
 NUMBERS = st.floats(allow_nan=False)
 INTERVALS = st.tuples(NUMBERS, NUMBERS).map(lambda ends: Interval(*sorted(ends)))
@@ -30,7 +44,7 @@ def test_a_claim_holds_exactly_if_both_ends_satisfy_it_and_is_violated_exactly_i
 
 
 @given(NUMBERS, RELATIONS, NUMBERS)
-def test_a_point_is_never_inconclusive(x, relation, bound):
+def test_a_claim_about_an_exact_value_is_never_inconclusive(x, relation, bound):
     assert judge(Interval.point(x), relation, bound) == ("holds" if satisfies(x, relation, bound) else "violated")
 
 
@@ -41,7 +55,7 @@ def test_a_claim_and_its_mirror_image_have_the_same_verdict(interval, bound):
 
 
 @given(INTERVALS, RELATIONS, NUMBERS, st.floats(0, 10), st.floats(0, 10))
-def test_a_wider_interval_decides_no_more(interval, relation, bound, left, right):
+def test_widening_the_interval_of_a_claim_never_decides_it_the_other_way(interval, relation, bound, left, right):
     wider = Interval(interval.low - left, interval.high + right)
     assert judge(wider, relation, bound) in ("inconclusive", judge(interval, relation, bound))
 
@@ -60,23 +74,23 @@ def test_a_wider_interval_decides_no_more(interval, relation, bound, left, right
         (Interval(0, math.inf), "<=", math.inf, "holds"),
     ],
 )
-def test_touching_the_bound_satisfies_it(interval, relation, bound, verdict):
+def test_an_interval_that_touches_the_bound_satisfies_the_claim(interval, relation, bound, verdict):
     assert judge(interval, relation, bound) == verdict
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 0), (math.nan, 1), (0, math.nan), (math.nan, math.nan)])
-def test_an_interval_without_points_is_refused(low, high):
+def test_an_interval_with_low_above_high_or_nan_is_refused(low, high):
     with pytest.raises(ValueError, match=f"an interval needs low <= high; got low={low}, high={high}"):
         Interval(low, high)
 
 
 @pytest.mark.parametrize("relation", ["<", ">", "==", "", None])
-def test_other_relations_are_refused(relation):
+def test_a_relation_other_than_at_most_and_at_least_is_refused(relation):
     with pytest.raises(ValueError, match=re.escape(f"relation must be '<=' or '>='; got {relation!r}")):
         judge(Interval(0, 1), relation, 0)
 
 
-def test_a_bound_that_is_no_number_is_refused():
+def test_a_bound_that_is_nan_is_refused():
     with pytest.raises(ValueError, match="bound must be a number; got nan"):
         judge(Interval(0, 1), "<=", math.nan)
 
@@ -102,50 +116,45 @@ def test_the_verdict_of_a_claim_cannot_be_set():
         (0.1, 1.0, "inconclusive"), (-0.1, 0.0, "inconclusive"), (-0.6, 0.01, "violated"), (-0.6, 0.0625, "inconclusive"),
     ],
 )  # fmt: skip
-def test_a_claim_with_a_p_value_needs_both(low, p_value, verdict):
+def test_a_claim_with_a_p_value_is_decided_only_if_interval_and_p_value_agree(low, p_value, verdict):
     assert SIGNIFICANT == 0.05
     made = Claim("an-id", "E2", ">=", Interval(low, low + 0.5), 0.0, "sampled", "A plain sentence.", p_value)
     assert made.verdict == verdict
 
 
 @pytest.mark.parametrize("p_value", [-0.1, 1.1, math.nan])
-def test_a_p_value_that_is_none_is_refused(p_value):
+def test_a_p_value_outside_0_to_1_is_refused(p_value):
     with pytest.raises(ValueError, match=r"p_value must lie in \[0, 1\]"):
         Claim("an-id", "E2", ">=", Interval(0, 1), 0.0, "sampled", "A plain sentence.", p_value)
 
 
 @given(INTERVALS, RELATIONS, NUMBERS)
-def test_our_claims_must_hold_and_those_of_the_experiments_need_not(interval, relation, bound):
-    ours = claim("R1", relation, interval, bound)
-    assert ours.verdict == judge(interval, relation, bound)
-    assert ours.as_expected == (ours.verdict == "holds")
+def test_a_claim_is_expected_if_it_holds_or_is_empirical(interval, relation, bound):
+    asserted = claim("R1", relation, interval, bound)
+    assert not asserted.empirical
+    assert asserted.verdict == judge(interval, relation, bound)
+    assert asserted.as_expected == (asserted.verdict == "holds")
     assert all(claim(source, relation, interval, bound).as_expected for source in EMPIRICAL_SOURCES)
 
 
-def test_the_claims_of_the_experiments_are_these():
+def test_the_sources_of_empirical_claims_are_E0_to_E4():
     assert {"E0", "E1", "E2", "E3", "E4"} == EMPIRICAL_SOURCES
-
-
-@given(INTERVALS, RELATIONS, NUMBERS)
-def test_the_json_of_a_claim_is_strict_and_complete(interval, relation, bound):
-    made = claim("R1", relation, interval, bound)
-    entry = json.loads(json.dumps(made.to_json("fig_x"), allow_nan=False))
-    assert entry["verdict"] == made.verdict
-    assert set(entry) == {"id", "source", "figure", "verdict", "evidence", "relation", "interval", "bound", "detail"}
-    assert entry["interval"] == [x if math.isfinite(x) else None for x in (interval.low, interval.high)]
-    assert entry["bound"] == (bound if math.isfinite(bound) else None)
-    assert (entry["id"], entry["figure"], entry["source"], entry["relation"]) == ("an-id", "fig_x", "R1", relation)
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-def step(step_id, form, verdict, witness=None):
-    return Step(step_id, form, "0 <= 1", lambda: Outcome(verdict, "exact", "detail", witness))
+def step(step_id, form, verdict, witness=None, severity=None):
+    outcome = Outcome(verdict=verdict, evidence="exact", detail="detail", witness=witness)
+    return Step(id=step_id, form=form, statement="0 <= 1", decide=lambda: outcome, severity=severity)
+
+
+def result(*steps, id="r"):
+    return Result(id=id, title="A title", source="a source", steps=steps)
 
 
 def expected_of(*steps):
-    return [entry["expected"] for entry in decide([Result("r", "A title", "a source", steps)])]
+    return [decided.expected for decided in decide([result(*steps)])]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +165,7 @@ def expected_of(*steps):
         for verdict in ("proved", "refuted", "supported", "undecided", "quoted")
     ],
 )
-def test_a_step_alone_is_expected_if_nothing_speaks_against_it(form, verdict, expected):
+def test_a_step_without_a_correction_is_expected_if_proved_supported_or_quoted(form, verdict, expected):
     assert expected_of(step("B1.1", form, verdict)) == [expected]
 
 
@@ -170,7 +179,7 @@ def test_a_refuted_printed_step_is_excused_only_by_its_own_proved_correction(ver
 
 
 @pytest.mark.parametrize("form", ["corrected", "companion"])
-def test_our_own_refuted_step_is_never_excused(form):
+def test_a_refuted_step_that_is_not_printed_is_never_excused(form):
     assert expected_of(step("B1.1", form, "refuted"), step("B1.1", "corrected", "proved"))[0] is False
 
 
@@ -180,20 +189,26 @@ def test_an_undecided_printed_step_is_not_excused_by_a_correction():
 
 def test_a_correction_in_another_result_excuses_nothing():
     results = [
-        Result("one", "t", "s", (step("B1.1", "printed", "refuted"),)),
-        Result("two", "t", "s", (step("B1.1", "corrected", "proved"),)),
+        result(step("B1.1", "printed", "refuted"), id="one"),
+        result(step("B1.1", "corrected", "proved"), id="two"),
     ]
-    assert [entry["expected"] for entry in decide(results)] == [False, True]
+    assert [decided.expected for decided in decide(results)] == [False, True]
 
 
-def test_every_step_is_reported_in_order_with_its_witness():
-    result = Result("r", "t", "s", (step("a", "printed", "refuted", {"T": 3}), step("b", "companion", "proved")))
-    assert decide([result]) == [
-        {"id": "a", "result": "r", "form": "printed", "verdict": "refuted", "evidence": "exact", "expected": False,
-         "detail": "detail", "witness": {"T": 3}},
-        {"id": "b", "result": "r", "form": "companion", "verdict": "proved", "evidence": "exact", "expected": True,
-         "detail": "detail", "witness": None},
-    ]  # fmt: skip
+def test_every_step_is_decided_in_order_and_keeps_its_result_and_outcome():
+    both = result(step("a", "printed", "refuted", {"T": 3}), step("b", "companion", "proved"))
+    outcomes = [step.decide() for step in both.steps]
+    assert decide([both]) == [
+        Decided(result=both, step=both.steps[0], outcome=outcomes[0], expected=False),
+        Decided(result=both, step=both.steps[1], outcome=outcomes[1], expected=True),
+    ]
+
+
+def test_a_result_needs_one_outcome_for_each_step():
+    """Outcomes come from another process; a missing one must not shift the others."""
+    both = result(step("a", "printed", "refuted"), step("b", "companion", "proved"))
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        decided_steps(both, [both.steps[0].decide()])
 
 
 def test_an_engine_that_fails_is_not_taken_for_a_verdict():
@@ -201,4 +216,21 @@ def test_an_engine_that_fails_is_not_taken_for_a_verdict():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        decide([Result("r", "t", "s", (Step("a", "printed", "x", broken),))])
+        decide([result(Step(id="a", form="printed", statement="x", decide=broken))])
+
+
+# --- errata -----------------------------------------------------------------------------------------------------------
+
+
+def test_errata_are_the_refuted_printed_steps_the_most_severe_first_and_an_unrated_one_before_all():
+    steps = [
+        step("a", "printed", "refuted", severity="typing error"),
+        step("a", "corrected", "proved"),
+        step("b", "printed", "refuted", severity="statement"),
+        step("c", "printed", "refuted"),
+        step("d", "printed", "proved"),
+        step("e", "companion", "refuted"),
+    ]
+    entries = errata(decide([result(*steps)]))
+    assert [(e.id, e.severity) for e in entries] == [("c", None), ("b", "statement"), ("a", "typing error")]
+    assert [e.corrected and e.corrected.step.form for e in entries] == [None, None, "corrected"]

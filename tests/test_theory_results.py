@@ -1,17 +1,19 @@
 import json
 import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from theory.claims import Severity, decide
+from figures.running.verdicts import step_entry
+from theory.claims import Outcome, Severity, decide
 from theory.engines import proof, steps
 from theory.engines.formulas import judge_point
 from theory.engines.fraction_bounds import log_bounds
 from theory.engines.proof import decide_formula
 from theory.engines.tactics import by_identity
-from theory.errata import errata_entries, errata_markdown
+from theory.errata import errata, errata_markdown
 from theory.proofs.b4_cases import constant_estimator
 from theory.proofs.coverage_cases import all_arms_seen, smallest_coupon_witness
 from theory.results import all_results
@@ -66,8 +68,13 @@ STEPS = [step for result in RESULTS for step in result.steps]
 
 
 @pytest.fixture(scope="module")
-def verdicts():
+def decided():
     return decide(RESULTS)
+
+
+@pytest.fixture(scope="module")
+def verdicts(decided):
+    return [step_entry(d) for d in decided]
 
 
 @pytest.fixture
@@ -236,33 +243,33 @@ def test_the_witness_against_the_lower_bound_stands_on_its_own(verdicts):
 # --- errata -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_errata_list_every_refuted_step_with_a_proved_correction(verdicts):
-    entries = errata_entries(RESULTS, verdicts)
-    assert {e["id"] for e in entries} == set(FALSE_AS_PRINTED)
-    assert all(e["corrected_verdict"] == "proved" for e in entries)
+def test_the_errata_list_every_refuted_step_with_a_proved_correction(decided):
+    entries = errata(decided)
+    assert {e.id for e in entries} == set(FALSE_AS_PRINTED)
+    assert all(e.corrected.outcome.verdict == "proved" for e in entries)
 
 
-def test_the_errata_open_with_what_matters_most(verdicts):
+def test_the_errata_open_with_the_most_severe(decided):
     order = list(Severity.__args__)[::-1]
-    ranks = [order.index(e["severity"]) for e in errata_entries(RESULTS, verdicts)]
-    assert ranks == sorted(ranks, key=lambda r: r)
+    ranks = [order.index(e.severity) for e in errata(decided)]
+    assert ranks == sorted(ranks)
 
 
-def test_the_errata_are_written_from_verdicts_and_from_nothing_else(verdicts):
-    text = errata_markdown(RESULTS, verdicts)
-    assert text == errata_markdown(RESULTS, list(verdicts))
+def test_the_errata_depend_on_the_decided_steps_alone(decided):
+    text = errata_markdown(decided)
+    assert text == errata_markdown(list(decided))
     assert text.endswith("\n")
     for id in FALSE_AS_PRINTED:
         assert f"### {id} " in text
-    proved = [{**v, "verdict": "proved", "witness": None} for v in verdicts]
-    assert "###" not in errata_markdown(RESULTS, proved)
+    proved = [replace(d, outcome=Outcome(verdict="proved", evidence="exact", detail="")) for d in decided]
+    assert "###" not in errata_markdown(proved)
 
 
-def test_the_errata_among_the_documents_are_these(verdicts):
+def test_docs_errata_md_is_the_text_that_the_steps_give(decided):
     document = Path(__file__).resolve().parents[1] / "docs" / "errata.md"
-    assert document.read_text(encoding="utf-8") == errata_markdown(RESULTS, verdicts)
+    assert document.read_text(encoding="utf-8") == errata_markdown(decided)
 
 
-def test_the_errata_say_which_version_they_are_about(verdicts):
-    assert "arXiv 2512.16911v1" in errata_markdown(RESULTS, verdicts)
-    assert "Later versions may differ" in errata_markdown(RESULTS, verdicts)
+def test_the_errata_say_which_version_they_are_about(decided):
+    assert "arXiv 2512.16911v1" in errata_markdown(decided)
+    assert "Later versions may differ" in errata_markdown(decided)

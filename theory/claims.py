@@ -1,12 +1,19 @@
-"""The vocabulary of checking: what is claimed, on which evidence, and what came out.
+"""The vocabulary of checking: what is claimed, on which evidence, and with which verdict.
 
-A *claim* compares an interval with a bound. Its verdict is computed from the two, and from a p-value where it has
-one, and cannot be set. A *step* is one line of a proof; deciding it runs an engine and yields an *outcome*. A *result*
-is a numbered statement with its steps.
+A *claim* compares an interval `[low, high]` that holds a quantity with a bound `b`. Its verdict is computed and cannot
+be set:
+
+    quantity <= b  holds         if high <= b
+                   is violated   if low > b
+                   inconclusive  otherwise, or if a p-value is given and exceeds `SIGNIFICANT`
+
+and `quantity >= b` is judged as `-quantity <= -b`. A *step* is one line of a proof; deciding it runs an engine and
+yields an *outcome*. A *result* is a numbered statement with its steps. `decide` runs all steps of results and says for
+each whether its outcome is expected. Everything here is a record; `figures.running.verdicts` writes the JSON.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,19 +27,19 @@ Severity = Literal["typing error", "proof only", "condition", "constant", "state
 a statement that is false."""
 
 EMPIRICAL_SOURCES = frozenset({"E0", "E1", "E2", "E3", "E4"})
-"""Claims of the paper's experiments, E1 to E4, and what else experiments say, E0: reported whichever way they come out,
-and never a failure of a run."""
+"""Sources of empirical claims: the paper's own (E1 to E4) and further ones (E0). They are reported whatever their
+verdict and never make a run fail."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A closed interval that holds the quantity in question: a point if exact, a confidence interval if sampled."""
+    """A closed interval that holds the quantity of a claim: a point if exact, a confidence interval if sampled."""
 
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        if not self.low <= self.high:  # also refuses NaN
+        if not self.low <= self.high:  # `low > high` would let NaN pass
             raise ValueError(f"an interval needs low <= high; got low={self.low}, high={self.high}")
 
     @classmethod
@@ -53,7 +60,7 @@ def judge(interval: Interval, relation: Relation, bound: float) -> ClaimVerdict:
         raise ValueError(f"relation must be '<=' or '>='; got {relation!r}")
     if math.isnan(bound):
         raise ValueError("bound must be a number; got nan")
-    if relation == ">=":
+    if relation == ">=":  # one rule for both relations, so that the two cannot drift apart
         interval, bound = Interval(-interval.high, -interval.low), -bound
     if interval.high <= bound:
         return "holds"
@@ -73,8 +80,8 @@ class Claim:
     id : str
         Unique within its figure, for instance ``bc-fails-probability``.
     source : str
-        Where the statement comes from: a step or result id of the paper, ``R1``..``R6`` (ours), ``E0``..``E4``, or an
-        algorithm.
+        Where the statement comes from: a step or result id of the paper, ``R1``..``R6`` (this project's results),
+        ``E0``..``E4`` (empirical claims), or an algorithm.
     relation : {"<=", ">="}
     interval : Interval
         Holds the quantity: a point where it is exact, else a confidence interval whose level `detail` states.
@@ -83,13 +90,8 @@ class Claim:
     detail : str
         One plain sentence: the quantity, the bound, the level of the interval.
     p_value : float, optional
-        Two-sided, of a test that the quantity equals the bound, adjusted for all tests made beside it; above
-        `SIGNIFICANT` the claim is inconclusive whatever the interval says.
-
-    Raises
-    ------
-    ValueError
-        If `p_value` is not in [0, 1].
+        In [0, 1]: of a two-sided test that the quantity equals the bound, adjusted for all tests of its family. Above
+        `SIGNIFICANT` the claim is inconclusive, whatever the interval.
     """
 
     id: str
@@ -102,37 +104,28 @@ class Claim:
     p_value: float | None = None
 
     def __post_init__(self) -> None:
-        if self.p_value is not None and not 0 <= self.p_value <= 1:  # also refuses NaN
+        if self.p_value is not None and not 0 <= self.p_value <= 1:  # NaN is refused, too
             raise ValueError(f"p_value must lie in [0, 1]; got {self.p_value}")
 
     @property
     def verdict(self) -> ClaimVerdict:
-        """What the comparison says, unless the p-value says that this may be chance."""
+        """The verdict of the comparison; inconclusive if the p-value exceeds `SIGNIFICANT`."""
         if self.p_value is not None and self.p_value > SIGNIFICANT:
             return "inconclusive"
         return judge(self.interval, self.relation, self.bound)
 
     @property
+    def empirical(self) -> bool:
+        """Whether this is one of the empirical claims, E0 to E4."""
+        return self.source in EMPIRICAL_SOURCES
+
+    @property
     def as_expected(self) -> bool:
-        """Whether a run may pass: claims of the paper's experiments always may, ours must hold."""
-        return self.source in EMPIRICAL_SOURCES or self.verdict == "holds"
-
-    def to_json(self, figure: str) -> dict[str, Any]:
-        """Entry of ``verdicts.json``."""
-        return {
-            "id": self.id,
-            "source": self.source,
-            "figure": figure,
-            "verdict": self.verdict,
-            "evidence": self.evidence,
-            "relation": self.relation,
-            "interval": [_json_number(self.interval.low), _json_number(self.interval.high)],
-            "bound": _json_number(self.bound),
-            "detail": self.detail,
-        }
+        """Whether a run may pass with it: an empirical claim may have any verdict, every other claim must hold."""
+        return self.empirical or self.verdict == "holds"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What an engine says of a step."""
 
@@ -140,10 +133,10 @@ class Outcome:
     evidence: Evidence
     detail: str
     witness: Mapping[str, Any] | None = None
-    """For a refuted step: numbers that anyone can put in. JSON-ready."""
+    """For a refuted step: values of the variables and of both sides, ready for JSON."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One line of a proof, in one form.
 
@@ -164,9 +157,9 @@ class Step:
     """All relations that the step is decided by: that one, or the parts of a joint step."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
-    """A numbered statement of the paper (or one of ours) with its steps."""
+    """A numbered statement of the paper or of this project, with its steps."""
 
     id: str
     title: str
@@ -182,38 +175,41 @@ class Result:
     """What the statement says to somebody who has not read the paper, in plain words."""
 
 
-def decide(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """Run every step and say of each outcome whether it is expected.
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A step of a result with its outcome, and whether a run may pass with it."""
 
-    A step is expected to come out `proved`, `supported` or `quoted`. A printed step may be refuted if its corrected
-    form stands beside it and is proved.
+    result: Result = field(repr=False)
+    step: Step
+    outcome: Outcome
+    expected: bool
 
-    Returns
-    -------
-    list of dict
-        Entries of ``verdicts.json``: id, result, form, verdict, evidence, expected, detail, witness.
+
+def decide(results: Iterable[Result]) -> list[Decided]:
+    """Run every step of the results, in order; arguments as `decided_steps`."""
+    return [decided for r in results for decided in decided_steps(r, [step.decide() for step in r.steps])]
+
+
+def decided_steps(result: Result, outcomes: Sequence[Outcome]) -> list[Decided]:
+    """Say of each outcome whether it is expected.
+
+    An outcome is expected if it is `proved`, `supported` or `quoted`. A printed step may also be refuted, if its
+    corrected form belongs to the same result and is proved.
+
+    Parameters
+    ----------
+    result : Result
+    outcomes : sequence of Outcome
+        One for each step of the result, in order.
     """
-    entries = []
-    for result in results:
-        outcomes = [(step, step.decide()) for step in result.steps]
-        proved = {s.id for s, outcome in outcomes if s.form == "corrected" and outcome.verdict == "proved"}
-        for step, outcome in outcomes:
-            excused = outcome.verdict == "refuted" and step.form == "printed" and step.id in proved
-            entries.append(
-                {
-                    "id": step.id,
-                    "result": result.id,
-                    "form": step.form,
-                    "verdict": outcome.verdict,
-                    "evidence": outcome.evidence,
-                    "expected": excused or outcome.verdict in ("proved", "supported", "quoted"),
-                    "detail": outcome.detail,
-                    "witness": None if outcome.witness is None else dict(outcome.witness),
-                }
-            )
-    return entries
+    pairs = list(zip(result.steps, outcomes, strict=True))
+    # Only a correction of the same result excuses a refuted step: ids repeat across results.
+    proved = {step.id for step, outcome in pairs if step.form == "corrected" and outcome.verdict == "proved"}
 
+    def expected(step: Step, outcome: Outcome) -> bool:
+        excused = outcome.verdict == "refuted" and step.form == "printed" and step.id in proved
+        return excused or outcome.verdict in ("proved", "supported", "quoted")
 
-def _json_number(value: float) -> float | None:
-    """JSON has no infinity: an open end is null."""
-    return float(value) if math.isfinite(value) else None
+    return [
+        Decided(result=result, step=step, outcome=outcome, expected=expected(step, outcome)) for step, outcome in pairs
+    ]

@@ -1,17 +1,18 @@
-"""The errata, generated from verdicts: what is printed, numbers that refute it, and the smallest repair."""
+"""The errata, generated from decided steps: the printed relation, a counterexample, and the smallest correction."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import get_args
 
-from theory.claims import Result, Severity, Step
+from theory.claims import Decided, Severity
 
 _INTRODUCTION = """# Errata
 
 Found by machine in version 1 of *Posterior Behavioral Cloning* (arXiv 2512.16911v1). Later versions may differ. Every
-entry is a printed relation that an exact computation refutes, with numbers that anyone can put in; the corrected
-relation beside it is proved. Most are slips that change nothing else; the summary says how far each reaches.
+entry is a printed relation that an exact computation refutes, with a counterexample in numbers; the corrected relation
+beside it is proved. Most are slips that change nothing else; the summary says how far each reaches.
 """
-SEVERITIES = {
+SEVERITIES: dict[Severity, str] = {
     "statement": "a statement that is false as printed",
     "constant": "a wrong constant in a statement",
     "condition": "a condition that is missing",
@@ -21,72 +22,68 @@ SEVERITIES = {
 """What each severity means, the most far-reaching first."""
 
 
-def errata_entries(results: Iterable[Result], verdicts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Collect the printed steps that were refuted, with their corrections.
+@dataclass(frozen=True, kw_only=True)
+class Erratum:
+    """A printed step that is refuted, and its corrected form; None where the result has no corrected form of it."""
+
+    printed: Decided
+    corrected: Decided | None
+
+    @property
+    def id(self) -> str:
+        """Id of the step, unique among all errata."""
+        return self.printed.step.id
+
+    @property
+    def severity(self) -> Severity | None:
+        """How far the error reaches."""
+        return self.printed.step.severity
+
+
+def errata(steps: Iterable[Decided]) -> list[Erratum]:
+    """Collect the printed steps that are refuted, with their corrections.
 
     Parameters
     ----------
-    results : iterable of Result
-        The results that were decided.
-    verdicts : iterable of mapping
-        Entries as `theory.claims.decide` returns them.
+    steps : iterable of Decided
+        As `theory.claims.decide` returns them.
 
     Returns
     -------
-    list of dict
-        Keys id, result, title, source, severity, printed, corrected, corrected_verdict, why, witness, detail; the most
-        far-reaching first, then in the paper's order. `corrected` is None where no corrected form stands beside it.
+    list of Erratum
+        The most far-reaching first, then in the given order. A refuted step to which nobody has given a severity comes
+        before all others.
     """
-    results = tuple(results)
-    by_key = {(v["result"], v["id"], v["form"]): v for v in verdicts}
-    entries = []
-    for result in results:
-        for step in result.steps:
-            verdict = by_key.get((result.id, step.id, "printed"))
-            if step.form != "printed" or verdict is None or verdict["verdict"] != "refuted":
-                continue
-            repair = _corrected(result.steps, step.id)
-            decided = by_key.get((result.id, step.id, "corrected"))
-            entries.append(
-                {
-                    "id": step.id,
-                    "result": result.id,
-                    "title": result.title,
-                    "source": result.source,
-                    "severity": step.severity,
-                    "printed": step.statement,
-                    "corrected": repair.statement if repair else None,
-                    "corrected_verdict": decided["verdict"] if decided else None,
-                    "why": step.why,
-                    "witness": verdict["witness"],
-                    "detail": verdict["detail"],
-                }
-            )
-    rank = list(SEVERITIES)
-    return sorted(entries, key=lambda e: rank.index(e["severity"]) if e["severity"] in rank else -1)
+    steps = tuple(steps)
+    corrections = {(d.result.id, d.step.id): d for d in steps if d.step.form == "corrected"}
+    entries = [
+        Erratum(printed=d, corrected=corrections.get((d.result.id, d.step.id)))
+        for d in steps
+        if d.step.form == "printed" and d.outcome.verdict == "refuted"
+    ]
+    rank = {severity: i for i, severity in enumerate(SEVERITIES)}
+    return sorted(entries, key=lambda e: -1 if e.severity is None else rank[e.severity])
 
 
-def errata_markdown(results: Sequence[Result], verdicts: Sequence[Mapping[str, Any]]) -> str:
+def errata_markdown(steps: Iterable[Decided]) -> str:
     """Write the errata as Markdown.
 
     Parameters
     ----------
-    results : sequence of Result
-        The results that were decided.
-    verdicts : sequence of mapping
-        Entries as `theory.claims.decide` returns them.
+    steps : iterable of Decided
+        As `theory.claims.decide` returns them.
 
     Returns
     -------
     str
-        Ends with a newline; the same for the same verdicts.
+        Ends with a newline; the same text for the same outcomes.
     """
-    entries = errata_entries(results, verdicts)
+    entries = errata(steps)
     lines = [_INTRODUCTION, "## Summary", "", "| step | where | how far it reaches |", "|---|---|---|"]
-    lines += [f"| {e['id']} | {e['source']} | {e['severity']} |" for e in entries]
+    lines += [f"| {e.id} | {e.printed.result.source} | {e.severity} |" for e in entries]
     lines += [""]
     for severity, meaning in SEVERITIES.items():
-        chosen = [e for e in entries if e["severity"] == severity]
+        chosen = [e for e in entries if e.severity == severity]
         if chosen:
             lines += [f"## {severity.capitalize()}: {meaning}", ""]
             for entry in chosen:
@@ -94,19 +91,18 @@ def errata_markdown(results: Sequence[Result], verdicts: Sequence[Mapping[str, A
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(entry: Mapping[str, Any]) -> list[str]:
-    lines = [f"### {entry['id']} ({entry['source']})", "", f"- Printed: {_code(entry['printed'])}"]
-    if entry["witness"]:
-        shown = ", ".join(f"{k} = {_value(v)}" for k, v in entry["witness"].items())
-        lines.append(f"- Witness: {_code(shown)}")
-    lines.append(f"- What fails: {_code(entry['detail'])}" if not entry["witness"] else f"- Why: {entry['why']}.")
-    if entry["corrected"]:
-        lines.append(f"- Corrected ({entry['corrected_verdict']}): {_code(entry['corrected'])}")
+def _section(erratum: Erratum) -> list[str]:
+    step, outcome = erratum.printed.step, erratum.printed.outcome
+    lines = [f"### {step.id} ({erratum.printed.result.source})", "", f"- Printed: {_code(step.statement)}"]
+    if outcome.witness:
+        values = ", ".join(f"{name} = {_value(value)}" for name, value in outcome.witness.items())
+        lines += [f"- Witness: {_code(values)}", f"- Why: {step.why}."]
+    else:
+        lines.append(f"- What fails: {_code(outcome.detail)}")
+    if erratum.corrected:
+        verdict, statement = erratum.corrected.outcome.verdict, erratum.corrected.step.statement
+        lines.append(f"- Corrected ({verdict}): {_code(statement)}")
     return [*lines, ""]
-
-
-def _corrected(steps: Iterable[Step], id: str) -> Step | None:
-    return next((s for s in steps if s.id == id and s.form == "corrected"), None)
 
 
 def _code(text: str) -> str:

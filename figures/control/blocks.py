@@ -240,4 +240,4 @@ def run_blocks(blocks: Sequence[Block], sweep: Sweep) -> list[Arrays]:
 
 def cached_blocks(blocks: Sequence[Block], sweep: Sweep) -> list[Arrays | None]:
     """What the cache holds of blocks, without computing; None for a block that is missing."""
-    return sweep.found(EXPERIMENT, run_block, [block.to_cell() for block in blocks])
+    return sweep.cached(EXPERIMENT, run_block, [block.to_cell() for block in blocks])

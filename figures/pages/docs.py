@@ -11,9 +11,10 @@ from typing import Any
 
 from figures.control.grid import N_DEMOS, TASKS
 from figures.control.judgements import claim_id
-from figures.pages.report import BOUNDS, EMPIRICAL, ERRATA, EXPERIMENTS, small_png
+from figures.pages.pictures import small_png
+from figures.pages.report import BOUNDS, EMPIRICAL, ERRATA, EXPERIMENTS
 from figures.running.artifacts import atomic, save_text
-from figures.running.pipeline import figure_module, figure_names
+from figures.running.registry import EXPERIMENTS, figure_module, figure_names
 from theory.claims import EMPIRICAL_SOURCES, Result
 from theory.results import all_results
 

@@ -1,9 +1,14 @@
-"""The explorer: one self-contained page with sliders, whose numbers are those of the Python functions."""
+"""The explorer: one self-contained page with sliders, whose numbers are those of the Python functions.
+
+The page shows one action of one state: the state has occupancy w, the demonstrator plays the action with probability p,
+and T demonstrations are recorded. Each function of `laws.js` and `model.js` has the name of the Python function that it
+mirrors, in camel case; tests compare their numbers in a browser.
+"""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -27,7 +32,21 @@ _PAGES = page_templates(_FOLDER)
 
 @dataclass(frozen=True)
 class Slider:
-    """A setting of the page: its name in the address, its letter, what it is, the values that the slider stops at."""
+    """A setting of the page.
+
+    Parameters
+    ----------
+    key : str
+        Name in the page's address.
+    symbol, label : str
+        Letter and words beside the slider.
+    stops : tuple of float
+        Values that the slider can have, rising.
+    start : float
+        The value at first.
+    whole : bool, optional
+        Whether the setting is a whole number.
+    """
 
     key: str
     symbol: str
@@ -37,94 +56,122 @@ class Slider:
     whole: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture of the page.
+
+    Parameters
+    ----------
+    id, title : str
+    kind : {"mark", "curve", "bar"}
+        What stands for a policy in it.
+    names : tuple of str
+        Policies and bounds that it shows, in the order of its legend.
+    """
+
+    id: str
+    title: str
+    kind: Literal["mark", "curve", "bar"]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colour:
+    """Colour of a policy or bound: its CSS variable, and its value on each background."""
+
+    name: str
+    variable: str
+    light: str
+    dark: str
+
+
 def stops(low: float, high: float, *, whole: bool = False) -> tuple[float, ...]:
-    """Return plain values from `low` to `high`, about evenly spaced on a logarithmic scale.
+    """Round values from `low` to `high`, about evenly spaced on a logarithmic scale.
 
     Parameters
     ----------
     low, high : float
-        From 1e-3 to 1e5; themselves among the values.
+        From 1e-3 to 1e5; both are among the values.
     whole : bool, optional
         Whole numbers only.
     """
-    plain = {float(f"{first}e{power}") for first in _FIRST_DIGITS for power in range(-3, 5)}
-    found = sorted(v for v in {low, high, *plain} if low <= v <= high and (not whole or v == int(v)))
-    return tuple(int(v) if whole else v for v in found)
+    plain = {float(f"{digits}e{power}") for digits in _FIRST_DIGITS for power in range(-3, 5)}
+    values = sorted(v for v in {low, high, *plain} if low <= v <= high and (not whole or v == int(v)))
+    return tuple(int(v) if whole else v for v in values)
 
 
 SLIDERS = (
     Slider("T", "T", "demonstrations", stops(1, 10_000, whole=True), 20, whole=True),
-    Slider("w", "w", "how often met", stops(0.01, 1.0), 1.0),
+    Slider("w", "w", "chance of a visit", stops(0.01, 1.0), 1.0),
     Slider("A", "A", "actions", tuple(range(2, 31)), 10, whole=True),
-    Slider("p", "p", "of action ★", stops(0.005, 0.5), 0.05),
-    Slider("alpha", "α", "share of noise", tuple(i / 100 for i in range(101)), 0.25),
-    Slider("lambda", "λ", "mass of prior", stops(0.1, 100.0), 4.0),
+    Slider("p", "p", "probability of ★", stops(0.005, 0.5), 0.05),
+    Slider("alpha", "α", "weight of noise", tuple(i / 100 for i in range(101)), 0.25),
+    Slider("lambda", "λ", "prior mass", stops(0.1, 100.0), 4.0),
     Slider("gamma", "γ", "coverage", stops(0.001, 0.5), 0.02),
-    Slider("delta", "δ", "allowed to fail", stops(0.001, 0.5), 0.1),
-    Slider("H", "H", "steps of chain", stops(1, 100, whole=True), 20, whole=True),
+    Slider("delta", "δ", "chance of failure", stops(0.001, 0.5), 0.1),
+    Slider("H", "H", "horizon", stops(1, 100, whole=True), 20, whole=True),
 )
 """Letters as in the paper; T = demonstrations, w = occupancy of the state, p = probability of the action."""
 
-PICTURES: tuple[dict[str, Any], ...] = (
-    {
-        "id": "policies",
-        "title": "What each policy plays, for one data set",
-        "kind": "mark",
-        "names": ("demonstrator", "BC", "PostBC"),
-    },
-    {
-        "id": "coverage",
-        "title": "How likely the watched action is covered",
-        "kind": "curve",
-        "names": ("BC", "uniform noise", "posterior", "PostBC"),
-    },
-    {
-        "id": "loss",
-        "title": "What the noise costs",
-        "kind": "curve",
-        "names": ("BC", "uniform noise", "posterior", "PostBC", "our bound"),
-    },
-    {
-        "id": "plan",
-        "title": "How many demonstrations it takes",
-        "kind": "bar",
-        "names": ("BC, above 0", "BC", "uniform noise", "posterior", "PostBC"),
-    },
+PICTURES = (
+    Picture(
+        id="policies",
+        title="What each policy plays, for one data set",
+        kind="mark",
+        names=("demonstrator", "BC", "PostBC"),
+    ),
+    Picture(
+        id="coverage",
+        title="How likely the watched action is covered",
+        kind="curve",
+        names=("BC", "uniform noise", "posterior", "PostBC"),
+    ),
+    Picture(
+        id="loss",
+        title="What the noise costs",
+        kind="curve",
+        names=("BC", "uniform noise", "posterior", "PostBC", "our bound"),
+    ),
+    Picture(
+        id="plan",
+        title="How many demonstrations are needed",
+        kind="bar",
+        names=("BC, above 0", "BC", "uniform noise", "posterior", "PostBC"),
+    ),
 )
 LABELS = {"our bound": "our bound for PostBC (R1)"}
+"""Texts of the legends, where they differ from the name."""
 SHOWN = ("BC", "uniform noise", "posterior", "PostBC", "our bound", "demonstrator")
 """Names of `figures.look.palette.LOOKS` that the page uses."""
 
 
 def presets() -> dict[str, dict[str, float]]:
-    """Settings that the buttons of the page put in place."""
-    everyday = {"w": 1.0, "A": 10, "p": 0.05, "alpha": 0.25, "gamma": 0.02, "delta": 0.1, "H": 20}
-    everyday["lambda"] = best_prior_mass(1, 10, 20, everyday["delta"])
+    """Settings that the buttons of the page choose."""
+    usual = {"w": 1.0, "A": 10, "p": 0.05, "alpha": 0.25, "gamma": 0.02, "delta": 0.1, "H": 20}
+    usual["lambda"] = best_prior_mass(1, 10, 20, usual["delta"])
     epsilon = 1 / 400  # B.1 asks for T <= 1/(20 eps) = 20; the rare arms have probability 2 eps
     alpha, prior_mass = paper_parameters(n_actions=3, horizon=1, n_demos=20)
     bandit = {"T": 20, "w": 1.0, "A": 3, "p": 2 * epsilon, "alpha": alpha, "lambda": prior_mass, "H": 1}
     return {
-        "the paper’s bandit": {**everyday, **bandit},
-        "20 demonstrations": {**everyday, "T": 20},
-        "1000 demonstrations": {**everyday, "T": 1000},
-        "a rare state": {**everyday, "T": 200, "w": 0.05},
+        "the paper’s bandit": {**usual, **bandit},
+        "20 demonstrations": {**usual, "T": 20},
+        "1000 demonstrations": {**usual, "T": 1000},
+        "a rare state": {**usual, "T": 200, "w": 0.05},
     }
 
 
+def _colour(name: str) -> Colour:
+    """The colour that the figures have for it, moved only as far as the contrast with the background needs."""
+    light, dark = (legible(palette.colour(name), PAPERS[mode], LEAST_CONTRAST) for mode in ("light", "dark"))
+    return Colour(name=name, variable=name.replace(" ", "-"), light=light, dark=dark)
+
+
 def page() -> str:
-    """Return the page. The same bytes each time."""
-    colours = [
-        {
-            "name": name,
-            "variable": name.replace(" ", "-"),
-            **{mode: legible(palette.colour(name), paper, LEAST_CONTRAST) for mode, paper in PAPERS.items()},
-        }
-        for name in SHOWN
-    ]
-    settings = {"sliders": [vars(slider) for slider in SLIDERS], "presets": presets()}
+    """Make the page; the same bytes each time."""
+    settings = {"sliders": [asdict(slider) for slider in SLIDERS], "presets": presets()}
     script = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return _PAGES.get_template("explorer.html.j2").render(
-        colours=colours,
+        colours=[_colour(name) for name in SHOWN],
         sliders=SLIDERS,
         presets=presets(),
         pictures=PICTURES,
@@ -135,10 +182,5 @@ def page() -> str:
 
 
 def write_explorer(path: Path) -> None:
-    """Write the page.
-
-    Parameters
-    ----------
-    path : Path
-    """
+    """Write the page to a file."""
     save_text(path, page())

@@ -1,4 +1,9 @@
-"""Mathematics on a page without network: LaTeX and sympy as MathML, and the plain formulas of the sentences as HTML."""
+"""Mathematics on a page that needs no network.
+
+Statements are written in LaTeX, relations that a machine decided are sympy expressions: both become MathML (`mathml`,
+`relation_mathml`). Sentences have their formulas in plain letters, such as ``T_h(s) >= lambda/2``: these become HTML
+(`typeset`), by a list of replacements whose order matters.
+"""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -32,19 +37,19 @@ _MINUS = "|".join(
         r"\b\d-(?=[a-z]\b)",
     )
 )
-"""Where a hyphen is a minus sign: before a number or letter that stands after a bracket or relation, or between two."""
+"""Where a hyphen is a minus sign: before a term that follows a bracket or relation, or between two terms."""
 _BRACKETS = r"\((?:[^()]|\([^()]*\))*\)"
 
 
 def mathml(latex: str, *, block: bool = False) -> Markup:
-    """Return a formula as MathML of the kind that browsers draw (MathML Core).
+    """Convert a formula to the part of MathML that browsers draw (MathML Core).
 
     Parameters
     ----------
     latex : str
         Without dollar signs.
     block : bool, optional
-        Whether it stands on a line of its own.
+        Whether the formula is a separate line.
     """
     tree = ElementTree.fromstring(convert(latex, display="block" if block else "inline"))
     for element in tree.iter():
@@ -55,7 +60,7 @@ def mathml(latex: str, *, block: bool = False) -> Markup:
 
 
 def _join_letters(element: ElementTree.Element) -> None:
-    """One identifier in place of the upright letters of a word, so that it is read as a word."""
+    """Join the upright letters of a word into one identifier, so that a screen reader speaks a word."""
     letters = list(element)
     upright = all(x.tag.endswith("mi") and x.get("mathvariant") == "normal" for x in letters)
     if len(letters) > 1 and upright:
@@ -67,7 +72,7 @@ def _join_letters(element: ElementTree.Element) -> None:
 
 
 def _in_core(element: ElementTree.Element) -> None:
-    """What browsers do not know in what they do: letters of other alphabets as such, operators as operators."""
+    """Replace what MathML Core lacks: a letter of another alphabet by its character, an operator set as identifier."""
     text = element.text or ""
     if letter := _ALPHABETS.get((element.get("mathvariant", ""), text)):
         element.text = letter
@@ -77,12 +82,7 @@ def _in_core(element: ElementTree.Element) -> None:
 
 
 def relation_mathml(formula: Formula) -> Markup:
-    """Return a relation that the machine decided, with its domain, as MathML.
-
-    Parameters
-    ----------
-    formula : Formula
-    """
+    """Convert a relation that the machine decided, with its domain, to MathML."""
     parts = [f"{_latex(formula.left)} {_RELATIONS[formula.relation]} {_latex(formula.right)}"]
     parts += [_range_latex(r) for r in formula.ranges if r.integer or not r.low == -r.high == -sympy.oo]
     parts += [f"{_latex(condition)} \\ge 0" for condition in formula.given]
@@ -103,7 +103,7 @@ def _latex(term: sympy.Expr | int) -> str:
 
 
 class _Printer(LatexPrinter):  # type: ignore[misc]
-    """Sums with what is added before what is taken away: sympy's own order depends on hashes where two terms tie."""
+    """A printer that puts added terms before subtracted ones: sympy's order depends on hashes where two terms tie."""
 
     def _as_ordered_terms(self, expr: sympy.Expr, order: str | None = None) -> list[sympy.Expr]:
         return sorted(expr.args, key=lambda term: bool(term.could_extract_minus_sign()))
@@ -119,7 +119,7 @@ def _symbol_latex(name: str) -> str:
 
 
 def typeset(text: str) -> Markup:
-    """Return a sentence whose formulas are in plain letters, as in ``T_h(s) >= lambda/2``, as HTML: Tₕ(s) ≥ λ/2.
+    """Convert a sentence with formulas in plain letters to HTML: ``T_h(s) >= lambda/2`` becomes Tₕ(s) ≥ λ/2.
 
     Parameters
     ----------
@@ -137,17 +137,17 @@ def typeset(text: str) -> Markup:
     text = re.sub(r"(?<=\w)~(?=[A-Za-zα-ω])| ~ ", " ∼ ", text)
     text = re.sub(r"(?<=[A-Za-zα-ω])~", "\u0303", text)
     text = re.sub(_MINUS, lambda m: m[0].replace("-", "\u2212"), text)
-    html = str(escape(text))
+    html = str(escape(text))  # before the first tag is put in, so that only the text is escaped
     html = re.sub(rf"(?<![A-Za-z`/_])({_LETTER})_(?:\{{([^}}]*)\}}|([A-Za-z0-9α-ω]+))", _lowered, html)
     html = re.sub(rf"\^(\u2212?(?:{_BRACKETS}|[A-Za-z0-9α-ω]+)|\*)", _raised, html)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html).replace("orcfirst", "orc-first"))
 
 
-def _lowered(found: re.Match[str]) -> str:
-    return f"{found[1]}<sub>{found[2] or found[3]}</sub>"
+def _lowered(match: re.Match[str]) -> str:
+    return f"{match[1]}<sub>{match[2] or match[3]}</sub>"
 
 
-def _raised(found: re.Match[str]) -> str:
-    power = found[1]
+def _raised(match: re.Match[str]) -> str:
+    power = match[1]
     inner = power[1:-1] if power.startswith("(") else power
     return f"<sup>{inner}</sup>"

@@ -1,121 +1,210 @@
-"""The report: what was checked, how it came out, and the pictures, in one self-contained page."""
+"""The report: every verdict and every figure of a run, in one page that needs no network.
 
-import base64
-import io
+The page has one section for each result (statement, meaning, verdict, claims, figures, steps, errata), then the figures
+of all bounds, the errata, the experiments, and where the results come from. A figure stands where its `SECTION` says,
+and is shown again with the results of its `ALSO`; a claim stands with the result that its source names.
+"""
+
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
-from PIL import Image
 
-from figures.look import style
 from figures.pages.mathematics import mathml, relation_mathml, typeset
+from figures.pages.pictures import EmbeddedPicture, embedded_picture
 from figures.running.artifacts import page_templates, save_text
-from figures.running.pipeline import FinishedFigure, picture_name
-from theory.claims import EMPIRICAL_SOURCES, Result
-from theory.errata import SEVERITIES, errata_entries
+from figures.running.finished import FinishedFigure, Run
+from figures.running.pipeline import picture_name
+from figures.running.provenance import Origin
+from figures.running.registry import EXPERIMENTS
+from theory.claims import Claim, Decided, Result, StepVerdict
+from theory.errata import SEVERITIES, Erratum, errata
 
-EXPERIMENTS, ERRATA, BOUNDS = "experiments", "errata", "bounds"
-"""Where a figure stands that is not about one result: its module's `SECTION` names one of these, or a result."""
+ERRATA, BOUNDS = "errata", "bounds"
+"""Sections for figures that are about no single result; with `EXPERIMENTS` and the results' ids, all that `SECTION` may
+name."""
 
 EMPIRICAL = {
     "E1": "before finetuning, PostBC succeeds about as often as BC",
     "E2": "finetuning from PostBC succeeds more often, or with fewer rollouts, than from BC or sigma-BC",
     "E3": "the gain shrinks as the number of demonstrations grows",
     "E4": "the ensemble's posterior is wide where demonstrations are few",
-    "E0": "what else experiments say, none of it a claim of the paper",
+    "E0": "further experiments, none of them a claim of the paper",
 }
-"""The claims of the paper's experiments, in our words, and what is none of them."""
+"""The claims of the paper's experiments, E1 to E4, in our words, and E0 for all else that experiments show."""
 
 _FOLDER = Path(__file__).parent / "templates" / "report"
 _PAGES = page_templates(_FOLDER)
-_LONGEST = 4000
-"""Characters of MathML above which a decided relation is left to the sentence that states it."""
+_LONGEST_RELATION = 4000
+"""Characters of MathML above which a relation is not shown; the sentence that states it is."""
 
 
-def write_report(
-    path: Path,
-    verdicts: Mapping[str, Any],
-    results: Sequence[Result],
-    outcomes: Sequence[FinishedFigure],
-    folder: Path,
-    origin: Mapping[str, Any],
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ShownClaim:
+    """A claim of a figure, with its numbers as text."""
+
+    claim: Claim
+    figure: str
+
+    @property
+    def quantity(self) -> str:
+        """The value where it is exact, else the interval."""
+        return interval_text(self.claim)
+
+    @property
+    def bound(self) -> str:
+        """The relation and the bound."""
+        return bound_text(self.claim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownFigure:
+    """A figure with its pictures; `section` is where it stands."""
+
+    figure: FinishedFigure
+    section: str
+    page: EmbeddedPicture
+    column: EmbeddedPicture
+    claims: tuple[ShownClaim, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownStep:
+    """A decided step with the relations that decide it, as formulas."""
+
+    decided: Decided
+    relations: tuple[Markup, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultSection:
+    """All that the page shows of one result."""
+
+    result: Result
+    steps: tuple[ShownStep, ...]
+    claims: tuple[ShownClaim, ...]
+    figures: tuple[ShownFigure, ...]
+    """Figures that stand here."""
+    also: tuple[ShownFigure, ...]
+    """Figures that stand elsewhere and are shown here again."""
+    see_also: tuple[ShownFigure, ...]
+    """Figures that stand elsewhere and have a claim about this result."""
+    errata: tuple[Erratum, ...]
+
+    @property
+    def companion(self) -> bool:
+        """Whether this is a result of this project, and not of the paper."""
+        return all(step.decided.step.form == "companion" for step in self.steps)
+
+    @property
+    def statements(self) -> list[Decided]:
+        """The steps that are the result's statement itself, in its forms."""
+        return [step.decided for step in self.steps if step.decided.step.id == self.result.id]
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """Number of steps by verdict."""
+        return Counter(step.decided.outcome.verdict for step in self.steps)
+
+    @property
+    def claim_verdicts(self) -> Counter[str]:
+        """Number of claims by verdict."""
+        return Counter(shown.claim.verdict for shown in self.claims)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The counts of the first screen, each by verdict."""
+
+    run: Run
+
+    @property
+    def printed(self) -> Counter[StepVerdict]:
+        """Steps of the paper as printed."""
+        return self._steps("printed")
+
+    @property
+    def corrected(self) -> Counter[StepVerdict]:
+        """Corrected forms of steps of the paper."""
+        return self._steps("corrected")
+
+    @property
+    def companion(self) -> Counter[StepVerdict]:
+        """Steps of this project's results."""
+        return self._steps("companion")
+
+    @property
+    def asserted(self) -> Counter[str]:
+        """Claims that must hold."""
+        return Counter(claim.verdict for claim in self.run.claims if not claim.empirical)
+
+    @property
+    def empirical(self) -> Counter[str]:
+        """Claims that may have any verdict."""
+        return Counter(claim.verdict for claim in self.run.claims if claim.empirical)
+
+    def _steps(self, form: str) -> Counter[StepVerdict]:
+        return Counter(d.outcome.verdict for d in self.run.steps if d.step.form == form)
+
+
+def write_report(path: Path, run: Run, results: Sequence[Result], folder: Path, origin: Origin) -> None:
     """Write the page.
 
     Parameters
     ----------
     path : Path
-    verdicts : mapping
-        Content of ``verdicts.json``.
+    run : Run
     results : sequence of Result
-    outcomes : sequence of FinishedFigure
+        The results whose steps the run decided, in the order of the page.
     folder : Path
         Where the PNG of each figure is, in both forms.
-    origin : mapping
-        Where the run comes from, as `figures.running.provenance.origin` returns it.
+    origin : Origin
     """
-    errata = errata_entries(results, verdicts["steps"])
-    shown = [_figure(outcome, folder) for outcome in outcomes]
-    places = {figure["name"]: _place(figure, results) for figure in shown}
+    shown = [_shown_figure(figure, results, folder) for figure in run.figures]
+    entries = errata(run.steps)
+    sections = [_result_section(result, results, run, shown, entries) for result in results]
     page = _PAGES.get_template("report.html.j2").render(
         style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),
-        verdicts=verdicts,
+        run=run,
         origin=origin,
-        summary=_summary(verdicts),
-        chapters=_chapters(results, verdicts, shown, places, errata),
-        figures={part: [f for f in shown if places[f["name"]] == part] for part in (EXPERIMENTS, ERRATA, BOUNDS)},
-        errata=errata,
-        severities=_severities(errata),
-        empirical=_empirical(verdicts["claims"]),
+        summary=Summary(run),
+        chapters=[
+            ("paper", "The paper’s results", [s for s in sections if not s.companion]),
+            ("companion", "Sharper results of this project", [s for s in sections if s.companion]),
+        ],
+        figures={part: [f for f in shown if f.section == part] for part in (EXPERIMENTS, ERRATA, BOUNDS)},
+        errata=entries,
+        severities=_severities(entries),
+        empirical=[
+            (source, text, [c for c in _shown_claims(run.figures) if c.claim.source == source])
+            for source, text in EMPIRICAL.items()
+        ],
     )
     save_text(path, page)
 
 
-def interval_text(claim: Mapping[str, Any]) -> str:
-    """What was measured: a number where it is exact, else an interval."""
-    low, high = (end if end is None else f"{end:.4g}".replace("-", "−") for end in claim["interval"])
-    if low == high and low is not None:
-        return low
-    return f"[{'−∞' if low is None else low}, {'∞' if high is None else high}]"
+def interval_text(claim: Claim) -> str:
+    """Show the quantity of a claim: a number where it is exact, else an interval."""
+    low, high = claim.interval.low, claim.interval.high
+    if low == high and math.isfinite(low):
+        return _number(low)
+    return f"[{_number(low)}, {_number(high)}]"
 
 
-def bound_text(claim: Mapping[str, Any]) -> str:
-    """The relation and the bound, for instance ``≥ 0.5``."""
-    bound = "∞" if claim["bound"] is None else f"{claim['bound']:.4g}"
-    return f"{'≤' if claim['relation'] == '<=' else '≥'} {bound}"
+def bound_text(claim: Claim) -> str:
+    """Show the relation and the bound of a claim, for instance ``≥ 0.5``."""
+    return f"{'≤' if claim.relation == '<=' else '≥'} {_number(claim.bound)}"
 
 
-def small_png(path: Path) -> bytes:
-    """Return a picture in 256 colours of its own, which for drawings looks the same at a third of the size.
-
-    Parameters
-    ----------
-    path : Path
-        A PNG.
-    """
-    buffer = io.BytesIO()
-    _in_few_colours(path).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _in_few_colours(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-
-
-def _embedded(path: Path) -> dict[str, Any]:
-    """Address and size of a picture within the page: WebP without loss, which is a fifth smaller than PNG."""
-    picture, buffer = _in_few_colours(path).convert("RGB"), io.BytesIO()
-    picture.save(buffer, format="WEBP", lossless=True)
-    address = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return {"address": address, "width": picture.width, "height": picture.height}
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("inf", "∞").replace("-", "−")
 
 
 def condensed(detail: str) -> str:
-    """Return how a step was decided, with what is said several times said once.
+    """Shorten how a step was decided: a part that is repeated is shown once, with its number.
 
     Parameters
     ----------
@@ -127,7 +216,7 @@ def condensed(detail: str) -> str:
 
 
 def result_of(source: str, results: Iterable[Result]) -> str | None:
-    """Return the id of the result that a claim's source belongs to: itself, or the one with that step; None if none.
+    """Find the result that a claim's source belongs to: the result itself, or the one with that step; None if none.
 
     Parameters
     ----------
@@ -141,103 +230,45 @@ def result_of(source: str, results: Iterable[Result]) -> str | None:
     return None
 
 
-def _figure(outcome: FinishedFigure, folder: Path) -> dict[str, Any]:
-    return {
-        "name": outcome.name,
-        "title": outcome.title,
-        "caption": outcome.caption,
-        "section": outcome.section,
-        "also": outcome.also,
-        **{form: _embedded(folder / f"{picture_name(outcome.name, form)}.png") for form in style.WIDTHS},
-        "claims": [_claim(entry) for entry in outcome.to_json()],
-    }
+def _shown_figure(figure: FinishedFigure, results: Sequence[Result], folder: Path) -> ShownFigure:
+    sections = {EXPERIMENTS, ERRATA, BOUNDS, *(result.id for result in results)}
+    return ShownFigure(
+        figure=figure,
+        section=figure.section if figure.section in sections else EXPERIMENTS,
+        page=embedded_picture(folder / f"{picture_name(figure.name, 'page')}.png"),
+        column=embedded_picture(folder / f"{picture_name(figure.name, 'column')}.png"),
+        claims=_shown_claims([figure]),
+    )
 
 
-def _claim(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {**entry, "measured": interval_text(entry), "limit": bound_text(entry)}
+def _shown_claims(figures: Iterable[FinishedFigure]) -> tuple[ShownClaim, ...]:
+    return tuple(ShownClaim(claim=claim, figure=figure.name) for figure in figures for claim in figure.claims)
 
 
-def _place(figure: Mapping[str, Any], results: Sequence[Result]) -> str:
-    places = {EXPERIMENTS, ERRATA, BOUNDS, *(result.id for result in results)}
-    return str(figure["section"]) if figure["section"] in places else EXPERIMENTS
+def _severities(entries: Sequence[Erratum]) -> list[tuple[str, int]]:
+    counts = Counter(entry.severity for entry in entries)
+    return [(meaning, counts[severity]) for severity, meaning in SEVERITIES.items() if counts[severity]]
 
 
-def _summary(verdicts: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts for the first screen."""
-    steps = [step for step in verdicts["steps"] if step["form"] != "corrected"]
-    printed = Counter(step["verdict"] for step in steps if step["form"] == "printed")
-    ours = Counter(step["verdict"] for step in steps if step["form"] == "companion")
-    mended = Counter(step["verdict"] for step in verdicts["steps"] if step["form"] == "corrected")
-    asserted = [claim for claim in verdicts["claims"] if claim["source"] not in EMPIRICAL_SOURCES]
-    theirs = [claim for claim in verdicts["claims"] if claim["source"] in EMPIRICAL_SOURCES]
-    return {
-        "printed": printed,
-        "ours": ours,
-        "corrected": mended,
-        "asserted": Counter(claim["verdict"] for claim in asserted),
-        "empirical": Counter(claim["verdict"] for claim in theirs),
-    }
+def _result_section(
+    result: Result, results: Sequence[Result], run: Run, figures: Sequence[ShownFigure], entries: Sequence[Erratum]
+) -> ResultSection:
+    claims = tuple(c for c in _shown_claims(run.figures) if result_of(c.claim.source, results) == result.id)
+    with_claims = {shown.figure for shown in claims}
+    return ResultSection(
+        result=result,
+        steps=tuple(_shown_step(d) for d in run.steps if d.result.id == result.id),
+        claims=claims,
+        figures=tuple(f for f in figures if f.section == result.id),
+        also=tuple(f for f in figures if result.id in f.figure.also),
+        see_also=tuple(f for f in figures if f.figure.name in with_claims and f.section != result.id),
+        errata=tuple(entry for entry in entries if entry.printed.result.id == result.id),
+    )
 
 
-def _severities(errata: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    counts = Counter(entry["severity"] for entry in errata)
-    return [(meaning, counts[name]) for name, meaning in SEVERITIES.items() if counts[name]]
+def _shown_step(decided: Decided) -> ShownStep:
+    relations = (relation_mathml(formula) for formula in decided.step.relations)
+    return ShownStep(decided=decided, relations=tuple(r for r in relations if len(r) <= _LONGEST_RELATION))
 
 
-def _empirical(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The claims of the paper's experiments that were put to a test, by source."""
-    return [
-        {"source": source, "says": text, "claims": [_claim(c) for c in claims if c["source"] == source]}
-        for source, text in EMPIRICAL.items()
-    ]
-
-
-def _chapters(
-    results: Sequence[Result],
-    verdicts: Mapping[str, Any],
-    figures: Sequence[Mapping[str, Any]],
-    places: Mapping[str, str],
-    errata: Sequence[Mapping[str, Any]],
-) -> list[dict[str, Any]]:
-    sections = []
-    for result in results:
-        steps = _steps(result, verdicts["steps"])
-        claims = [_claim(c) for c in verdicts["claims"] if result_of(c["source"], results) == result.id]
-        named = {claim["figure"] for claim in claims}
-        sections.append(
-            {
-                "result": result,
-                "ours": all(step["form"] == "companion" for step in steps),
-                "steps": steps,
-                "counts": Counter(step["verdict"] for step in steps),
-                "statements": [step for step in steps if step["id"] == result.id],
-                "claims": claims,
-                "figures": [f for f in figures if places[f["name"]] == result.id],
-                "again": [f for f in figures if result.id in f["also"]],
-                "others": [f for f in figures if f["name"] in named and places[f["name"]] != result.id],
-                "errata": [entry for entry in errata if entry["result"] == result.id],
-            }
-        )
-    return [
-        {"id": "paper", "title": "The paper’s results", "sections": [s for s in sections if not s["ours"]]},
-        {"id": "companion", "title": "Sharper results of this project", "sections": [s for s in sections if s["ours"]]},
-    ]
-
-
-def _steps(result: Result, verdicts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The steps of a result, each with its verdict, its statement, and the relations that the machine decided."""
-    found = {(v["id"], v["form"]): v for v in verdicts if v["result"] == result.id}
-    steps = []
-    for step in result.steps:
-        relations = [shown for f in step.relations if len(shown := relation_mathml(f)) <= _LONGEST]
-        entry = {"statement": step.statement, "why": step.why, "severity": step.severity, "relations": relations}
-        steps.append({**found[step.id, step.form], **entry})
-    return steps
-
-
-_PAGES.filters |= {
-    "typeset": typeset,
-    "mathml": mathml,
-    "condensed": condensed,
-    "count_values": Counter,
-}
+_PAGES.filters |= {"typeset": typeset, "mathml": mathml, "condensed": condensed}

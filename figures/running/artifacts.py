@@ -1,5 +1,10 @@
-"""Files under the output folder: the same content gives the same bytes, and a file is whole or absent."""
+"""Files of the output folder: equal content gives equal bytes, and a file is complete or absent.
 
+Archives and pictures carry no time of writing, so that a changed file is a changed result. Each file is written under
+another name and then renamed, so that a run that is stopped leaves no half file.
+"""
+
+import hashlib
 import io
 import json
 import logging
@@ -20,22 +25,22 @@ from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
 
-logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on the fixed dates that make PDFs reproducible
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns about PDFs without a date
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_META = "meta.json"
 PNG_DPI = 200
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can hold
+_META = "meta.json"
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears under its name only when the block ends without an error."""
+    """Open a file for writing that gets its name only when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             yield cast(BinaryIO, file)
             file.flush()
-            os.chmod(file.name, 0o644)
+            os.chmod(file.name, 0o644)  # a temporary file is readable by its owner only
             os.replace(file.name, path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
@@ -64,12 +69,10 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[st
 
 
 def load_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """Read what `save_arrays` wrote.
+    """Read the arrays and the description that `save_arrays` wrote.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
     ValueError
         If the file is not complete, or not of this form.
     """
@@ -87,9 +90,9 @@ def load_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def save_figure(stem: Path, figure: Figure) -> None:
-    """Write a figure as PDF and as PNG, laid out once for both.
+    """Write a figure as PDF and as PNG, with one layout for both.
 
-    `Figure.savefig` would draw it once more before each, only to lay it out.
+    `Figure.savefig` would lay the figure out twice, which takes most of the time.
     """
     pdf: Any = FigureCanvasPdf(figure)
     with atomic(stem.with_suffix(".pdf")) as file:
@@ -102,7 +105,7 @@ def save_figure(stem: Path, figure: Figure) -> None:
 
 
 def save_json(path: Path, content: Any) -> None:
-    """Write JSON that any reader takes: no NaN, no infinity."""
+    """Write JSON without NaN and infinity, as the standard demands."""
     save_text(path, to_json(content))
 
 
@@ -113,12 +116,12 @@ def save_text(path: Path, text: str) -> None:
 
 
 def to_json(content: Any) -> str:
-    """JSON with a fixed layout; NaN and infinity are refused."""
+    """Write JSON in a fixed layout; NaN and infinity are refused."""
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def page_templates(folder: Path) -> jinja2.Environment:
-    """Templates of a page: what is put in is escaped, and a name that is not there is an error."""
+    """Load the templates of a page: values are escaped, and an unknown name is an error."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
@@ -126,3 +129,8 @@ def page_templates(folder: Path) -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,7 @@
-"""Data that are not ours to pass on: found through the environment variable POSTBC_DATA, or the figure is left out.
+"""Data files of others, which we may not distribute: the environment variable POSTBC_DATA names their folder.
 
-A figure module that needs such files names them, relative to that folder: ``NEEDS = ("folder/file.csv",)``.
+A figure's module names the files that it needs, relative to that folder: ``NEEDS = ("folder/file.csv",)``. A figure
+whose files are not found is left out of a run.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ VARIABLE = "POSTBC_DATA"
 
 
 def data_path(name: str) -> Path:
-    """Path of a data file.
+    """Find a data file.
 
     Parameters
     ----------
@@ -34,25 +35,23 @@ def data_path(name: str) -> Path:
 
 
 def missing_data(names: Iterable[str]) -> list[str]:
-    """Those of the named data files that are not found, in order."""
+    """List the named data files that are not found, in order."""
 
-    def found(name: str) -> bool:
+    def exists(name: str) -> bool:
         try:
             data_path(name)
         except FileNotFoundError:
             return False
         return True
 
-    return [name for name in names if not found(name)]
+    return [name for name in names if not exists(name)]
 
 
 def data_digest(names: Iterable[str]) -> str:
-    """SHA-256 over the data files. A cell that reads them has it among its settings, so that other data are no hit.
+    """SHA-256 over names and contents of the data files.
 
-    Raises
-    ------
-    FileNotFoundError
-        If one is not found.
+    A cell that reads data files must have this among its settings: the cache of cells knows settings and source code,
+    and would otherwise give the result of older data.
     """
     digest = hashlib.sha256()
     for name in names:

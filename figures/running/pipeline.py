@@ -1,86 +1,77 @@
-"""From a figure module to its files: data, verdicts, pictures."""
+"""From a figure's module to its files: compute or load the data, judge them, draw them.
 
-import hashlib
-import importlib
+A figure `fig_x` has these files in the output folder:
+
+    fig_x.npz                              data, with the settings and versions that they were made with
+    fig_x.json                             the verdicts of its claims
+    fig_x.pdf, fig_x.png                   the picture for a page
+    fig_x_column.pdf, fig_x_column.png     the picture for a column
+
+The verdicts and pictures depend on the data alone.
+"""
+
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-from matplotlib.figure import Figure
+from typing import Any
 
 from figures.look import contrast, style
 from figures.running.artifacts import Arrays, load_arrays, save_arrays, save_figure, save_json
 from figures.running.data import missing_data
+from figures.running.finished import FinishedFigure, Profile
 from figures.running.recorded import Recorded
+from figures.running.registry import figure_entry, figure_module
 from figures.running.sweep import Sweep, versions
-from theory.claims import Claim
-
-FIGURES = Path(__file__).resolve().parents[1]
-"""Folder whose folders hold the figures, one file `fig_<name>.py` each."""
+from figures.running.verdicts import figure_json
 
 
-class FigureModule(Protocol):
-    """What every `fig_<name>.py` offers.
+def make(name: str, profile: Profile, sweep: Sweep, out: Path, *, from_data: bool = False) -> FinishedFigure:
+    """Compute (or load) a figure's data, judge and draw them, and write all files.
 
-    One that needs data of others names the files in `NEEDS` (see `data`); one that is about a result names its id in
-    `SECTION`, and stands in the report with that result, else with the experiments. `ALSO` names results with which it
-    is shown once more.
+    Parameters
+    ----------
+    name : str
+    profile : {"quick", "full"}
+    sweep : Sweep
+        Runs the cells, and the drawing, which is finished after `sweep.finish()` only.
+    out : Path
+        Output folder.
+    from_data : bool, optional
+        Load the saved data. A figure of recorded tables that has no saved data is computed from the tables.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `from_data` and there are no data.
+    ValueError
+        If the data were made with another profile, seed or settings than asked for, or if two claims have one id.
     """
-
-    TITLE: str
-    CAPTION: str
-    FULL: Any
-    QUICK: Any
-
-    def compute(self, config: Any, sweep: Sweep) -> Arrays:
-        """Only this takes time."""
-
-    def check(self, arrays: Arrays) -> Sequence[Claim]:
-        """Judge what was saved."""
-
-    def draw(self, arrays: Arrays) -> Figure:
-        """Draw what was saved."""
-
-
-@dataclass(frozen=True)
-class FinishedFigure:
-    """A finished figure."""
-
-    name: str
-    title: str
-    caption: str
-    claims: tuple[Claim, ...]
-    section: str = "experiments"
-    """Where it stands in the report."""
-    also: tuple[str, ...] = ()
-    """Results that it is shown with once more."""
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Entries of ``verdicts.json``."""
-        return [claim.to_json(self.name) for claim in self.claims]
+    entry, config = figure_entry(name), _config(name, profile)
+    origin = _origin(name, profile, sweep.seed)
+    data = out / f"{name}.npz"
+    if from_data and (data.exists() or not isinstance(config, Recorded)):
+        arrays = _saved(data, origin)
+    else:
+        arrays = entry.module.compute(config, sweep)
+        save_arrays(data, arrays, {**origin, "versions": versions()})
+    claims = tuple(entry.module.check(arrays))
+    if len({claim.id for claim in claims}) < len(claims):
+        raise ValueError(f"{name} has two claims of one id")
+    figure = FinishedFigure(
+        name=name,
+        title=entry.module.TITLE,
+        caption=entry.module.CAPTION,
+        section=entry.section,
+        also=entry.also,
+        claims=claims,
+    )
+    sweep.later(save_drawing, name, arrays, out)
+    save_json(out / f"{name}.json", figure_json(figure, origin))
+    return figure
 
 
-@cache
-def _rooms() -> dict[str, str]:
-    """Folder of `figures` in which each figure stands, by the figure's name."""
-    return {path.stem: path.parent.name for path in sorted(FIGURES.glob("*/fig_*.py"))}
-
-
-def figure_names() -> list[str]:
-    """Names of all figures, by file name."""
-    return sorted(_rooms())
-
-
-def figure_module(name: str) -> FigureModule:
-    """The module of a figure."""
-    return cast(FigureModule, importlib.import_module(f"figures.{_rooms()[name]}.{name}"))
-
-
-def lacking(name: str, out: Path, *, from_data: bool = False) -> list[str]:
-    """Files without which a figure must be left out: those of its `NEEDS` that are not found.
+def missing_files(name: str, out: Path, *, from_data: bool = False) -> list[str]:
+    """Data files of others without which a figure must be left out.
 
     Parameters
     ----------
@@ -92,65 +83,22 @@ def lacking(name: str, out: Path, *, from_data: bool = False) -> list[str]:
     """
     if from_data and (out / f"{name}.npz").exists():
         return []
-    return missing_data(getattr(figure_module(name), "NEEDS", ()))
+    return missing_data(figure_entry(name).needs)
 
 
-def saved_problem(name: str, profile: str, seed: int, out: Path) -> str | None:
-    """Why a figure's saved data cannot be used, in a sentence; None if they can.
+def saved_problem(name: str, profile: Profile, seed: int, out: Path) -> str | None:
+    """Say why a figure's saved data cannot be used; None if they can.
 
-    A figure that needs data of others and has nothing saved is no problem: it is left out. One that is drawn from
-    recorded tables reads those.
+    It is no problem if a figure has no saved data and is left out for missing files, or is drawn from recorded tables.
     """
-    if not (out / f"{name}.npz").exists() and (lacking(name, out, from_data=True) or _recorded(_config(name, profile))):
+    data = out / f"{name}.npz"
+    if not data.exists() and (missing_files(name, out) or isinstance(_config(name, profile), Recorded)):
         return None
     try:
-        _saved(out / f"{name}.npz", _wanted(name, profile, seed))
+        _saved(data, _origin(name, profile, seed))
     except (OSError, ValueError) as error:
         return str(error)
     return None
-
-
-def _config(name: str, profile: str) -> Any:
-    module = figure_module(name)
-    return module.FULL if profile == "full" else module.QUICK
-
-
-def _recorded(config: Any) -> bool:
-    """Whether a figure is drawn from recorded tables, which are saved data, too."""
-    return isinstance(config, Recorded)
-
-
-def _wanted(name: str, profile: str, seed: int) -> dict[str, Any]:
-    settings = asdict(_config(name, profile))
-    return {"figure": name, "profile": profile, "seed": seed, "settings": json.loads(json.dumps(settings))}
-
-
-def make(name: str, profile: str, sweep: Sweep, out: Path, *, from_data: bool = False) -> FinishedFigure:
-    """Compute (or load) a figure's data, judge and draw them, and write all files.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `from_data` and there are no data.
-    ValueError
-        If the data were made with another profile, seed or settings than asked for.
-    """
-    module, config = figure_module(name), _config(name, profile)
-    wanted = _wanted(name, profile, sweep.seed)
-    data = out / f"{name}.npz"
-    if from_data and not (_recorded(config) and not data.exists()):
-        arrays = _saved(data, wanted)
-    else:
-        arrays = module.compute(config, sweep)
-        save_arrays(data, arrays, {**wanted, "versions": versions()})
-    claims = tuple(module.check(arrays))
-    if len({claim.id for claim in claims}) < len(claims):
-        raise ValueError(f"{name} has two claims of one id")
-    places = (getattr(module, "SECTION", "experiments"), getattr(module, "ALSO", ()))
-    outcome = FinishedFigure(name, module.TITLE, module.CAPTION, claims, *places)
-    sweep.later(save_drawing, name, arrays, out)
-    save_json(out / f"{name}.json", {"schema": 1, **wanted, "claims": outcome.to_json()})
-    return outcome
 
 
 def save_drawing(name: str, arrays: Arrays, out: Path) -> None:
@@ -167,16 +115,25 @@ def picture_name(name: str, form: style.Form) -> str:
     return name if form == "page" else f"{name}_{form}"
 
 
-def _saved(path: Path, wanted: dict[str, Any]) -> Arrays:
+def _config(name: str, profile: Profile) -> Any:
+    module = figure_module(name)
+    return module.FULL if profile == "full" else module.QUICK
+
+
+def _origin(name: str, profile: Profile, seed: int) -> dict[str, Any]:
+    """Description that data are saved with, and that loaded data must have.
+
+    The settings pass through JSON, because a saved tuple comes back as a list.
+    """
+    settings = json.loads(json.dumps(asdict(_config(name, profile))))
+    return {"figure": name, "profile": profile, "seed": seed, "settings": settings}
+
+
+def _saved(path: Path, origin: dict[str, Any]) -> Arrays:
     if not path.exists():
         raise FileNotFoundError(f"no data to draw from: {path} does not exist")
-    arrays, meta = load_arrays(path)
-    for key, value in wanted.items():
-        if meta.get(key) != value:
-            raise ValueError(f"{path.name} was made with {key} {meta.get(key)!r}; {value!r} is asked for")
+    arrays, saved_origin = load_arrays(path)
+    for key, value in origin.items():
+        if saved_origin.get(key) != value:
+            raise ValueError(f"{path.name} was made with {key} {saved_origin.get(key)!r}; {value!r} is asked for")
     return arrays
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

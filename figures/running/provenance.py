@@ -1,13 +1,15 @@
-"""Where a run's results come from: commit, versions, machine, time."""
+"""Where the results of a run come from: commit, versions, machine, time."""
 
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from figures.running.pipeline import file_digest
+from figures.running.artifacts import file_digest
 
 PACKAGES = (
     "numpy",
@@ -25,40 +27,59 @@ PACKAGES = (
 )
 
 
-def origin(root: Path) -> dict[str, Any]:
-    """Say which code, versions and machine a run used: the same for equal runs.
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Code, versions and machine of a run: the same for equal runs, so that the report may show it.
 
     Parameters
     ----------
-    root : Path
-        The checkout.
+    commit : str or None
+        None where git does not know one.
+    uncommitted_changes : bool
+    python : str
+        Version.
+    packages : mapping
+        Version of each of `PACKAGES`; None where it is not installed.
+    system, processor : str
+    cores : int or None
     """
-    return {
-        "commit": _git(root, "rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "system": platform.system(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-    }
+
+    commit: str | None
+    uncommitted_changes: bool
+    python: str
+    packages: Mapping[str, str | None]
+    system: str
+    processor: str
+    cores: int | None
 
 
-def provenance(origin: dict[str, Any], out: Path, seconds: float) -> dict[str, Any]:
-    """Describe the run that filled `out`. The only file that differs between equal runs.
+def origin_of(root: Path) -> Origin:
+    """Describe the code of a checkout, the installed packages and this machine."""
+    return Origin(
+        commit=_git(root, "rev-parse", "HEAD"),
+        uncommitted_changes=bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
+        python=platform.python_version(),
+        packages={name: _version(name) for name in PACKAGES},
+        system=platform.system(),
+        processor=platform.machine(),
+        cores=os.cpu_count(),
+    )
+
+
+def provenance_json(origin: Origin, out: Path, seconds: float) -> dict[str, Any]:
+    """Content of ``provenance.json``, the only file that differs between equal runs.
 
     Parameters
     ----------
-    origin : dict
-        As the function of this name returns it.
+    origin : Origin
     out : Path
-        The output folder.
+        The output folder, every file of which is listed with its SHA-256.
     seconds : float
         Wall time of the run.
     """
     return {
         "schema": 1,
-        **origin,
+        **asdict(origin),
         "seconds": round(seconds, 1),
         "sha256": {path.name: file_digest(path) for path in sorted(out.glob("*.*")) if path.name != "provenance.json"},
     }

@@ -1,7 +1,19 @@
-"""Long computations as cells: parallel, resumable, and bitwise the same however they are run.
+"""Long computations as cells: in parallel, resumable, and with the same bits however they are run.
 
-A cell is a small dictionary of settings. It is computed by `function(cell, rng)`, where `rng` depends on the seed, the
-name of the experiment and the cell alone: never on the worker, the order, or what was computed before.
+A cell is one small part of an experiment, given by its settings: a mapping that JSON can hold, such as
+``{"n_demos": 100, "policy": "BC"}``. Its results are
+
+    arrays = function(cell, rng)
+    rng = default_rng(SeedSequence(seed, spawn_key=(crc32(experiment), crc32(canonical(cell)))))
+
+where `canonical` is the cell's JSON with sorted keys. So the generator depends on the run's seed, the experiment's name
+and the cell's settings, and on nothing else: not on the worker, the order, the other cells, or the function's code. The
+reverse holds, too: a setting that is renamed, added or written as 1.0 in place of 1 gives the cell other random
+numbers.
+
+Finished cells are kept in a cache under a key of the experiment's name, the function, the seed, the cell, the source
+code that can change the result, and the versions of the numerical packages (`source_digest`). Data files are not part
+of that key; a cell that reads some has their digest among its settings (`figures.running.data.data_digest`).
 """
 
 import ast
@@ -24,11 +36,16 @@ from tqdm import tqdm
 from figures.running.artifacts import Arrays, load_arrays, save_arrays
 
 Cell = Mapping[str, Any]
+"""Settings of a cell: keys are strings; values are numbers (not NaN, not numpy's), strings, booleans, None, and lists
+and mappings of these. A tuple and a list of the same entries are the same setting."""
+
 CellFunction = Callable[[Cell, np.random.Generator], Arrays]
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("theory", "tabular", "continuous")
+"""Packages whose source code, as a whole, is part of a cell's key."""
 VERSIONED = ("numpy", "scipy", "numba", "gymnasium")
+"""Packages whose versions are part of a cell's key."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +57,9 @@ class Sweep:
     seed : int
         The run's seed.
     executor : concurrent.futures.Executor, optional
-        Where to run; None is here and now. Any executor will do.
+        Any executor; None runs every cell in this process.
     cache : Path, optional
-        Folder of finished cells. A cell is found again if its settings, the seed, the source code and the versions of
-        the numerical packages are the same.
+        Folder of finished cells; None keeps none.
     progress : bool, optional
         Show a bar with the time left, if the output is a terminal.
     """
@@ -60,28 +76,28 @@ class Sweep:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def later(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Do work that nobody waits for until `finish`: in a worker if there is one, else at once."""
+        """Start work whose result nobody needs before `finish`: in a worker if there is one, else at once."""
         if self.executor is None:
             work(*arguments)
         else:
             self._later.append(self.executor.submit(work, *arguments))
 
     def finish(self) -> None:
-        """Wait for all that was put off; an error there is raised here."""
+        """Wait for all work that `later` started; an error in it is raised here."""
         for future in self._later:
             future.result()
 
     def run(self, name: str, function: CellFunction, cells: Sequence[Cell]) -> list[Arrays]:
-        """Compute every cell, or find it in the cache.
+        """Compute every cell, or load it from the cache.
 
         Parameters
         ----------
         name : str
             Name of the experiment. Two figures that use one experiment share its cells.
         function : callable
-            At the top level of a module, so that other processes can find it.
+            At the top level of a module, so that other processes can import it.
         cells : sequence of mapping
-            JSON-ready settings.
+            Settings as JSON can hold them, see `Cell`.
 
         Returns
         -------
@@ -96,42 +112,42 @@ class Sweep:
         keys = [self._key(name, function, cell) for cell in cells]
         if len(set(keys)) < len(keys):
             raise ValueError(f"cells of {name} must differ; two are equal")
-        results = {i: arrays for i, key in enumerate(keys) if (arrays := self._cached(key)) is not None}
+        results = {i: arrays for i, key in enumerate(keys) if (arrays := self._load(key)) is not None}
         missing = [i for i in range(len(cells)) if i not in results]
         disable = None if self.progress else True  # None: silent where the output is no terminal
         with tqdm(total=len(cells), initial=len(results), desc=name, unit="cell", disable=disable, leave=False) as bar:
 
-            def finish(i: int, arrays: Arrays) -> None:
+            def keep(i: int, arrays: Arrays) -> None:
                 if self.cache is not None:
                     save_arrays(self.cache / f"{keys[i]}.npz", arrays, {"experiment": name, "cell": dict(cells[i])})
                 results[i] = arrays
                 bar.update()
 
-            # The first missing cell runs here: it compiles the kernels once, for all workers.
+            # The first missing cell runs in this process: it compiles the kernels once, for all workers.
             alone = missing if self.executor is None else missing[:1]
             for i in alone:
-                finish(i, function(cells[i], self.generator(name, cells[i])))
+                keep(i, function(cells[i], self.generator(name, cells[i])))
             if self.executor is not None:
-                self._spread(name, function, cells, missing[1:], finish)
+                self._run_in_workers(name, function, cells, missing[1:], keep)
         return [results[i] for i in range(len(cells))]
 
-    def found(self, name: str, function: CellFunction, cells: Sequence[Cell]) -> list[Arrays | None]:
-        """What the cache holds of these cells, computing nothing; None where a cell is missing. Arguments as `run`."""
-        return [self._cached(self._key(name, function, cell)) for cell in cells]
+    def cached(self, name: str, function: CellFunction, cells: Sequence[Cell]) -> list[Arrays | None]:
+        """Load the cells that the cache holds and compute nothing; None for a missing cell. Arguments as `run`."""
+        return [self._load(self._key(name, function, cell)) for cell in cells]
 
-    def _cached(self, key: str) -> Arrays | None:
+    def _load(self, key: str) -> Arrays | None:
         if self.cache is not None and (path := self.cache / f"{key}.npz").exists():
             with suppress(ValueError):  # a damaged cell is computed again
                 return load_arrays(path)[0]
         return None
 
-    def _spread(
+    def _run_in_workers(
         self,
         name: str,
         function: CellFunction,
         cells: Sequence[Cell],
         missing: Sequence[int],
-        finish: Callable[[int, Arrays], None],
+        keep: Callable[[int, Arrays], None],
     ) -> None:
         assert self.executor is not None
         pending: dict[Future[Arrays], int] = {
@@ -139,8 +155,8 @@ class Sweep:
         }
         try:
             for future in as_completed(pending):
-                finish(pending[future], future.result())
-        except BaseException:
+                keep(pending[future], future.result())
+        except BaseException:  # a stopped run must not wait for cells that nobody will keep
             for future in pending:
                 future.cancel()
             raise
@@ -152,9 +168,11 @@ class Sweep:
 
 @cache
 def source_digest(function: CellFunction) -> str:
-    """Digest of all that can change a cell.
+    """Digest of the source code and versions that can change a cell.
 
-    The packages, the function's module, what that imports of `figures`, and the versions of numerical packages.
+    These are the packages `SOURCES` as a whole, the function's module, the modules of `figures` that it imports,
+    directly or not, and the versions of `VERSIONED`. Other figures do not count: a change of one computes no other
+    anew.
     """
     digest = hashlib.sha256(json.dumps(versions()).encode())
     module = Path(inspect.getfile(function))
@@ -167,20 +185,29 @@ def source_digest(function: CellFunction) -> str:
 
 def _imported_figures(module: Path) -> set[Path]:
     """Modules of `figures` that a file imports, anywhere in it, and those that they import in turn."""
-    found: set[Path] = set()
+    reached: set[Path] = set()
     waiting = [module]
     while waiting:
-        names: set[str] = set()
-        for node in ast.walk(ast.parse(waiting.pop().read_bytes())):
-            if isinstance(node, ast.Import):
-                names.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:  # from a package come its modules, or their names
-                names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
-        paths = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("figures.")}
-        new = {path for path in paths if path.is_file()} - found
-        found |= new
+        paths = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in _imported_names(waiting.pop())}
+        new = {path for path in paths if path.is_file()} - reached
+        reached |= new
         waiting += new
-    return found
+    return reached
+
+
+def _imported_names(module: Path) -> set[str]:
+    """Dotted names of `figures` that a file imports and that may be modules.
+
+    `from figures.control import grid` imports a module, `from figures.control.grid import TASKS` a name of one: both
+    `figures.control.grid` and `figures.control.grid.TASKS` are listed, and the caller looks which is a file.
+    """
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_bytes())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    return {name for name in names if name.startswith("figures.")}
 
 
 def versions() -> dict[str, str]:

@@ -4,12 +4,12 @@ const TIE = 1e-12; // relative rounding within which a weight counts as equal to
 const ANY = 1e-300; // a level so low that every positive probability counts as covered
 const MAX_VISITS = 2000000;
 const CHUNK = 1024;
-const WATCHED = 1; // place of the watched action in the demonstrator's row
+const WATCHED = 1; // index of the watched action in the demonstrator's row
 
 // --- coverage of one action, and the plan (tabular/exact_coverage.py, tabular/plan.py) ---
-// A plan is { w, p, A, policy, level, visits, recorded }; level is gamma, the last two are what was seen so far.
+// A plan is { w, p, A, policy, level, visits, recorded }: level is gamma; visits and recorded are the counts so far.
 
-/** How often the action must have been recorded in n visits to be covered; n + 1 where no number will do. */
+/** How often the action must be recorded in n visits to be covered; n + 1 where no number suffices. */
 function requiredCount(n, plan) {
   const weight = noiseWeight(n, plan.policy);
   const missing = plan.level * plan.p * (1 - TIE) - weight / plan.A;
@@ -17,7 +17,7 @@ function requiredCount(n, plan) {
   return count <= n ? count : n + 1;
 }
 
-/** Most visits after which the noise alone covers the action, were it never recorded; null where it always does. */
+/** Most visits after which the noise alone covers an action that was never recorded; null where it always does. */
 function noiseSuffices(plan) {
   const { alpha, priorMass } = plan.policy;
   const threshold = plan.A * plan.level * plan.p * (1 - TIE);
@@ -27,7 +27,7 @@ function noiseSuffices(plan) {
 
 const missTables = new Map();
 
-/** g(m), m = 0, 1, ...: probability that the action is not covered given m new visits; computed as far as asked. */
+/** g(m), m = 0, 1, ...: probability that the action is not covered given m new visits; computed only as far as needed. */
 function missTable(plan) {
   const { p, A, policy, level, visits, recorded } = plan;
   const key = [p, A, policy.alpha, policy.priorMass, level, visits, recorded].join();
@@ -62,7 +62,7 @@ function coverageProbability(plan, more) {
   return Math.min(1, Math.max(0, 1 - total));
 }
 
-/** Smallest further number from which on the action is covered with probability 1 - delta; null if there is none. */
+/** Fewest further demonstrations from which on coverage has probability 1 - delta; null if there are none. */
 function demonstrationsNeeded(plan, delta) {
   const later = laterMisses(plan, delta);
   if (later === null) return null;

@@ -1,4 +1,4 @@
-// The page: settings, sliders, sentences. The settings are the one state; everything else is drawn from them.
+// The page: settings, sliders, sentences. The settings are the only state; everything else is drawn from them.
 
 const { sliders: SLIDERS, presets: PRESETS } = JSON.parse(document.getElementById('settings').textContent);
 const T_STOPS = SLIDERS.find(({ key }) => key === 'T').stops;
@@ -19,9 +19,9 @@ function say(id, ...sentences) {
 /** The values under a picture; data-value holds all digits. */
 function list(id, values) {
   for (const [name, value] of Object.entries(values)) {
-    const place = document.querySelector(`#${id} [data-value-of="${name}"]`);
-    place.textContent = value === null ? 'never' : shown(value);
-    place.dataset.value = value;
+    const output = document.querySelector(`#${id} [data-value-of="${name}"]`);
+    output.textContent = value === null ? 'never' : shown(value);
+    output.dataset.value = value;
   }
 }
 
@@ -34,14 +34,14 @@ function plan(policy, level = settings.gamma) {
   return { w, p, A, policy, level, visits: 0, recorded: 0 };
 }
 
-/** Whole numbers, evenly spaced on a logarithmic scale as far as they can be. */
+/** Whole numbers, about evenly spaced on a logarithmic scale. */
 function logarithmicGrid(low, high, perDecade) {
-  const found = new Set();
-  for (let i = 0; i <= perDecade * Math.log10(high / low); i++) found.add(Math.round(low * 10 ** (i / perDecade)));
-  return [...found];
+  const numbers = new Set();
+  for (let i = 0; i <= perDecade * Math.log10(high / low); i++) numbers.add(Math.round(low * 10 ** (i / perDecade)));
+  return [...numbers];
 }
 
-/** One value a policy of the family, by name. */
+/** A value for each policy of the family, by name. */
 function each(value) {
   const policies = Object.entries(family(settings.alpha, settings.lambda));
   return Object.fromEntries(policies.map(([name, policy]) => [name, value(policy)]));
@@ -55,13 +55,13 @@ function renderPolicies() {
   const rows = { demonstrator: pi, ...each((policy) => policyRow(counts, policy)) };
   const missed = rows.BC.filter((q, a) => q === 0 && pi[a] > 0).length;
   if (n === 0) {
-    say('policies', 'No demonstration met the state, so every policy is uniform there.',
+    say('policies', 'No demonstration visits the state, so every policy is uniform there.',
       'Draw again, or take more demonstrations.');
   } else {
     say('policies',
-      `The demonstrations met the state ${times(n)} and recorded the watched action (★) ${times(counts[WATCHED])}.`,
+      `The demonstrations visit the state ${times(n)} and record the watched action (★) ${times(counts[WATCHED])}.`,
       `BC gives probability 0 to ${missed === 0 ? 'none' : missed} of the demonstrator’s ${A} actions;`,
-      `the least that PostBC gives any is ${shown(Math.min(...rows.PostBC))}.`);
+      `the least probability that PostBC gives an action is ${shown(Math.min(...rows.PostBC))}.`);
   }
   drawPolicies(picture('policies'), { demonstrator: pi, BC: rows.BC, PostBC: rows.PostBC });
   list('policies', { demonstrator: pi[WATCHED], BC: rows.BC[WATCHED], PostBC: rows.PostBC[WATCHED] });
@@ -76,7 +76,7 @@ function renderCoverage() {
     `After ${grouped(T)} demonstrations, BC gives the watched action at least ${shown(gamma * p)} (γ p) with`,
     `probability ${shown(now.BC)}, and PostBC with ${shown(now.PostBC)}.`,
     alone > 0 ? `PostBC’s noise alone is enough up to ${grouped(alone)} visits.` : 'PostBC’s noise alone is never enough.',
-    unseen > 0.01 && `Nobody has met the state with probability ${shown(unseen)}; every policy is uniform then.`);
+    unseen > 0.01 && `With probability ${shown(unseen)} no demonstration visits the state; every policy is uniform then.`);
   const curves = each((policy) => GRID.map((t) => coverageProbability(plan(policy), t)));
   drawCoverage(picture('coverage'), GRID, curves, T, delta);
   list('coverage', now);
@@ -90,7 +90,7 @@ function renderLoss() {
   say('loss',
     `A chain of ${H === 1 ? 'one step' : `${H} steps`} pays 1 at the end; one wrong action ends it, and the`,
     `demonstrator never errs. After ${grouped(T)} demonstrations PostBC’s noise costs ${shown(now.PostBC)}.`,
-    `Uniform noise costs ${shown(now['uniform noise'])}, however many there are.`);
+    `Uniform noise costs ${shown(now['uniform noise'])} for any number of demonstrations.`);
   const curves = { ...each((policy) => GRID.map((t) => chainLoss(A, H, t, policy))), 'our bound': GRID.map(bound) };
   drawLoss(picture('loss'), GRID, curves, T);
   list('loss', now);
@@ -100,11 +100,11 @@ function renderPlan() {
   const { T, delta, gamma } = settings;
   const ever = demonstrationsNeeded(plan(family(0, 1).BC, ANY), delta);
   const needed = { 'BC, above 0': ever, ...each((policy) => demonstrationsNeeded(plan(policy), delta)) };
-  const words = (count) => (count === null ? 'never gets there' : `needs ${count === 0 ? 'none' : grouped(count)}`);
+  const words = (count) => (count === null ? 'never reaches it' : `needs ${count === 0 ? 'none' : grouped(count)}`);
   say('plan',
     `To give the watched action at least ${shown(gamma)} of its probability, with probability ${shown(1 - delta)} from`,
-    `then on: BC ${words(needed.BC)}; PostBC ${words(needed.PostBC)}.`,
-    '“BC, above 0” asks only that BC ever plays it.');
+    `that number on: BC ${words(needed.BC)}; PostBC ${words(needed.PostBC)}.`,
+    '“BC, above 0” needs only a positive probability.');
   drawPlan(picture('plan'), needed, T);
   list('plan', needed);
 }
@@ -139,15 +139,15 @@ function set(changes) {
   settling = setTimeout(settle, 400);
 }
 
-/** Once the sliders rest: the address, for sharing, and what a screen reader hears. */
+/** When the sliders have stopped: set the address, for sharing, and the text that a screen reader speaks. */
 function settle() {
   const hash = [...SLIDERS.map(({ key }) => key), 'seed'].map((key) => `${key}=${settings[key]}`).join('&');
   if (location.hash !== `#${hash}`) history.replaceState(null, '', `#${hash}`);
-  const said = ['coverage', 'plan'].map((id) => document.getElementById(`${id}-says`).textContent).join(' ');
-  document.getElementById('status').textContent = said;
+  const spoken = ['coverage', 'plan'].map((id) => document.getElementById(`${id}-says`).textContent).join(' ');
+  document.getElementById('status').textContent = spoken;
 }
 
-/** What the address says, but for what is no number. */
+/** The settings in the address; entries that are no number are left out. */
 function fromAddress() {
   const entries = [...new URLSearchParams(location.hash.slice(1))].filter(([, text]) => text.trim() !== '');
   return Object.fromEntries(entries.map(([key, text]) => [key, Number(text)]).filter(([, v]) => Number.isFinite(v)));

@@ -1,14 +1,14 @@
-// The pictures: SVG drawn anew at each move. Nothing is computed here but places on the screen.
+// The pictures: SVG, drawn again at each move of a slider. Only positions on the screen are computed here.
 
 const HEIGHT = 208;
 const BOX = { left: 54, right: 20, top: 12, bottom: 38 };
 const FOOT = HEIGHT - BOX.bottom;
-// Solid lines first: where curves coincide, the solid one is seen between the dashes of the other.
+// Solid lines first: where two curves coincide, the solid one shows between the dashes of the other.
 const ORDER = ['BC', 'PostBC', 'uniform noise', 'posterior', 'our bound'];
 
 // --- numbers for people ---
 
-/** Thousands apart, as in 12 000. */
+/** A number with its thousands apart, as in 12 000. */
 function grouped(v) {
   return v >= 1e4 ? v.toLocaleString('en').replaceAll(',', '\u202f') : String(v);
 }
@@ -17,7 +17,7 @@ function powerOfTen(k) {
   return `10${[...String(k)].map((c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)]).join('')}`;
 }
 
-/** Three digits. */
+/** A number with three digits. */
 function shown(v) {
   if (v === 0) return '0';
   if (v < 1 && v > 0.999) return '> 0.999';
@@ -33,10 +33,10 @@ function tickText(v) {
 // --- parts of a picture ---
 
 function node(parent, name, attributes, words) {
-  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (words !== undefined) made.textContent = words;
-  parent.append(made);
+  const element = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (words !== undefined) element.textContent = words;
+  parent.append(element);
 }
 
 function text(svg, x, y, words, anchor = 'middle', kind = '') {
@@ -47,7 +47,7 @@ function line(svg, kind, d, name = '') {
   node(svg, 'path', { class: kind, 'data-of': name, d });
 }
 
-/** Empty the picture and give it one unit a pixel. */
+/** Empty the picture and make one unit one pixel. */
 function clear(svg) {
   const width = Math.max(260, svg.clientWidth || 460);
   svg.replaceChildren();
@@ -91,8 +91,8 @@ function xAxis(svg, left, right, x, ticks, label) {
 
 /** A curve through the points that lie in the box; `y` may leave it. */
 function curve(svg, name, xs, ys, x, y) {
-  const places = xs.map((v, i) => [x(v), y(ys[i])]).filter(([, v]) => v <= FOOT + 0.5 && v >= BOX.top - 0.5);
-  line(svg, 'curve', places.map(([u, v], i) => `${i ? 'L' : 'M'}${u.toFixed(1)},${v.toFixed(1)}`).join(''), name);
+  const points = xs.map((v, i) => [x(v), y(ys[i])]).filter(([, v]) => v <= FOOT + 0.5 && v >= BOX.top - 0.5);
+  line(svg, 'curve', points.map(([u, v], i) => `${i ? 'L' : 'M'}${u.toFixed(1)},${v.toFixed(1)}`).join(''), name);
 }
 
 /** A mark of a policy: BC is a disc, PostBC a diamond, the demonstrator a wide line. */
@@ -103,8 +103,8 @@ function mark(svg, name, u, v, size) {
   else line(svg, 'mark', `M${u},${v - r}l${r},${r}l${-r},${r}l${-r},${-r}z`, name);
 }
 
-/** Where T stands. */
-function standing(svg, x, T) {
+/** A vertical line at T. */
+function lineAtT(svg, x, T) {
   const left = x > (svg.clientWidth || 460) / 2;
   line(svg, 'here', `M${x},${BOX.top}V${FOOT}`);
   text(svg, x + (left ? -5 : 5), BOX.top + 10, `T = ${grouped(T)}`, left ? 'end' : 'start', 'halo');
@@ -112,14 +112,14 @@ function standing(svg, x, T) {
 
 // --- the four pictures ---
 
-/** What each policy gives each action: probabilities on a logarithmic scale, above a floor that means 0. */
+/** The probability of each action under each policy, on a logarithmic scale above a strip that means 0. */
 function drawPolicies(svg, rows) {
   const width = clear(svg);
   const right = width - BOX.right;
   const least = leastDecade(Object.values(rows).flat(), 1e-8, 0.01);
   const floor = FOOT - 13;
   const y = scale(least, 1, floor - 22, BOX.top + 4, true);
-  const place = (v) => (v > 0 ? y(v) : floor);
+  const height = (v) => (v > 0 ? y(v) : floor);
   yAxis(svg, width, y, decades(least, 1), 'probability');
   node(svg, 'rect', { class: 'floor', x: BOX.left, y: floor - 12, width: right - BOX.left, height: 25 });
   text(svg, BOX.left - 6, floor + 4, '0', 'end');
@@ -128,9 +128,9 @@ function drawPolicies(svg, rows) {
   const size = Math.min(5, Math.max(3, step / 7));
   for (let a = 0; a < A; a++) {
     const u = BOX.left + step * (a + 0.5);
-    mark(svg, 'demonstrator', u, place(rows.demonstrator[a]), size);
-    mark(svg, 'BC', u - 0.9 * size, place(rows.BC[a]), size);
-    mark(svg, 'PostBC', u + 0.9 * size, place(rows.PostBC[a]), size);
+    mark(svg, 'demonstrator', u, height(rows.demonstrator[a]), size);
+    mark(svg, 'BC', u - 0.9 * size, height(rows.BC[a]), size);
+    mark(svg, 'PostBC', u + 0.9 * size, height(rows.PostBC[a]), size);
     if (a === WATCHED || A <= 12 || a % 5 === 4) text(svg, u, FOOT + 15, a === WATCHED ? '★' : String(a + 1));
   }
   text(svg, (BOX.left + right) / 2, HEIGHT - 6, 'action (★ is the watched one)');
@@ -146,12 +146,12 @@ function drawCoverage(svg, grid, curves, T, delta) {
   yAxis(svg, width, y, [0, 0.25, 0.5, 0.75, 1], 'probability');
   xAxis(svg, BOX.left, right, x, decades(grid[0], last), 'demonstrations T');
   line(svg, 'aim', `M${BOX.left},${y(1 - delta)}H${right}`);
-  standing(svg, x(T), T);
+  lineAtT(svg, x(T), T);
   for (const name of ORDER) if (name in curves) curve(svg, name, grid, curves[name], x, y);
   text(svg, right - 4, y(1 - delta) + 15, `1 − δ = ${shown(1 - delta)}`, 'end', 'halo');
 }
 
-/** Loss on the chain against T, both on logarithmic scales; BC's loss of 0 lies below the picture and is named. */
+/** Loss on the chain against T, both on logarithmic scales; BC's loss of 0 is drawn on the lower edge with a label. */
 function drawLoss(svg, grid, curves, T) {
   const width = clear(svg);
   const right = width - BOX.right;
@@ -161,7 +161,7 @@ function drawLoss(svg, grid, curves, T) {
   const y = scale(least, 1, FOOT, BOX.top + 14, true);
   yAxis(svg, width, y, decades(least, 1), 'loss of return');
   xAxis(svg, BOX.left, right, x, decades(grid[0], last), 'demonstrations T');
-  standing(svg, x(T), T);
+  lineAtT(svg, x(T), T);
   for (const name of ORDER.slice(1)) curve(svg, name, grid, curves[name], x, y);
   line(svg, 'curve', `M${BOX.left},${FOOT}H${right}`, 'BC');
   text(svg, BOX.left + 6, FOOT - 6, 'BC: 0', 'start', 'halo');
@@ -186,5 +186,5 @@ function drawPlan(svg, needed, T) {
     node(svg, 'rect', { class: kind, 'data-of': of, x: left, y: top, width: end - left, height: step - 7 });
     text(svg, end + 5, top + step / 2 + 1, count === null ? 'never' : grouped(count), 'start', 'number');
   });
-  standing(svg, x(T), T);
+  lineAtT(svg, x(T), T);
 }
