@@ -1,6 +1,6 @@
 """Algorithm B: behavioral cloning by a diffusion or flow policy, with noise on its targets drawn afresh at each visit.
 
-No noise is BC; isotropic noise is sigma-BC; alpha times the ensemble's spread is PostBC. What was added is recorded.
+Which noise that is, an estimator says (`continuous.estimators`). What was added is recorded.
 """
 
 import os
@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.diffusion import Denoiser, fit_denoiser
-from continuous.ensembles import Ensemble, cholesky_factors
 from continuous.files import load_arrays, save_arrays
 from continuous.networks import Network
 from continuous.paths import PATHS
@@ -142,70 +141,6 @@ class ClonedPolicy:
 
     def _checked(self, observations: Any) -> FloatArray:
         return validate.array("observations", observations, shape=(None, self.observation_scale.mean.size))
-
-
-def isotropic_factors(demonstrations: Demonstrations, chunk: int, sigma: ArrayLike) -> FloatArray:
-    """Factors of sigma-BC at each row, (N, D, D): sigma, in units of actions, times the identity.
-
-    Parameters
-    ----------
-    demonstrations : Demonstrations
-    chunk : int
-        At least 1.
-    sigma : array_like, () or (N,)
-        At least 0; one number, or one for each row.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-    """
-    validate.instance("demonstrations", demonstrations, Demonstrations)
-    D = validate.integer("chunk", chunk, at_least=1) * demonstrations.actions.shape[1]
-    N = len(demonstrations.observations)
-    each = validate.array("sigma", np.broadcast_to(sigma, (N,)) if np.ndim(sigma) == 0 else sigma, shape=(N,))
-    if (each < 0).any():
-        raise ValueError(f"sigma must be at least 0; got {each.min()}")
-    return np.asarray(each[:, None, None] * np.eye(D))
-
-
-SHAPES = ("full", "diagonal", "isotropic")
-
-
-def posterior_factors(
-    demonstrations: Demonstrations, ensemble: Ensemble, alpha: float, *, shape: str = "full", floor: float = 0.0
-) -> FloatArray:
-    """Factors of PostBC at each row, (N, D, D), of alpha^2 times the ensemble's covariance there.
-
-    Parameters
-    ----------
-    demonstrations : Demonstrations
-    ensemble : Ensemble
-    alpha : float
-        At least 0.
-    shape : {"full", "diagonal", "isotropic"}, optional
-        The whole covariance, its diagonal alone, or the identity times the mean of its diagonal; of equal trace.
-    floor : float, optional
-        At least 0: deviation, in units of actions, of isotropic noise that is added beside it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is out of range.
-    """
-    validate.instance("demonstrations", demonstrations, Demonstrations)
-    alpha = validate.real("alpha", alpha, at_least=0.0)
-    validate.choice("shape", shape, SHAPES)
-    floor = validate.real("floor", floor, at_least=0.0)
-    covariance = validate.instance("ensemble", ensemble, Ensemble).covariance(
-        demonstrations.observations, diagonal=shape != "full"
-    )
-    D = covariance.shape[1]
-    if shape == "isotropic":
-        covariance = np.einsum("nii->n", covariance)[:, None, None] / D * np.eye(D)
-    if floor > 0:
-        return cholesky_factors(alpha**2 * covariance + floor**2 * np.eye(D))
-    return alpha * cholesky_factors(covariance)
 
 
 def clone(

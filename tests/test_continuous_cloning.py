@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy import stats
 
-from continuous.cloning import ClonedPolicy, clone, isotropic_factors, load_policy, posterior_factors, save_policy
+from continuous.cloning import ClonedPolicy, clone, load_policy, save_policy
 from continuous.demonstrations import Demonstrations
 from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
+from continuous.estimators import isotropic_factors, posterior_factors
 from continuous.evaluation import compare, evaluate
 from continuous.files import FORMAT
 from continuous.paths import PATHS
@@ -61,46 +61,6 @@ def test_the_noise_added_is_what_was_asked_for():
     factors = posterior_factors(shown(), ensemble, 2.0)
     assert_allclose(factors @ factors.transpose(0, 2, 1), 4 * covariance, rtol=1e-7, atol=1e-12)
     assert_allclose(posterior_factors(shown(), ensemble, 0.0), 0.0)
-
-
-@given(
-    st.integers(2, 5), st.integers(1, 3), st.floats(0.01, 8), st.just(0.0) | st.floats(0.01, 1), st.integers(0, 2**32)
-)
-def test_the_posteriors_shapes_have_one_trace_and_the_floor_adds_its_square(n_members, chunk, alpha, floor, number):
-    """Against numpy's covariance of the members' predictions; what is singular is right to rounding of its size."""
-    ensemble = untrained(n_members, chunk, number)
-    predictions, D = ensemble.predictions(shown().observations), 2 * chunk
-    truth = np.stack([np.cov(predictions[:, i].T) for i in range(20)])
-    mean = np.trace(truth, axis1=1, axis2=2) / D
-    wanted = {"full": truth, "diagonal": truth * np.eye(D), "isotropic": mean[:, None, None] * np.eye(D)}
-    size = alpha**2 * truth.max() + floor**2
-    for shape, covariance in wanted.items():
-        factors = posterior_factors(shown(), ensemble, alpha, shape=shape, floor=floor)
-        found = factors @ factors.transpose(0, 2, 1)
-        assert_allclose(found, alpha**2 * covariance + floor**2 * np.eye(D), rtol=1e-9, atol=1e-9 * size)
-        assert_allclose(np.trace(found, axis1=1, axis2=2), D * (alpha**2 * mean + floor**2), rtol=1e-9)
-        assert (np.triu(factors, 1) == 0).all()
-        none = posterior_factors(shown(), ensemble, 0.0, shape=shape, floor=floor)
-        assert_allclose(none, np.broadcast_to(floor * np.eye(D), none.shape), rtol=1e-12)
-    assert_array_equal(
-        posterior_factors(shown(), ensemble, alpha), posterior_factors(shown(), ensemble, alpha, shape="full", floor=0)
-    )
-
-
-def untrained(n_members, chunk, number):
-    recipe = Recipe(n_members, hidden=(4,), training=Training(n_steps=1))
-    return fit_ensemble(shown(), chunk, recipe, seed(number))
-
-
-@given(st.integers(1, 3), arrays(np.float64, 20, elements=st.just(0.0) | st.floats(0, 3)))
-def test_each_row_may_have_a_sigma_of_its_own(chunk, sigma):
-    factors = isotropic_factors(shown(), chunk, sigma)
-    assert factors.shape == (20, 2 * chunk, 2 * chunk)
-    for one, factor in zip(sigma, factors, strict=True):
-        assert_array_equal(factor, one * np.eye(2 * chunk))
-    assert_array_equal(
-        isotropic_factors(shown(), chunk, sigma[0]), isotropic_factors(shown(), chunk, np.full(20, sigma[0]))
-    )
 
 
 def test_rows_without_noise_are_cloned_as_they_are():
@@ -251,7 +211,7 @@ def test_a_chunk_may_be_longer_than_some_episode_but_not_than_all():
 
 def test_bad_arguments_are_named():
     policy, rng = clone(shown(), 1, seed(), hidden=(), training=SHORT), np.random.default_rng(0)
-    zeros, ensemble = np.zeros((1, 3)), untrained(2, 1, 0)
+    zeros = np.zeros((1, 3))
     for call, name in (
         (lambda: clone(shown(), 1, seed(), factors=np.zeros((20, 1, 1))), "factors"),
         (lambda: clone(shown(), 1, seed(), factors=np.full((20, 2, 2), np.nan)), "factors"),
@@ -259,21 +219,6 @@ def test_bad_arguments_are_named():
         (lambda: clone(shown(), 1, seed(), n_steps=0), "n_steps"),
         (lambda: clone(shown(), 1, 0), "seed"),
         (lambda: clone(None, 1, seed()), "demonstrations"),
-        (lambda: isotropic_factors(shown(), 1, -0.1), "sigma"),
-        (lambda: isotropic_factors(shown(), 1, np.nan), "sigma"),
-        (lambda: isotropic_factors(shown(), 1, None), "sigma"),
-        (lambda: isotropic_factors(shown(), 1, np.ones(19)), "sigma"),
-        (lambda: isotropic_factors(shown(), 1, np.ones((20, 1))), "sigma"),
-        (lambda: isotropic_factors(shown(), 1, [0.1] * 19 + [-0.1]), "sigma"),
-        (lambda: isotropic_factors(shown(), 0, 0.1), "chunk"),
-        (lambda: isotropic_factors(None, 1, 0.1), "demonstrations"),
-        (lambda: posterior_factors(shown(), None, 1.0), "ensemble"),
-        (lambda: posterior_factors(None, ensemble, 1.0), "demonstrations"),
-        (lambda: posterior_factors(shown(), ensemble, -1.0), "alpha"),
-        (lambda: posterior_factors(shown(), ensemble, np.nan), "alpha"),
-        (lambda: posterior_factors(shown(), ensemble, 1.0, shape="round"), "shape must be one of 'full', 'diagonal'"),
-        (lambda: posterior_factors(shown(), ensemble, 1.0, floor=-0.1), "floor"),
-        (lambda: posterior_factors(shown(), ensemble, 1.0, floor=np.inf), "floor"),
         (lambda: policy.decode(np.zeros((1, 2)), [[0, 0]]), "observations"),
         (lambda: policy.decode(zeros, [[0, 0, 0]]), "latents"),
         (lambda: policy.decode(zeros * np.nan, [[0, 0]]), "observations"),

@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from oracles_continuous import stick
 
 from continuous.beyond import held_out_log_likelihood, with_own_states
-from continuous.cloning import clone, isotropic_factors
+from continuous.cloning import clone
 from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
+from continuous.estimators import isotropic_factors
 from continuous.tasks import TASKS
 from continuous.training import Training
 from figures.control import pretraining

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous.cloning import ClonedPolicy, clone, isotropic_factors, posterior_factors
+from continuous.cloning import ClonedPolicy, clone
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.demonstrators import demonstrate
 from continuous.diffusion import Denoiser
 from continuous.ensembles import Ensemble, Recipe, fit_ensemble
+from continuous.estimators import isotropic_factors, posterior_factors
 from continuous.evaluation import evaluate
 from continuous.networks import Network
 from continuous.paths import PATHS

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.beyond import held_out_log_likelihood, shrunken_alpha, with_own_states
-from continuous.cloning import ClonedPolicy, isotropic_factors, posterior_factors
+from continuous.cloning import ClonedPolicy
 from continuous.demonstrations import Demonstrations
 from continuous.ensembles import Ensemble
+from continuous.estimators import isotropic_factors, posterior_factors
 from continuous.tasks import TASKS
 from figures.control import pretraining
 from figures.running.sweep import Cell
