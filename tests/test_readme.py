@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from continuous.dsrl import DSRL
 from figures.control.grid import TASKS
 from figures.control.pairs import Pairs, Place
 from figures.control.variants import PolicySpec
@@ -39,12 +38,6 @@ BOUND = script("docs/tabular.md", "def test_my_bound")
 def run(*arguments, cwd):
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
-
-
-def output_of(source, cwd):
-    done = run("-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{source}", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def pytest_of(source, tmp_path):
@@ -102,31 +95,7 @@ def test_make_targets_that_a_page_names_exist(path):
         assert f"\n{target}:" in makefile, target
 
 
-# --- what examples print ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/tabular.md"])
-def test_the_tabular_example_prints_what_each_policy_costs_and_covers(name, tmp_path):
-    rows = re.findall(r"loss (-?[\d.]+)  coverage ([\d.]+)", output_of(script(name, "for estimator in"), tmp_path))
-    assert len(rows) >= 2
-    assert float(rows[0][1]) == 0.0  # BC
-    assert all(float(coverage) > 0 for _, coverage in rows[1:])
-
-
-def test_the_example_of_control_clones_evaluates_and_saves(tmp_path):
-    printed = output_of(script("docs/continuous.md", "isotropic_factors("), tmp_path)
-    rows = re.findall(r"success ([\d.]+)  noise added ([\d.]+)", printed)
-    assert [float(added) > 0 for _, added in rows] == [False, True, True]
-    assert (tmp_path / "policy.npz").exists()
-
-
-@pytest.mark.slow
-def test_the_example_of_finetuning_prints_a_curve(tmp_path):
-    printed = output_of(script("docs/continuous.md", "finetune_dsrl("), tmp_path)
-    rows = re.findall(r"(\d+) steps  success ([01]\.\d+)", printed)
-    assert [int(steps) for steps, _ in rows] == sorted({int(steps) for steps, _ in rows})
-    assert rows[0][0] == "0"
-    assert len(rows) == 1 + DSRL().rounds // DSRL().evaluate_every
+# --- the example of a bound -------------------------------------------------------------------------------------------
 
 
 def test_the_example_of_a_bound_has_at_most_15_lines_and_passes(tmp_path):

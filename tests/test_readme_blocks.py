@@ -1,5 +1,6 @@
 """Every fenced block of the README, CONTRIBUTING.md and docs/ is run, or held against what it names."""
 
+import importlib
 import os
 import re
 import shlex
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import paper_repro
+from continuous.dsrl import DSRL
 from figures.running.pipeline import figure_names
 from theory.results import all_results
 
@@ -109,10 +112,50 @@ def test_pages_show_code_in_fences_and_close_them(page):
 # --- scripts ----------------------------------------------------------------------------------------------------------
 
 
+def check_costs_and_coverage(printed, _):
+    rows = re.findall(r"loss (-?[\d.]+)  coverage ([\d.]+)", printed)
+    assert len(rows) >= 2
+    assert float(rows[0][1]) == 0.0  # BC
+    assert all(float(coverage) > 0 for _, coverage in rows[1:])
+
+
+def check_noise_and_saved_policy(printed, folder):
+    rows = re.findall(r"success ([\d.]+)  noise added ([\d.]+)", printed)
+    assert [float(added) > 0 for _, added in rows] == [False, True, True]
+    assert (folder / "policy.npz").exists()
+
+
+def check_curve(printed, _):
+    rows = re.findall(r"(\d+) steps  success ([01]\.\d+)", printed)
+    assert [int(steps) for steps, _ in rows] == sorted({int(steps) for steps, _ in rows})
+    assert rows[0][0] == "0"
+    assert len(rows) == 1 + DSRL().rounds // DSRL().evaluate_every
+
+
+def check_two_successes(printed, _):
+    assert re.fullmatch(r"BC +success [01]\.\d\d\nPostBC success [01]\.\d\d\n", printed)
+
+
+def check_written_demonstrations(_, folder):
+    assert (folder / "demos.csv").exists()
+
+
+CHECKS = {
+    "coverage {gamma": check_costs_and_coverage,
+    "save_policy(": check_noise_and_saved_policy,
+    "finetune_dsrl(": check_curve,
+    "evaluate(task": check_two_successes,
+    "write_demonstrations(": check_written_demonstrations,
+}
+"""What a script promises, by a phrase that it contains: the first that fits."""
+
+
 @pytest.mark.parametrize("block", marked_slow(SCRIPTS, lambda block: any(word in block.text for word in SLOW)))
-def test_a_script_of_a_page_runs_without_error(block, tmp_path):
+def test_a_script_of_a_page_runs_and_does_what_it_promises(block, tmp_path):
     done = run("-c", block.text, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    check = next(check for phrase, check in CHECKS.items() if phrase in block.text)
+    check(done.stdout, tmp_path)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -140,12 +183,19 @@ def check_pytest(words):
     }
 
 
-def check_program(words, cwd):
+def check_options(words, capsys):
     """A program accepts all options of a command: it refuses nothing but one more, that does not exist."""
-    program = [ROOT / words[1]] if words[1].endswith(".py") else words[1:3]
-    done = run(*program, *words[1 + len(program) :], "--no-such-option", cwd=cwd)
-    assert done.returncode == 2
-    assert done.stderr.endswith("error: unrecognized arguments: --no-such-option\n"), done.stderr
+    if words[1] == "paper_repro.py":
+        main, arguments = paper_repro.main, words[2:]
+    elif words[2] == "benchmarks":  # has no function that parses; names are checked by `check_names`
+        assert not any(word.startswith("-") for word in words[3:])
+        return
+    else:
+        main, arguments = importlib.import_module(f"{words[2]}.__main__").main, words[3:]
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--no-such-option"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith("error: unrecognized arguments: --no-such-option\n")
 
 
 def check_names(words):
@@ -160,7 +210,7 @@ PROGRAMS = ("tabular", "figures", "benchmarks")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
-def test_a_command_of_a_page_names_what_exists(command, tmp_path):
+def test_a_command_of_a_page_names_what_exists(command, capsys):
     words = shlex.split(PYTHON.sub("python", command.text))
     if words[0] == "make":
         check_make(words)
@@ -178,7 +228,7 @@ def test_a_command_of_a_page_names_what_exists(command, tmp_path):
         assert (ROOT / words[1]).exists()  # they are run in tests/test_figures_lessons.py
     elif words[:2] == ["python", "paper_repro.py"] or (words[:2] == ["python", "-m"] and words[2] in PROGRAMS):
         check_names(words)
-        check_program(words, tmp_path)
+        check_options(words, capsys)
     else:
         pytest.fail("no test knows how to check this command")
 
@@ -229,3 +279,12 @@ def test_links_and_pictures_of_a_page_lead_to_files_and_headings(page):
         found = (page.parent / path).resolve() if path else page
         assert found.exists(), target
         assert not anchor or anchor in anchors_of(found), target
+
+
+PATH = re.compile(r"`((?:theory|tabular|continuous|figures|tests|benchmarks|results|docs)/[\w./]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_paths_of_the_checkout_that_a_page_names_exist(page):
+    named = set(PATH.findall(page.read_text(encoding="utf-8")))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
