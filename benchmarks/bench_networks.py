@@ -127,7 +127,7 @@ def diffusion_against_jax() -> list[Row]:
 
 def _left_out() -> str:
     missing = [name for name in ("jax", "torch") if _peers.missing(name)]
-    return f"  [left out for want of {' and '.join(missing)}: see README, Speed]" if missing else ""
+    return f"  [left out for want of {' and '.join(missing)}: see docs/speed.md]" if missing else ""
 
 
 BENCHMARKS = {
