@@ -233,6 +233,23 @@ def test_a_command_of_a_page_names_what_exists(command, capsys):
         pytest.fail("no test knows how to check this command")
 
 
+HELP = (
+    (paper_repro.main, []),
+    *((importlib.import_module("tabular.__main__").main, [name]) for name in ("audit", "plan")),
+    *((importlib.import_module("figures.__main__").main, [name]) for name in ("docs", "grid")),
+)
+"""Programs of the project, as functions with their sub-command."""
+
+
+def test_options_that_a_page_names_are_options_of_a_program(capsys):
+    for main, arguments in HELP:
+        with pytest.raises(SystemExit):
+            main([*arguments, "--help"])
+    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    named = {option for page in PAGES for option in re.findall(r"`(--[a-z-]+)", page.read_text(encoding="utf-8"))}
+    assert named <= offered
+
+
 def is_run(command):
     """Commands that are run: on data in the folder, or on single results and figures."""
     audits = " -m tabular " in command.text
