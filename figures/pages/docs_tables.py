@@ -63,8 +63,7 @@ def made_pages(root: Path, record: Record) -> dict[Path, str]:
 def summary(record: Record) -> str:
     """Return the README's paragraph that counts the verdicts on the steps, and those on the project's own claims."""
     own = [claim for claim in record.claims if claim.source not in EMPIRICAL_SOURCES]
-    sentences = f"{_steps_sentence(record.steps)} Our own claims about computed data: {_tally(own)}."
-    return f"**Theory.** {sentences}\n"
+    return f"**Theory.** {_steps_sentence(record.steps)}\nOur own claims about computed data: {_tally(own)}.\n"
 
 
 def _steps_sentence(steps: Sequence[ShownStep]) -> str:
