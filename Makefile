@@ -24,7 +24,7 @@ test: $(BUILT)
 slow: $(BUILT)
 	$(BIN)/python -m pytest -q -m slow
 
-# README's tables, docs/gallery.md and the pictures, from finished runs: make docs FROM="full out"
+# The documentation's tables, gallery and pictures, from finished runs: make docs FROM="full out"
 FROM ?= out
 docs: $(BUILT)
 	$(BIN)/python -m figures docs $(FROM)

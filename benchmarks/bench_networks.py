@@ -128,7 +128,7 @@ def diffusion_against_jax() -> list[Row]:
 
 def _left_out() -> str:
     missing = [name for name in ("jax", "torch") if _peers.missing(name)]
-    return f"  [without {' and '.join(missing)}, not installed: see README, Speed]" if missing else ""
+    return f"  [without {' and '.join(missing)}, not installed: see docs/speed.md]" if missing else ""
 
 
 BENCHMARKS = {

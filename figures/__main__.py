@@ -5,7 +5,6 @@
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -21,11 +20,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 0, or 1 where the documentation does not agree with a run, and 2 for a bad command line."""
     from figures.control import grid
-    from figures.pages import docs
+    from figures.pages import docs, docs_record
 
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    writing = commands.add_parser("docs", help="write README's tables, docs/gallery.md and the pictures")
+    writing = commands.add_parser("docs", help="write tables, docs/gallery.md and the pictures")
     writing.add_argument("folders", nargs="*", type=Path, default=[Path("out")], metavar="DIR",
                       help="output folders, the preferred first; one holds a whole run (default: out)")  # fmt: skip
     writing.add_argument("--check", action="store_true", help="write nothing; compare with the whole run")
@@ -46,16 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except FileNotFoundError as error:
             parser.error(str(error))
     try:
-        whole = docs.whole_run(options.folders) / "verdicts.json"
+        whole = docs_record.whole_run(options.folders)
     except FileNotFoundError as error:
         parser.error(str(error))
     if not options.check:
         print("\n".join(docs.write_docs(ROOT, options.folders)) or "README.md and docs/ are made anew")
         return 0
-    record = json.loads((ROOT / "docs" / docs.RECORD).read_text(encoding="utf-8"))
-    found = docs.differences(record, json.loads(whole.read_text(encoding="utf-8")))
-    print("\n".join([*found, "run `make docs`"]) if found else "the documentation agrees with the run", file=sys.stderr)
-    return 1 if found else 0
+    record = docs_record.read_record(ROOT / "docs" / docs_record.VERDICTS)
+    differing = docs_record.differences(record, docs_record.read_run(whole))
+    sentences = [*differing, "run `make docs`"] if differing else ["the documentation agrees with the run"]
+    print("\n".join(sentences), file=sys.stderr)
+    return 1 if differing else 0
 
 
 def _run_grid(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,44 +10,71 @@ from PIL import Image
 
 from figures import __main__ as command
 from figures.pages import docs
-from figures.pages.docs import (
+from figures.pages.docs import photograph, write_docs
+from figures.pages.docs_record import (
+    Record,
+    ShownClaim,
+    WholeRun,
+    collect_record,
+    differences,
+    lacking_figures,
+    read_record,
+    read_run,
+    record_json,
+)
+from figures.pages.docs_tables import (
+    PARTS,
     claims_table,
     control_table,
-    differences,
     gallery,
-    lacking_figures,
-    photograph,
-    record_json,
-    record_of,
+    made_pages,
     results_table,
-    with_blocks,
-    write_docs,
+    summary,
+    with_parts,
 )
 from figures.running.registry import figure_names
 from theory.results import all_results
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-RECORD = json.loads((DOCS / "verdicts.json").read_text(encoding="utf-8"))
+RECORD = read_record(DOCS / "verdicts.json")
 NAMES = ["fig_bc_fails", "fig_estimators"]
-BLOCKS = "".join(
-    f"<!-- {name}: made by make docs -->\n<!-- end {name} -->\n" for name in ("results", "claims", "control")
-)
 
 
-def claim(figure, id="a", source="R1", verdict="holds"):
-    return {"id": id, "source": source, "figure": figure, "verdict": verdict, "evidence": "exact", "relation": "<=",
-            "interval": [0, 1], "bound": 2, "detail": "x"}  # fmt: skip
+def claim(figure, id="a", source="R1", verdict="holds", interval=(0, 1)):
+    return ShownClaim(
+        id=id,
+        source=source,
+        figure=figure,
+        verdict=verdict,
+        evidence="exact",
+        relation="<=",
+        interval=interval,
+        bound=2,
+    )
+
+
+def record_of_claims(*claims):
+    return Record(figures={}, steps=(), claims=claims)
+
+
+def checkout(root):
+    """A folder with the pages that have generated parts, and nothing else on them."""
+    (root / "docs").mkdir()
+    for page, parts in PARTS.items():
+        blocks = "".join(f"<!-- {name}: made by make docs -->\n<!-- end {name} -->\n" for name in parts)
+        (root / page).write_text(f"before\n{blocks}after\n")
 
 
 def run_folder(path, names=NAMES, profile="quick", colour="white", verdict="holds", whole=True):
     path.mkdir()
-    claims = [claim(name, verdict=verdict) for name in names]
+    claims = [{**asdict(claim(name, verdict=verdict)), "detail": "x"} for name in names]
     for name, entry in zip(names, claims, strict=True):
         (path / f"{name}.json").write_text(json.dumps({"profile": profile, "seed": 0, "claims": [entry]}))
         Image.new("RGB", (40, 20), colour).save(path / f"{name}.png")
     if whole:
-        content = {"profile": profile, "steps": RECORD["steps"], "claims": claims, "left_out": []}
+        steps = [asdict(step) | {"expected": True} for step in RECORD.steps]
+        content = {"profile": profile, "steps": steps, "claims": claims, "left_out": []}
         (path / "verdicts.json").write_text(json.dumps(content))
         (path / "errata.md").write_text("# Errata\n")
     return path
@@ -55,10 +83,15 @@ def run_folder(path, names=NAMES, profile="quick", colour="white", verdict="hold
 # --- what is committed ------------------------------------------------------------------------------------------------
 
 
-def test_the_readme_shows_what_the_record_says():
+def test_pages_with_generated_parts_show_what_the_record_says():
     """After a change of results or figures: `make repro docs`, or `make docs FROM=...` with finished runs."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_blocks(readme, RECORD) == readme
+    for path, text in made_pages(ROOT, RECORD).items():
+        assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_record_that_is_written_and_read_is_the_same(tmp_path):
+    (tmp_path / "verdicts.json").write_text(record_json(RECORD), encoding="utf-8")
+    assert read_record(tmp_path / "verdicts.json") == RECORD
 
 
 def test_the_gallery_is_that_of_the_record_and_has_every_figure():
@@ -68,9 +101,9 @@ def test_the_gallery_is_that_of_the_record_and_has_every_figure():
 
 
 def test_every_picture_of_the_documentation_is_used_and_there_and_small():
-    text = (DOCS / "gallery.md").read_text(encoding="utf-8")
-    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    assert {path.name for path in DOCS.glob("*.png")} == {*shown, "report.png"}
+    pages = [path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")]
+    shown = {picture for text in pages for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)}
+    assert {path.name for path in DOCS.glob("*.png")} == shown
     assert sum(path.stat().st_size for path in DOCS.iterdir()) < 6e6
 
 
@@ -81,8 +114,8 @@ def rows(table):
     return {cells[1]: cells for line in table.splitlines()[4:] for cells in [[c.strip() for c in line.split("|")]]}
 
 
-def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
-    found = rows(results_table(all_results(), RECORD["steps"]))
+def test_a_row_of_the_results_says_how_the_statement_came_out_as_printed_and_corrected():
+    found = rows(results_table(all_results(), RECORD.steps))
     assert len(found) == len(all_results())
     assert found["PostBC covers every demonstrated action"][3:5] == ["refuted (statement)", "proved"]
     assert found["PostBC loses little against BC"][3:5] == ["proved", ""]
@@ -90,9 +123,9 @@ def test_a_row_says_how_the_statement_came_out_as_printed_and_corrected():
     assert found["Sharp forms of the failures"][3:5] == ["", "proved"]
 
 
-def test_the_summary_counts_by_form():
+def test_the_summary_of_the_results_counts_steps_by_form():
     steps = [
-        {**RECORD["steps"][0], "form": form, "verdict": verdict}
+        replace(RECORD.steps[0], form=form, verdict=verdict)
         for form, verdict in (
             ("printed", "proved"),
             ("printed", "refuted"),
@@ -102,48 +135,56 @@ def test_the_summary_counts_by_form():
     ]
     assert results_table(all_results(), steps).startswith(
         "Of the paper's 2 steps and statements, as printed: 1 proved, 1 refuted. Their corrections: 1 proved. "
-        "Our own 1: 1 undecided.\n\n| result |"
+        "Our own 1 steps: 1 undecided.\n\n| result |"
     )
 
 
-def test_another_verdict_gives_another_table():
-    before = results_table(all_results(), RECORD["steps"])
-    for i in (0, len(RECORD["steps"]) - 1):
-        steps = [{**step, "verdict": "undecided"} if k == i else step for k, step in enumerate(RECORD["steps"])]
+def test_the_paragraph_of_the_readme_counts_steps_and_the_projects_own_claims():
+    record = Record(figures={}, steps=RECORD.steps[:1], claims=(claim("f"), claim("f", "b", "E1", "violated")))
+    text = summary(record)
+    assert text.startswith("**Theory.** Of the paper's 1 steps and statements, as printed: 1 proved.")
+    assert text.endswith("Our own claims about computed data: 1 holds.\n")
+
+
+def test_another_verdict_on_a_step_gives_another_table_of_results():
+    before = results_table(all_results(), RECORD.steps)
+    for i in (0, len(RECORD.steps) - 1):
+        steps = [replace(step, verdict="undecided") if k == i else step for k, step in enumerate(RECORD.steps)]
         assert "1 undecided" in results_table(all_results(), steps)
         assert results_table(all_results(), steps) != before
 
 
 def test_claims_of_the_papers_experiments_are_counted_apart():
-    record = {"claims": [claim("f"), claim("f", "b"), claim("f", "c", "E2", "violated"), claim("f", "d", "E2")]}
-    found = claims_table(record)
+    found = claims_table(
+        record_of_claims(claim("f"), claim("f", "b"), claim("f", "c", "E2", "violated"), claim("f", "d", "E2"))
+    )
     assert "| this project's own | 2 hold |" in found
     assert re.search(r"\| E2: .* \| 1 holds, 1 violated \|", found)
     assert re.search(r"\| E4: .* \| not put to a test yet \|", found)
 
 
-def test_the_table_of_control_says_each_task_with_its_verdicts_and_a_tie_without():
+def test_the_table_of_control_has_a_row_for_each_task_and_names_each_verdict_but_a_tie():
     after = [
-        claim("fig_tradeoff", f"tradeoff-{task}-10-DSRL-finetuned-PostBC-{rival}", "E2", verdict) | {"interval": ends}
+        claim("fig_tradeoff", f"tradeoff-{task}-10-DSRL-finetuned-PostBC-{rival}", "E2", verdict, ends)
         for task, rival, verdict, ends in (
-            ("push", "BC", "inconclusive", [-0.125, 0.5]),
-            ("stick", "BC", "holds", [0.061, 0.25]),
-            ("stick", "sigma-BC", "violated", [-0.25, -0.061]),
+            ("push", "BC", "inconclusive", (-0.125, 0.5)),
+            ("stick", "BC", "holds", (0.061, 0.25)),
+            ("stick", "sigma-BC", "violated", (-0.25, -0.061)),
         )
     ]
-    head, rule, *lines = control_table({"claims": after}).splitlines()
+    head, rule, *lines = control_table(record_of_claims(*after)).splitlines()
     assert head.startswith("| task | after: PostBC minus BC | after: PostBC minus sigma-BC |")
     assert rule.count("---") == head.count("|") - 1
     assert lines == [
         "| stick | **holds** [0.06, 0.25] | **violated** [-0.25, -0.06] |  |  |  |",
         "| push | [-0.12, 0.50] |  |  |  |  |",
     ]
-    assert control_table({"claims": [claim("fig_dsrl", after[0]["id"])]}).count("\n") == 2
+    assert control_table(record_of_claims(claim("fig_dsrl", after[0].id))).count("\n") == 2
 
 
-def test_a_readme_without_its_markers_is_refused():
+def test_a_page_without_the_markers_of_a_part_is_refused():
     with pytest.raises(ValueError, match=r"README\.md must have the lines"):
-        with_blocks("# Nothing\n", RECORD)
+        with_parts("# Nothing\n", {"summary": "text"}, "README.md")
 
 
 # --- making it --------------------------------------------------------------------------------------------------------
@@ -152,21 +193,18 @@ def test_a_readme_without_its_markers_is_refused():
 def test_a_figure_is_taken_from_the_first_folder_that_has_it(tmp_path):
     full = run_folder(tmp_path / "full", NAMES[:1], "full", "red", whole=False)
     quick = run_folder(tmp_path / "quick", NAMES, "quick", "blue")
-    (tmp_path / "README.md").write_text("before\n" + BLOCKS + "after\n")
+    checkout(tmp_path)
     problems = write_docs(tmp_path, [full, quick])
-    record = json.loads((tmp_path / "docs" / "verdicts.json").read_text())
-    assert {name: entry["profile"] for name, entry in record["figures"].items()} == {
-        NAMES[0]: "full",
-        NAMES[1]: "quick",
-    }
+    record = read_record(tmp_path / "docs" / "verdicts.json")
+    assert {name: shown.profile for name, shown in record.figures.items()} == {NAMES[0]: "full", NAMES[1]: "quick"}
     for name, colour in zip(NAMES, ((255, 0, 0), (0, 0, 255)), strict=True):
         with Image.open(tmp_path / "docs" / f"{name}.png") as picture:
             assert picture.convert("RGB").getpixel((5, 5)) == colour
-    readme = (tmp_path / "README.md").read_text()
-    assert readme.startswith("before\n")
-    assert readme.endswith("after\n")
-    assert with_blocks(readme, record) == readme
-    assert "| this project's own | 2 hold |" in readme
+    for path, text in made_pages(tmp_path, record).items():
+        assert path.read_text() == text
+        assert text.startswith("before\n")
+        assert text.endswith("after\n")
+    assert "| this project's own | 2 hold |" in (tmp_path / "docs" / "findings_theory.md").read_text()
     assert (tmp_path / "docs" / "gallery.md").read_text() == gallery(record)
     assert (tmp_path / "docs" / "errata.md").read_text() == "# Errata\n"
     assert len(problems) == len(figure_names()) - 2 + 1  # and no report to take a picture of
@@ -175,7 +213,7 @@ def test_a_figure_is_taken_from_the_first_folder_that_has_it(tmp_path):
 def test_a_folder_without_a_whole_run_is_refused(tmp_path):
     part = run_folder(tmp_path / "part", whole=False)
     with pytest.raises(FileNotFoundError, match="no whole run in"):
-        record_of([part])
+        collect_record([part])
 
 
 def test_a_picture_of_a_page_is_taken_where_there_is_a_browser(tmp_path, monkeypatch):
@@ -197,54 +235,63 @@ def test_a_picture_of_a_page_is_taken_where_there_is_a_browser(tmp_path, monkeyp
 
 @pytest.fixture
 def record(tmp_path):
-    found = record_of([run_folder(tmp_path / "run")])
-    return {**found, "claims": [*found["claims"], claim(NAMES[0], "e", "E1")]}
+    found = collect_record([run_folder(tmp_path / "run")])
+    return replace(found, claims=(*found.claims, claim(NAMES[0], "e", "E1")))
 
 
 def run_of(record, **changes):
-    return {"profile": "quick", "steps": record["steps"], "claims": record["claims"], "left_out": [], **changes}
+    run = WholeRun(profile="quick", steps=record.steps, claims=record.claims, left_out=())
+    return replace(run, **changes)
 
 
-def test_a_run_that_agrees_differs_in_nothing(record):
+def test_a_run_is_read_with_the_figures_that_it_left_out(tmp_path):
+    folder = run_folder(tmp_path / "run")
+    content = json.loads((folder / "verdicts.json").read_text())
+    content["left_out"] = [{"figure": "fig_icu", "needs": ["x"]}]
+    (folder / "verdicts.json").write_text(json.dumps(content))
+    claims = (claim(NAMES[0]), claim(NAMES[1]))
+    assert read_run(folder) == WholeRun(profile="quick", steps=RECORD.steps, claims=claims, left_out=("fig_icu",))
+
+
+def test_a_run_with_the_records_verdicts_differs_in_nothing(record):
     assert differences(record, run_of(record)) == []
 
 
-def test_what_differs_is_named(record):
-    claims = record["claims"]
-    broken = [{**claims[0], "verdict": "violated"}, *claims[1:]]
+def test_steps_and_claims_in_which_a_run_differs_from_the_record_are_named(record):
+    claims = record.claims
+    broken = (replace(claims[0], verdict="violated"), *claims[1:])
     assert differences(record, run_of(record, claims=broken)) == [
         "claim/fig_bc_fails/a is holds in the documentation and violated in the run"
     ]
-    more = [*claims, claim("fig_new")]
+    more = (*claims, claim("fig_new"))
     assert differences(record, run_of(record, claims=more)) == ["fig_new is not in the documentation"]
-    more = [*claims, claim(NAMES[0], "new")]
+    more = (*claims, claim(NAMES[0], "new"))
     assert differences(record, run_of(record, claims=more)) == [f"claim/{NAMES[0]}/new is not in the documentation"]
     assert differences(record, run_of(record, claims=claims[1:])) == [
         "claim/fig_bc_fails/a is in the documentation and not in the run"
     ]
-    steps = [{**record["steps"][0], "verdict": "refuted"}, *record["steps"][1:]]
+    steps = (replace(record.steps[0], verdict="refuted"), *record.steps[1:])
     assert "step/prop-bc-fails/B1.1/printed is proved" in differences(record, run_of(record, steps=steps))[0]
 
 
-def test_what_was_left_out_and_what_the_papers_experiments_say_is_no_difference(record):
-    left_out = [{"figure": NAMES[0], "needs": ["x"]}]
-    claims = [c for c in record["claims"] if c["figure"] != NAMES[0]]
-    assert differences(record, run_of(record, claims=claims, left_out=left_out)) == []
-    other = [{**c, "verdict": "violated"} if c["source"] == "E1" else c for c in record["claims"]]
+def test_figures_left_out_and_claims_of_the_papers_experiments_are_no_difference(record):
+    claims = tuple(c for c in record.claims if c.figure != NAMES[0])
+    assert differences(record, run_of(record, claims=claims, left_out=(NAMES[0],))) == []
+    other = tuple(replace(c, verdict="violated") if c.source == "E1" else c for c in record.claims)
     assert differences(record, run_of(record, claims=other)) == []
 
 
 def test_claims_of_another_profile_are_not_compared_and_steps_are(record):
-    broken = [{**c, "verdict": "violated"} for c in record["claims"]]
+    broken = tuple(replace(c, verdict="violated") for c in record.claims)
     assert differences(record, run_of(record, profile="full", claims=broken)) == []
-    steps = [{**record["steps"][0], "verdict": "refuted"}, *record["steps"][1:]]
+    steps = (replace(record.steps[0], verdict="refuted"), *record.steps[1:])
     assert len(differences(record, run_of(record, profile="full", steps=steps))) == 1
 
 
-def test_the_command_compares_writes_and_refuses(tmp_path, monkeypatch, capsys):
+def test_the_docs_command_writes_compares_and_refuses_a_folder_without_a_run(tmp_path, monkeypatch, capsys):
     folder = run_folder(tmp_path / "run")
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    (tmp_path / "README.md").write_text(BLOCKS)
+    checkout(tmp_path)
     assert command.main(["docs", str(folder)]) == 0
     assert command.main(["docs", "--check", str(folder)]) == 0
     changed = run_folder(tmp_path / "changed", verdict="violated")

@@ -15,7 +15,6 @@ from figures.pages.mathematics import mathml, typeset
 from figures.pages.pictures import small_png
 from figures.pages.report import bound_text, condensed, interval_text, result_of, write_report
 from figures.running.finished import FinishedFigure, LeftOut, Run
-from figures.running.pipeline import FinishedFigure
 from figures.running.provenance import Origin
 from figures.running.registry import figure_entry, figure_names
 from theory.claims import Claim, Interval, Outcome, decided_steps
