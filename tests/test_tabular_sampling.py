@@ -223,7 +223,7 @@ def test_a_row_that_sums_to_slightly_less_than_one_still_gives_its_last_possible
 
 def counts_by(kernels, mdp, policy, n_demos, rng):
     out = np.zeros(mdp.policy_shape, np.int64)
-    sampling.sample_counts(*mdp.table, mdp.initial, policy, n_demos, rng, out)
+    kernels.sample_counts(*mdp.table, mdp.initial, policy, n_demos, rng, out)
     return out
 
 

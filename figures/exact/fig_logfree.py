@@ -233,6 +233,7 @@ def _draw_fixed(axes: Axes, arrays: Arrays) -> None:
         colour = palette.colour(name)
         axes.plot(T, arrays["fixed_exact"][k], color=colour)
         axes.plot(T, arrays["fixed_r1"][k], color=colour, lw=0.9, ls="--")
-        axes.text(*NAME_AT[name], name, fontsize=6.5, color=colour)
+        x, y = NAME_AT[name]
+        axes.text(max(x, 2.5 * T[0]), y, name, fontsize=6.5, color=colour)  # right of the axis, whatever T begins with
     axes.set(xscale="log", yscale="log", ylim=(1e-4, 60), ylabel="expected loss (reward)")
     style.panel_letter(axes, "c", "one process, all T")

@@ -74,7 +74,7 @@ PANELS = {
     "coverage": Comparison(
         title="Lemma 1: coverage", bounds=("printed", "corrected", "R2", "R3"), sampled=True, lower=True
     ),
-    "loss": Comparison(title="main theorem: loss", bounds=("printed", "corrected", "R1 simple", "R1"), sampled=True),
+    "loss": Comparison(title="main theorem,\nloss", bounds=("printed", "corrected", "R1 simple", "R1"), sampled=True),
     "visits": Comparison(title="Lemma 3: prior mass", bounds=("printed", "R5"), sampled=True),
     "unseen": Comparison(title="Lemma 4: unseen states", bounds=("printed", "R1.6 simple", "R1.6"), sampled=True),
     "uniform": Comparison(title="B.2: uniform noise", bounds=("printed", "R5"), sampled=False),
