@@ -5,7 +5,7 @@ With keep, take and deviation of `continuous.paths`, and x(y) the denoiser, step
     y_{k+1} = keep_k y_k + take_k x(y_k)                                        `sample`, undone by `invert`
     y_{k+1} ~ N(keep_k y_k + take_k x(y_k), deviation_k^2 I)                    `ancestral`, `chain_log_likelihood`
 
-from y_0 = (noise of the first level) times the latent to the chunk y_{n_steps}. A denoiser is any callable, so these
+from y_0 = start times the latent to the chunk y_{n_steps}. A denoiser is any callable, so these
 are tested on denoisers that are known exactly. Functions that take `Steps` do not check their arguments.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous.paths import Path, Steps
+from continuous.paths import Path, Residual, Steps
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]
@@ -44,8 +44,8 @@ class Inverse:
     miss: FloatArray
 
 
-def sample(denoise: Denoise, latents: Any, path: Path, n_steps: int) -> FloatArray:
-    """Carry latents (N, D), standard normal, to chunks by deterministic Euler steps of the probability flow.
+def sample(denoise: Denoise, latents: Any, path: Path, n_steps: int, *, solver: str = "euler") -> FloatArray:
+    """Carry latents (N, D), standard normal, to chunks by deterministic steps.
 
     Parameters
     ----------
@@ -55,20 +55,24 @@ def sample(denoise: Denoise, latents: Any, path: Path, n_steps: int) -> FloatArr
     path : Path
     n_steps : int
         Calls of the denoiser, at least 1.
+    solver : {"euler", "rational"}, optional
+        Euler's steps of the probability flow, or the rational ones, which are nearly exact for every normal law.
     """
-    steps = validate.instance("path", path, Path).steps(n_steps)
+    steps = validate.instance("path", path, Path).steps(n_steps, solver=solver)
     return sample_by(denoise, validate.array("latents", latents, shape=(None, None)), steps)
 
 
 def sample_by(denoise: Denoise, latents: FloatArray, steps: Steps) -> FloatArray:
     """As `sample`, by given steps, without checks."""
-    y: FloatArray = steps.noise[0] * latents
+    y: FloatArray = steps.start * latents
     for k in range(len(steps.noise)):
         y = _mean(denoise, y, steps, k)
     return y
 
 
-def invert(denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, max_rounds: int = _ROUNDS) -> Inverse:
+def invert(
+    denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, solver: str = "euler", max_rounds: int = _ROUNDS
+) -> Inverse:
     """Latents that `sample` carries to these chunks: each of its steps undone by Newton's method.
 
     With the exact denoiser of a distribution that has a density, every step has an inverse: its Jacobian is positive
@@ -77,13 +81,13 @@ def invert(denoise: Denoise, chunks: Any, path: Path, n_steps: int, *, max_round
 
     Parameters
     ----------
-    denoise, path, n_steps
+    denoise, path, n_steps, solver
         As for `sample`.
     chunks : array_like, (N, D)
     max_rounds : int, optional
         Rounds of Newton's method per step, at least 1.
     """
-    steps = validate.instance("path", path, Path).steps(n_steps)
+    steps = validate.instance("path", path, Path).steps(n_steps, solver=solver)
     targets = validate.array("chunks", chunks, shape=(None, None))
     return invert_by(denoise, targets, steps, validate.integer("max_rounds", max_rounds, at_least=1))
 
@@ -93,7 +97,7 @@ def invert_by(denoise: Denoise, chunks: FloatArray, steps: Steps, max_rounds: in
     y = chunks
     for k in reversed(range(len(steps.noise))):
         y = _undo(denoise, y, steps, k, max_rounds)
-    latents = y / steps.noise[0]
+    latents = y / steps.start
     miss = np.abs(sample_by(denoise, latents, steps) - chunks).max(axis=1, initial=0.0)
     return Inverse(latents=latents, miss=miss)
 
@@ -141,7 +145,14 @@ def _jacobian(denoise: Denoise, x: FloatArray, steps: Steps, k: int) -> FloatArr
 
 
 def ancestral(
-    denoise: Denoise, latents: Any, path: Path, n_steps: int, rng: np.random.Generator, *, floor: float = 0.0
+    denoise: Denoise,
+    latents: Any,
+    path: Path,
+    n_steps: int,
+    rng: np.random.Generator,
+    *,
+    floor: float = 0.0,
+    residual: Residual | None = None,
 ) -> FloatArray:
     """As `sample`, with fresh noise at each step: the whole chain, (n_steps+1, N, D), with the chunks last.
 
@@ -151,23 +162,27 @@ def ancestral(
         As for `sample`.
     rng : numpy.random.Generator
     floor : float, optional
-        Smallest standard deviation of a step, at least 0; the last step has exactly this one.
+        Smallest standard deviation of a step, at least 0.
+    residual : Residual, optional
+        Adds the variance of the clean chunk to each step; without it the last step has exactly the deviation `floor`.
     """
-    steps = validate.instance("path", path, Path).steps(n_steps, fresh=True, floor=floor)
+    steps = validate.instance("path", path, Path).steps(n_steps, fresh=True, floor=floor, residual=residual)
     validate.generator("rng", rng)
     return ancestral_by(denoise, validate.array("latents", latents, shape=(None, None)), steps, rng)
 
 
 def ancestral_by(denoise: Denoise, latents: FloatArray, steps: Steps, rng: np.random.Generator) -> FloatArray:
     """As `ancestral`, by given steps, without checks."""
-    chain = [steps.noise[0] * latents]
+    chain = [steps.start * latents]
     for k in range(len(steps.noise)):
         mean = _mean(denoise, chain[-1], steps, k)
         chain.append(mean + steps.deviation[k] * rng.standard_normal(mean.shape))
     return np.stack(chain)
 
 
-def chain_log_likelihood(denoise: Denoise, chain: Any, path: Path, *, floor: float) -> FloatArray:
+def chain_log_likelihood(
+    denoise: Denoise, chain: Any, path: Path, *, floor: float, residual: Residual | None = None
+) -> FloatArray:
     """Log-density of each step of `ancestral` given the one before, (n_steps, N).
 
     Parameters
@@ -176,13 +191,15 @@ def chain_log_likelihood(denoise: Denoise, chain: Any, path: Path, *, floor: flo
         As for `sample`.
     chain : array_like, (n_steps+1, N, D)
     floor : float
-        As in `ancestral`, but above 0: with floor 0 the last step has no density.
+        As in `ancestral`, but above 0: with floor 0 the last step may have no density.
+    residual : Residual, optional
+        As in `ancestral`.
     """
     levels = validate.array("chain", chain, shape=(None, None, None))
     if len(levels) < 2:
         raise ValueError(f"chain must hold a step; got shape {levels.shape}")
     floor = validate.real("floor", floor, above=0.0)
-    steps = validate.instance("path", path, Path).steps(len(levels) - 1, fresh=True, floor=floor)
+    steps = validate.instance("path", path, Path).steps(len(levels) - 1, fresh=True, floor=floor, residual=residual)
     return chain_log_likelihood_by(denoise, levels, steps)
 
 
