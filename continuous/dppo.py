@@ -120,8 +120,7 @@ class DenoisingPolicy:
 
     def chain(self, observations: FloatArray, rng: np.random.Generator, floor: float) -> FloatArray:
         """Chain of a chunk at each observation (n, O+1), (n_steps+1, n, D), standardised; nothing is checked."""
-        path = self.first.denoiser.path
-        steps = path.steps(self.first.n_steps, fresh=True, floor=floor)
+        steps = self.first.ancestral_steps(floor)
         scaled = self.first.observation_scale.apply(observations[:, :-1])
         pretrained, learnt = self.first.denoiser.at_rows(scaled), self.last.denoiser.at_rows(scaled)
         latents = rng.standard_normal((len(scaled), self.first.chunk_size))
@@ -184,7 +183,7 @@ def inner_steps(policy: ClonedPolicy, scaled: FloatArray, chains: FloatArray, fl
         M * K rows: all K steps of the first chain, then those of the next.
     """
     M, K, D = chains.shape[0], chains.shape[1] - 1, chains.shape[2]
-    steps = policy.denoiser.path.steps(policy.n_steps, fresh=True, floor=floor)
+    steps = policy.ancestral_steps(floor)
     columns = (steps.signal, steps.noise, steps.keep, steps.take, steps.deviation)
     signal, noise, keep, take, deviation = (np.tile(column[-K:], M) for column in columns)
     noisy = chains[:, :-1].reshape(M * K, D)

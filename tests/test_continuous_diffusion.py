@@ -15,7 +15,8 @@ from continuous.training import Training
 
 SHORT = Training(n_steps=3, batch=8)
 EACH = st.sampled_from([DIFFUSION, FLOW])
-each = pytest.mark.parametrize("path", [DIFFUSION, FLOW], ids=list(PATHS))
+each = pytest.mark.parametrize("path", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
+every = pytest.mark.parametrize("path", list(PATHS.values()), ids=list(PATHS))
 
 
 def gaussian(mean, deviation):
