@@ -216,7 +216,7 @@ def measure_residual_rows(
     denoiser : Denoiser
     observations : ndarray, (N, observation_dim)
     draw : callable
-        As in `fit_denoiser`: rows and levels are not used in training's order, but the targets are of the same law.
+        As in `fit_denoiser`.
     rng : numpy.random.Generator
     """
     ratios = np.geomspace(SMALLEST, denoiser.path.largest, _RATIOS)

@@ -16,7 +16,7 @@ from continuous.ensembles import Recipe, fit_ensemble
 from continuous.estimators import isotropic_factors, posterior_factors
 from continuous.evaluation import compare, evaluate
 from continuous.files import FORMAT
-from continuous.paths import PATHS
+from continuous.paths import PATHS, SOLVERS
 from continuous.samplers import sample
 from continuous.tasks import TASKS
 from continuous.training import Training
@@ -143,21 +143,72 @@ def test_the_likelihood_of_a_policys_chain_is_that_of_its_normal_steps(path):
         assert_allclose(found[k], truth, rtol=1e-9)
 
 
+@each
+def test_rational_steps_are_decoded_and_encoded_by_the_sampler(path):
+    policy = clone(shown(), 1, seed(17), path=path, solver="rational", hidden=(4,), training=SHORT)
+    seen, latents = shown().observations[:5], np.random.default_rng(18).normal(size=(5, 2))
+    at = policy.denoiser.at(policy.observation_scale.apply(seen))
+    raw = policy.action_scale.undo(sample(at, latents, PATHS[path], 8, solver="rational"))
+    chunks = policy.decode(seen, latents)
+    assert_allclose(chunks, np.clip(raw, -1, 1).reshape(5, 1, 2))
+    assert not np.allclose(chunks, replace(policy, solver="euler").decode(seen, latents))
+    inside = np.abs(chunks).max(axis=(1, 2)) < 1
+    found = policy.encode(seen[inside], chunks[inside])
+    assert found.miss.max(initial=0) < 1e-5
+    assert_allclose(found.latents, latents[inside], atol=1e-4)
+
+
+@each
+def test_measuring_the_residual_leaves_training_as_it_is_and_widens_chains(path):
+    noise = isotropic_factors(shown(), 1, 0.3)
+    plain, measured = (
+        clone(shown(), 1, seed(19), factors=noise, path=path, hidden=(4,), training=SHORT, with_residual=known)
+        for known in (False, True)
+    )
+    assert plain.residual is None
+    assert np.array_equal(plain.denoiser.parameters, measured.denoiser.parameters)
+    assert np.array_equal(plain.added, measured.added)
+    seen = shown().observations[:6]
+    chain = measured.chain(seen, np.random.default_rng(20), floor=0.1)
+    assert not np.allclose(chain[-1], plain.chain(seen, np.random.default_rng(20), floor=0.1)[-1])
+    steps = PATHS[path].steps(8, fresh=True, floor=0.1, residual=measured.residual)
+    assert (steps.deviation > plain.ancestral_steps(0.1).deviation).any()
+    at = measured.denoiser.at(measured.observation_scale.apply(seen))
+    found = measured.chain_log_likelihood(seen, chain, floor=0.1)
+    for k in range(8):
+        mean = steps.keep[k] * chain[k] + steps.take[k] * at(chain[k], steps.signal[k], steps.noise[k])
+        assert_allclose(found[k], stats.norm(mean, steps.deviation[k]).logpdf(chain[k + 1]).sum(axis=1), rtol=1e-9)
+
+
+def test_the_played_noise_is_that_of_the_policys_own_draws():
+    policy = clone(shown(), 2, seed(20), hidden=(4,), training=SHORT)
+    seen, rng = shown().observations[:4], np.random.default_rng(3)
+    draws = np.array([policy.act(seen, rng).reshape(4, -1) for _ in range(5)])
+    found = policy.played_noise(seen, 5, np.random.default_rng(3))
+    assert_allclose(found.entries, np.sqrt(draws.var(axis=0, ddof=1).mean(axis=0)))
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=8)
-@given(st.sampled_from(list(PATHS)), st.integers(1, 3), st.integers(1, 9))
-def test_a_policy_read_from_a_file_acts_as_the_saved_one(tmp_path_factory, path, chunk, n_steps):
+@given(st.sampled_from(list(PATHS)), st.integers(1, 3), st.integers(1, 9), st.sampled_from(SOLVERS), st.booleans())
+def test_a_policy_read_from_a_file_acts_as_the_saved_one(tmp_path_factory, path, chunk, n_steps, solver, known):
     factors = isotropic_factors(shown(), chunk, 0.2)
-    policy = clone(shown(), chunk, seed(21), factors=factors, path=path, n_steps=n_steps, hidden=(4, 3), training=SHORT)
+    policy = clone(
+        shown(), chunk, seed(21), factors=factors, path=path, n_steps=n_steps, solver=solver, with_residual=known,
+        hidden=(4, 3), training=SHORT,
+    )  # fmt: skip
     file = tmp_path_factory.mktemp("policies") / "p.npz"
     save_policy(file, policy)
     again = load_policy(file)
     assert (again.denoiser.path, again.n_steps, again.action_dim) == (PATHS[path], n_steps, 2)
-    assert again.added_noise == policy.added_noise
+    assert (again.added_noise, again.solver) == (policy.added_noise, solver)
     seen = shown().observations
     assert np.array_equal(again.act(seen, np.random.default_rng(1)), policy.act(seen, np.random.default_rng(1)))
+    chains = [one.chain(seen, np.random.default_rng(2), floor=0.0) for one in (policy, again)]
+    assert np.array_equal(*chains)
+    assert (again.residual is not None) == known
 
 
 @pytest.mark.parametrize(
@@ -174,6 +225,8 @@ def test_a_policy_read_from_a_file_acts_as_the_saved_one(tmp_path_factory, path,
         ({"action_dim": np.float64(1.5)}, "action_dim must be an integer"),
         ({"added": np.zeros(5)}, "added must fit"),
         ({"observation_mean": np.zeros(1), "observation_spread": np.ones(1)}, "observation_scale must fit"),
+        ({"solver": np.array("heun")}, "solver must be one of"),
+        ({"residual_ratios": np.ones(2)}, "squares must have shape"),
         ({"action_spread": np.zeros(4)}, "action_spread must be above 0"),
         ({"sizes": np.array(["a"], object)}, "not a complete npz file"),
     ],
@@ -230,6 +283,13 @@ def test_clone_and_policies_name_the_argument_that_is_out_of_range():
         (lambda: policy.act(3, rng), "observations"),
         (lambda: policy.act(zeros, None), "rng"),
         (lambda: replace(policy, n_steps=0), "n_steps"),
+        (lambda: replace(policy, solver="heun"), "solver"),
+        (lambda: replace(policy, residual=1.0), "residual"),
+        (lambda: clone(shown(), 1, seed(), solver="heun"), "solver"),
+        (lambda: clone(shown(), 1, seed(), with_residual=1), "with_residual"),
+        (lambda: policy.played_noise(zeros, 1, rng), "n_draws"),
+        (lambda: policy.played_noise(zeros[:0], 2, rng), "observations"),
+        (lambda: policy.played_noise(zeros, 2, 0), "rng"),
         (lambda: replace(policy, action_dim=3), "action_dim"),
         (lambda: replace(policy, denoiser=None), "denoiser"),
         (lambda: save_policy("p.npz", None), "policy"),

@@ -9,14 +9,13 @@ from scipy import stats
 
 from continuous.diffusion import Denoiser, fit_denoiser
 from continuous.networks import Network
-from continuous.paths import DIFFUSION, FLOW, LARGEST, PATHS, SMALLEST
+from continuous.paths import DIFFUSION, FLOW, LARGEST, SMALLEST
 from continuous.samplers import ancestral, chain_log_likelihood, invert, sample
 from continuous.training import Training
 
 SHORT = Training(n_steps=3, batch=8)
 EACH = st.sampled_from([DIFFUSION, FLOW])
 each = pytest.mark.parametrize("path", [DIFFUSION, FLOW], ids=["diffusion", "flow"])
-every = pytest.mark.parametrize("path", list(PATHS.values()), ids=list(PATHS))
 
 
 def gaussian(mean, deviation):
