@@ -74,7 +74,7 @@ def test_a_constant_chunk_is_returned_up_to_a_hundredth(path, n_steps, chunk, la
     assert_allclose(found, chunk, atol=0.0095 * abs(latent) + 2e-4 * abs(chunk) + 1e-9)
 
 
-@given(st.floats(2, 50), st.integers(1, 300))
+@given(st.floats(2, 50), st.integers(1, 80))
 @settings(deadline=None, max_examples=30)
 def test_rational_steps_are_contractions_towards_the_clean_chunk(largest, n_steps):
     steps = rational_steps(largest, SMALLEST, n_steps)
