@@ -110,11 +110,11 @@ def claim(
     if np.isnan(mean):
         return None
     return Claim(
-        claim_id(name), source, ">=", Interval(low, high), bound, "sampled",
-        f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; intervals by the studentised bootstrap "
-        f"of the pairs, {judged_together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
-        f"after Holm for as many; decided only where p is at most {SIGNIFICANT:g}, too.",
-        p,
+        id=claim_id(name), source=source, relation=">=", interval=Interval(low, high), bound=bound, evidence="sampled",
+        detail=f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; intervals by the studentised "
+        f"bootstrap of the pairs, {judged_together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, "
+        f"adjusted after Holm for as many; decided only where p is at most {SIGNIFICANT:g}, too.",
+        p_value=p,
     )  # fmt: skip
 
 

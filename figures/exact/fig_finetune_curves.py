@@ -185,28 +185,36 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     kept = arrays["kept"][:, [STARTS.index(start) for start in NOISY]]
     difference = np.abs(np.where(full_noise, KEPT, kept) - KEPT).max()
     return [
-        Claim("finetune-b1-plateau", "B1.6", "<=",
-              Interval.point(abs(float(arrays["b1_plateau"] - arrays["b1_closed"]))), 1e-12, "exact",
-              f"B.1: difference of the expected plateau of BC, {float(arrays['b1_plateau']):.4f} of J* by summing over "
-              "all data sets, from 1 - (1 - 2 eps)^T."),
-        Claim("finetune-b1-lost", "B1.6", ">=", Interval.point(float(arrays["b1_lost"])), 0.25, "exact",
-              "B.1: least expected loss, on one of the two bandits, of any learner that sees only BC's rollouts."),
-        Claim("finetune-below-plateau", "B1.6", "<=", Interval.point(float(arrays["above"])), 1e-9, "exact",
-              "Largest excess of any learner's return, at any checkpoint, over its start's plateau (shares of J*)."),
-        Claim("finetune-matched", "E0", "<=", Interval.point(float(difference)), 1e-6, "exact",
-              f"Largest difference of the matched starts' expected return from {KEPT:g} of BC's, on the data sets of "
-              "the matching; starts of full noise, which cost less, left out."),
-        Claim("finetune-funnel-plateau", "B1.6", "<=", plateau, 0.7, "sampled",
-              f"Funnel: mean plateau of BC over J* ({arrays['plateau'].shape[1]} data sets; Student's interval with "
-              f"false alarm {cloning_experiment.FALSE_ALARM:g})."),
-        Claim("finetune-funnel-episodes", "E2", "<=", ratio, 0.5, "sampled",
-              f"Funnel: median over data sets of PostBC's episodes to {TARGET:g} J* over those of uniform noise at "
-              f"matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not "
+        Claim(id="finetune-b1-plateau", source="B1.6", relation="<=",
+              interval=Interval.point(abs(float(arrays["b1_plateau"] - arrays["b1_closed"]))), bound=1e-12,
+              evidence="exact",
+              detail=f"B.1: difference of the expected plateau of BC, {float(arrays['b1_plateau']):.4f} of J* by "
+              "summing over all data sets, from 1 - (1 - 2 eps)^T."),
+        Claim(id="finetune-b1-lost", source="B1.6", relation=">=", interval=Interval.point(float(arrays["b1_lost"])),
+              bound=0.25, evidence="exact",
+              detail="B.1: least expected loss, on one of the two bandits, of any learner that sees only BC's "
+              "rollouts."),
+        Claim(id="finetune-below-plateau", source="B1.6", relation="<=",
+              interval=Interval.point(float(arrays["above"])), bound=1e-9, evidence="exact",
+              detail="Largest excess of any learner's return, at any checkpoint, over its start's plateau (shares of "
+              "J*)."),
+        Claim(id="finetune-matched", source="E0", relation="<=", interval=Interval.point(float(difference)), bound=1e-6,
+              evidence="exact",
+              detail=f"Largest difference of the matched starts' expected return from {KEPT:g} of BC's, on the data "
+              "sets of the matching; starts of full noise, which cost less, left out."),
+        Claim(id="finetune-funnel-plateau", source="B1.6", relation="<=", interval=plateau, bound=0.7,
+              evidence="sampled",
+              detail=f"Funnel: mean plateau of BC over J* ({arrays['plateau'].shape[1]} data sets; Student's interval "
+              f"with false alarm {cloning_experiment.FALSE_ALARM:g})."),
+        Claim(id="finetune-funnel-episodes", source="E2", relation="<=", interval=ratio, bound=0.5, evidence="sampled",
+              detail=f"Funnel: median over data sets of PostBC's episodes to {TARGET:g} J* over those of uniform noise "
+              f"at matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not "
               "reach it, and count as if they did at the end)."),
-        Claim("finetune-lock-postbc-better", "E2", ">=", mean_interval(gap, CONFIDENCE), 0.0, "sampled",
-              f"Deterministic lock: PostBC's return less BC's, mean over the episodes ({level})."),
-        Claim("finetune-garnet-any-noise", "E0", ">=", least, 0.0, "sampled",
-              "Garnet: return at the end less BC's plateau on the same data, smallest over the kinds of noise "
+        Claim(id="finetune-lock-postbc-better", source="E2", relation=">=", interval=mean_interval(gap, CONFIDENCE),
+              bound=0.0, evidence="sampled",
+              detail=f"Deterministic lock: PostBC's return less BC's, mean over the episodes ({level})."),
+        Claim(id="finetune-garnet-any-noise", source="E0", relation=">=", interval=least, bound=0.0, evidence="sampled",
+              detail="Garnet: return at the end less BC's plateau on the same data, smallest over the kinds of noise "
               f"({level} each)."),
     ]  # fmt: skip
 

@@ -229,9 +229,10 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         ("uniform", "R5", "R5"), ("frontier", "corrected", "thm-lower-bound"),
     ]  # fmt: skip
     claims = [
-        Claim(f"looseness-{key}-{bound.lower()}", source, ">=", least(arrays, key, bound), 1 - ROUNDING,
-              "sampled" if PANELS[key].sampled else "exact",
-              f"Smallest factor between the bound ({bound}) of '{PANELS[key].title}' and truth, over instances and T"
+        Claim(id=f"looseness-{key}-{bound.lower()}", source=source, relation=">=", interval=least(arrays, key, bound),
+              bound=1 - ROUNDING, evidence="sampled" if PANELS[key].sampled else "exact",
+              detail=f"Smallest factor between the bound ({bound}) of '{PANELS[key].title}' and truth, over instances "
+              "and T"
               + (f" at which at least {JUDGED_SHARE:.0%} of the data sets leave an unseen state" if key == "unseen"
                  else "")
               + (f" ({level})." if PANELS[key].sampled else ", exact."))
@@ -242,12 +243,16 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     r3 = arrays["coverage_bound"][3] / arrays["coverage_bound"][1]
     return [
         *claims,
-        Claim("looseness-frontier-printed", "thm-lower-bound", "<=", Interval.point(printed), 0.5, "exact",
-              "Largest ratio of the printed upper bound on coverage to the best coverage; below 1 it is false."),
-        Claim("looseness-r1-gain", "R1", ">=", Interval.point(float(r1.min())), 10.0, "exact",
-              "Smallest ratio of the main theorem's bound with its constants to R1, over instances and T."),
-        Claim("looseness-r3-gain", "R3", ">=", Interval.point(float(r3.min())), 50.0, "exact",
-              "Smallest ratio of R3's coverage to that of the corrected Lemma 1, over instances and T."),
+        Claim(id="looseness-frontier-printed", source="thm-lower-bound", relation="<=",
+              interval=Interval.point(printed), bound=0.5, evidence="exact",
+              detail="Largest ratio of the printed upper bound on coverage to the best coverage; below 1 it is "
+              "false."),
+        Claim(id="looseness-r1-gain", source="R1", relation=">=", interval=Interval.point(float(r1.min())), bound=10.0,
+              evidence="exact",
+              detail="Smallest ratio of the main theorem's bound with its constants to R1, over instances and T."),
+        Claim(id="looseness-r3-gain", source="R3", relation=">=", interval=Interval.point(float(r3.min())), bound=50.0,
+              evidence="exact",
+              detail="Smallest ratio of R3's coverage to that of the corrected Lemma 1, over instances and T."),
     ]  # fmt: skip
 
 
