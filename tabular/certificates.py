@@ -121,9 +121,9 @@ class CellLaws:
             p < 1, (1 - gamma * played) * (np.log1p(-gamma * np.minimum(played, 1 - 1e-300)) - np.log(rest)), 0.0
         ) if gamma < 1 else np.zeros_like(p)  # fmt: skip
         kl = np.where(p == 1, np.inf, kl)
-        one = np.exp(self.n_demos * np.log1p(w[:, None] * np.minimum(0.0, np.expm1(-kl)) * (1 - 1e-12)))
-        one = np.where(gamma * p <= 1 / p.shape[1], one, 1.0)
-        return validate.frozen(np.where(p > 0, one, 0.0))
+        bound = np.exp(self.n_demos * np.log1p(w[:, None] * np.minimum(0.0, np.expm1(-kl)) * (1 - 1e-12)))
+        bound = np.where(gamma * p <= 1 / p.shape[1], bound, 1.0)
+        return validate.frozen(np.where(p > 0, bound, 0.0))
 
 
 def certified_coverage_probability(

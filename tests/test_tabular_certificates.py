@@ -130,7 +130,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSED)
-def test_bad_arguments_are_refused(call, error, message):
+def test_bad_arguments_of_certificates_are_refused(call, error, message):
     with pytest.raises(error, match=re.escape(message)):
         call()
 

@@ -168,7 +168,7 @@ def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
     for m, name in enumerate(NAMES):
         intervals = [mean_interval(row) for row in logs[:, :, m, k]]
         x = np.arange(2) + 0.06 * (m - 1)
-        axes.vlines(x, [np.exp(one.low) for one in intervals], [np.exp(one.high) for one in intervals],
+        axes.vlines(x, [np.exp(i.low) for i in intervals], [np.exp(i.high) for i in intervals],
                     color=palette.colour(name), lw=1.2)  # fmt: skip
         axes.plot(x, np.exp(logs[:, :, m, k].mean(axis=1)), color=palette.colour(name), marker=palette.marker(name),
                   label=name)  # fmt: skip

@@ -32,9 +32,21 @@ CAPTION = (
     "permutation test rejects equality (0.05, Bonferroni)."
 )
 
-MATCHED = ("BC", *(f"{start}, matched" for start in NOISY))
-CASES = (*MATCHED, *(f"{start}, paper" for start in NOISY))
-"""Start and rule of the noise level of each curve."""
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A curve: its start, and the rule of its noise level, as for `Run`."""
+
+    start: str
+    rule: str = "matched"
+
+
+CASES: dict[str, Case] = {
+    "BC": Case(start="BC"),
+    **{f"{start}, matched": Case(start=start) for start in NOISY},
+    **{f"{start}, paper": Case(start=start, rule="paper") for start in NOISY},
+}
+MATCHED = tuple(name for name, case in CASES.items() if case.rule == "matched")
 RIVALS = ("BC", "uniform noise")
 """Starts with which PostBC is compared, for each learner."""
 FRACTIONS = {"policy gradient": 3, "PPO": 3, "optimistic planning": 10, "Best-of-16": 3}
@@ -59,14 +71,14 @@ class Config:
     plateaus : int
         Data sets for BC's mean plateau.
     cases : tuple of str, optional
-        Of `CASES`; the first ones are `MATCHED`.
+        Of `CASES`; those of `MATCHED` first.
     """
 
     sizes: SampleSizes
     instances: tuple[str, ...]
     learners: tuple[str, ...]
     plateaus: int
-    cases: tuple[str, ...] = CASES
+    cases: tuple[str, ...] = tuple(CASES)
 
 
 FULL = Config(
@@ -101,7 +113,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     results = finetuning_experiment.finetuned([*main_runs, *learner_runs], config.sizes, sweep)
     n_cases = len(config.cases)
     main = [results[i * n_cases : (i + 1) * n_cases] for i in range(len(config.instances))]
-    natural_gradient = [cases[: len(MATCHED)] for cases in main]
+    natural_gradient = [[cases[config.cases.index(name)] for name in MATCHED] for cases in main]
     levels = finetuning_experiment.matched(main_runs, config.sizes, sweep).values()
     return {
         "instances": np.array(config.instances),
@@ -121,14 +133,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
 
 
 def _run(instance: str, case: str) -> Run:
-    start, rule = _split(case)
-    return Run(instance=instance, start=start, rule=rule)
-
-
-def _split(case: str) -> tuple[str, str]:
-    """Start and rule of a case."""
-    start, _, rule = case.partition(", ")
-    return start, rule or "matched"
+    return Run(instance=instance, start=CASES[case].start, rule=CASES[case].rule)
 
 
 def _curves(config: Config, main: Sequence[Sequence[Arrays]], rng: np.random.Generator) -> Arrays:
@@ -178,10 +183,10 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     level = f"{CONFIDENCE:.0%} interval"
     plateau = mean_interval(arrays["plateau"][funnel], 1 - cloning_experiment.FALSE_ALARM)
     ratio, censored = _time_ratio(arrays, funnel)
-    gap = arrays["average"][lock, CASES.index("PostBC, matched")] - arrays["average"][lock, CASES.index("BC")]
-    any_noise = [_above(arrays, garnet, CASES.index(f"{start}, matched")) for start in NOISY]
+    gap = arrays["average"][lock, MATCHED.index("PostBC, matched")] - arrays["average"][lock, MATCHED.index("BC")]
+    any_noise = [_above(arrays, garnet, MATCHED.index(f"{start}, matched")) for start in NOISY]
     least = min(any_noise, key=lambda interval: interval.low)
-    full_noise = np.isclose(arrays["level"][:, [CASES.index(f"{start}, matched") for start in NOISY]], 1.0)
+    full_noise = np.isclose(arrays["level"][:, [MATCHED.index(f"{start}, matched") for start in NOISY]], 1.0)
     kept = arrays["kept"][:, [STARTS.index(start) for start in NOISY]]
     difference = np.abs(np.where(full_noise, KEPT, kept) - KEPT).max()
     return [
@@ -225,7 +230,9 @@ def _time_ratio(arrays: Arrays, i: int) -> tuple[Interval, int]:
     A censored run of PostBC counts as a ratio of 1e9, one of uniform noise as if it reached the target at the end, so
     the ratio is never underestimated.
     """
-    postbc, uniform = (arrays["reached"][i, CASES.index(f"{start}, matched")] for start in ("PostBC", "uniform noise"))
+    postbc, uniform = (
+        arrays["reached"][i, MATCHED.index(f"{start}, matched")] for start in ("PostBC", "uniform noise")
+    )
     end = float(np.nanmax(arrays["times"][i]))
     ratio = np.where(np.isfinite(postbc), postbc / np.minimum(uniform, end), 1e9)
     return quantile_interval(ratio, 0.5, CONFIDENCE), int(np.isinf(uniform).sum())
@@ -261,15 +268,14 @@ def draw(arrays: Arrays) -> Figure:
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     t = np.maximum(arrays["times"][i], 5.0)  # the start is drawn at the left edge
-    for k, case in enumerate(map(str, arrays["cases"])):
-        start, rule = _split(case)
-        colour = palette.colour(start)
-        if rule == "matched":
+    for k, name in enumerate(map(str, arrays["cases"])):
+        case = CASES[name]
+        colour = palette.colour(case.start)
+        if case.rule == "matched":
             axes.fill_between(t, arrays["low"][i, k], arrays["high"][i, k], color=colour, alpha=0.25, lw=0)
-            label = start if start == "BC" else f"{start}, matched"
-            axes.plot(t, arrays["mean"][i, k], color=colour, lw=1.4, label=label)
+            axes.plot(t, arrays["mean"][i, k], color=colour, lw=1.4, label=name)
         else:
-            axes.plot(t, arrays["mean"][i, k], color=colour, lw=0.9, ls=(0, (3, 1.5)), label=f"{start}, paper's")
+            axes.plot(t, arrays["mean"][i, k], color=colour, lw=0.9, ls=(0, (3, 1.5)), label=f"{case.start}, paper's")
     for k, start in enumerate(STARTS):
         _draw_reached(axes, arrays["reached"][i, k], start)
     plateau = arrays["plateau"][i, : arrays["last"].shape[2]].mean()  # of the data sets for finetuning

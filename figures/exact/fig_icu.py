@@ -182,10 +182,10 @@ def lifetime(instance: Instance) -> tuple[float, float]:
     weight = (pi[..., None] * mdp.probabilities[0]).ravel()
     step = sparse.csr_matrix((weight, (row, mdp.successors[0].ravel())), shape=(n_states, n_states)).T.tocsr()
     reward = (pi * mdp.reward[0]).sum(axis=1)
-    here, value, length = mdp.initial.copy(), 0.0, 0.0
-    while (alive := float(here[:N_ACTIVE].sum())) > 1e-12:
-        value, length = value + float(here @ reward), length + alive
-        here = step @ here
+    present, value, length = mdp.initial.copy(), 0.0, 0.0
+    while (alive := float(present[:N_ACTIVE].sum())) > 1e-12:
+        value, length = value + float(present @ reward), length + alive
+        present = step @ present
     return value, length
 
 

@@ -147,10 +147,10 @@ def posterior_kl(instance: Instance, n_demos: int) -> float:
     """
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     pi = instance.demonstrator
-    both = w[..., None] * pi
-    log_count = binomial_expectation(lambda k: np.log1p(k), n_demos, both)
+    pair_probability = w[..., None] * pi
+    log_count = binomial_expectation(lambda k: np.log1p(k), n_demos, pair_probability)
     log_total = binomial_expectation(lambda n: np.log(n + pi.shape[2]), n_demos, w)
-    return float((w[..., None] * xlogy(pi, pi) - both * log_count).sum() + (w * log_total).sum())
+    return float((w[..., None] * xlogy(pi, pi) - pair_probability * log_count).sum() + (w * log_total).sum())
 
 
 def expected_log(

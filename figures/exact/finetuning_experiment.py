@@ -87,19 +87,20 @@ def member(instance: Instance, start: str, level: float, n_demos: int) -> Mixtur
     The level is alpha, but for the posterior: it has alpha = 1, and its level is lambda/(lambda + A).
     """
     H, _, A = instance.mdp.policy_shape
-    if start == "BC" or level == 0.0:
-        return BC
-    if start == "uniform noise":
-        return uniform_noise(level)
-    if start == "posterior":
-        return MixtureEstimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior")
-    return postbc(level, paper_choice(A, H, n_demos).prior_mass)
+    members = {
+        "BC": lambda: BC,
+        "uniform noise": lambda: uniform_noise(level),
+        "posterior": lambda: MixtureEstimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior"),
+        "PostBC": lambda: postbc(level, paper_choice(A, H, n_demos).prior_mass),
+    }
+    return BC if level == 0.0 else members[start]()
 
 
 def paper_level(instance: Instance, start: str, n_demos: int) -> float:
     """Level of the paper's prescription: its alpha for uniform noise and PostBC, lambda = A for the posterior."""
     H, _, A = instance.mdp.policy_shape
-    return {"BC": 0.0, "posterior": 0.5}.get(start, paper_choice(A, H, n_demos).alpha)
+    alpha = paper_choice(A, H, n_demos).alpha
+    return {"BC": 0.0, "uniform noise": alpha, "posterior": 0.5, "PostBC": alpha}[start]
 
 
 def match(cell: Cell, rng: np.random.Generator) -> Arrays:

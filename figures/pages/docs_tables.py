@@ -62,15 +62,17 @@ def made_pages(root: Path, record: Record) -> dict[Path, str]:
 
 def summary(record: Record) -> str:
     """Return the README's paragraph that counts the verdicts on the steps, and those on the project's own claims."""
-    own = [claim for claim in record.claims if claim.source not in EMPIRICAL_SOURCES]
-    return f"**Theory.** {_steps_sentence(record.steps)}\nOur own claims about computed data: {_tally(own)}.\n"
+    theoretical = [claim for claim in record.claims if claim.source not in EMPIRICAL_SOURCES]
+    return f"**Theory.** {_steps_sentence(record.steps)}\nOur own claims about computed data: {_tally(theoretical)}.\n"
 
 
 def _steps_sentence(steps: Sequence[ShownStep]) -> str:
-    printed, corrected, ours = ([s for s in steps if s.form == form] for form in ("printed", "corrected", "companion"))
+    printed, corrected, companion = (
+        [s for s in steps if s.form == form] for form in ("printed", "corrected", "companion")
+    )
     return (
         f"Of the paper's {len(printed)} steps and statements, as printed: {_tally(printed)}. "
-        f"Their corrections: {_tally(corrected)}. Our own {len(ours)} steps: {_tally(ours)}."
+        f"Their corrections: {_tally(corrected)}. Our own {len(companion)} steps: {_tally(companion)}."
     )
 
 
