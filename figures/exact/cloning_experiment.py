@@ -67,7 +67,7 @@ class Config:
     replicates : int
         Data sets drawn for each instance and T.
     instances : tuple of str, optional
-        Some of `INSTANCES`, at most seven.
+        Some of `INSTANCES`.
     """
 
     n_demos: tuple[int, ...]

@@ -113,10 +113,8 @@ def _least_share(names: Sequence[str], kept: NDArray[np.int64], trials: int) -> 
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each instance."""
-    n_panels = arrays["instances"].size
-    figure = style.new_figure(page=4.0, column=1.65 * (n_panels // 2 + 1))
     ylabel = f"$\\gamma$ covered with probability {1 - DELTA:g}"
-    panels, corner = style.instance_panels(figure, n_panels, ylabel=ylabel, sharey=True)
+    figure, panels, corner = style.new_instances(arrays["instances"].size, column=1.65, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         style.panel_letter(axes, palette.letter(i), str(name))

@@ -12,7 +12,7 @@ from scipy import stats
 
 from figures.exact import finetuning_experiment
 from figures.exact.finetuning_experiment import TARGET
-from figures.exact.finetuning_problems import STARTS, Run, SampleSizes, learner_look
+from figures.exact.finetuning_problems import STARTS, FinetuningRun, SampleSizes, learner_look
 from figures.exact.lock_episodes import HORIZON, LEARNERS, STUMBLING, LockCell, lock_times
 from figures.look import labels, palette, style
 from figures.running.artifacts import Arrays
@@ -106,9 +106,9 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     ]
     on_locks = sweep.run("lock-episodes", lock_times, [asdict(cell) for cell in cells])
     times = {(c.learner, c.missing, c.p): result["times"] for c, result in zip(cells, on_locks, strict=True)}
-    noise_runs = [Run(instance="funnel", start="uniform noise", level=level) for level in config.levels]
+    noise_runs = [FinetuningRun(instance="funnel", start="uniform noise", level=level) for level in config.levels]
     critic_runs = [
-        Run(instance="funnel", start=start, learner=name, episodes=config.episodes)
+        FinetuningRun(instance="funnel", start=start, learner=name, episodes=config.episodes)
         for name in CRITICS
         for start in STARTS
     ]
@@ -119,7 +119,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     returns = np.array([result["returns"] for result in with_critics])
     bands = np.array([bootstrap_interval(sample, rng) for sample in returns]).reshape(*shape, 2, -1)
     returns = returns.reshape(*shape, config.sizes.replicates, -1)
-    whole = finetuning_experiment.checkpoints(Run(instance="funnel", start="BC").budget())
+    whole = finetuning_experiment.checkpoints(FinetuningRun(instance="funnel", start="BC").budget())
     return {
         "gammas": np.array(config.gammas),
         "by_gamma": np.array([[times[name, d, p] for d, p in by_gamma] for name in LEARNERS]),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from figures.exact import cloning_experiment, finetuning_experiment
 from figures.exact.enumeration import b1_exactly
 from figures.exact.finetuning_experiment import KEPT, TARGET
-from figures.exact.finetuning_problems import EPSILON, NOISY, PROBLEMS, STARTS, Run, SampleSizes, learner_look
+from figures.exact.finetuning_problems import EPSILON, NOISY, PROBLEMS, STARTS, FinetuningRun, SampleSizes, learner_look
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
@@ -35,7 +35,7 @@ CAPTION = (
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A curve: its start, and the rule of its noise level, as for `Run`."""
+    """A curve: its start, and the rule of its noise level, as for `FinetuningRun`."""
 
     start: str
     rule: str = "matched"
@@ -100,7 +100,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     rng = sweep.generator("finetune-curves")
     main_runs = [_run(name, case) for name in config.instances for case in config.cases]
     learner_runs = [
-        Run(
+        FinetuningRun(
             instance=name,
             start=start,
             learner=learner,
@@ -132,8 +132,8 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     }
 
 
-def _run(instance: str, case: str) -> Run:
-    return Run(instance=instance, start=CASES[case].start, rule=CASES[case].rule)
+def _run(instance: str, case: str) -> FinetuningRun:
+    return FinetuningRun(instance=instance, start=CASES[case].start, rule=CASES[case].rule)
 
 
 def _curves(config: Config, main: Sequence[Sequence[Arrays]], rng: np.random.Generator) -> Arrays:
@@ -160,7 +160,7 @@ def _by_learner(config: Config, results: Sequence[Arrays]) -> list[list[list[Arr
 
 def _bc_plateaus(name: str, number: int, sweep: Sweep) -> NDArray[np.float64]:
     """Plateaus of BC on the first data sets; `number` may exceed that of the data sets for finetuning."""
-    cell = finetuning_experiment.instance_cell(Run(instance=name, start="BC"), number, sweep)
+    cell = finetuning_experiment.instance_cell(FinetuningRun(instance=name, start="BC"), number, sweep)
     return sweep.run("finetuning-plateaus", finetuning_experiment.plateaus, [asdict(cell)])[0]["plateau"]
 
 

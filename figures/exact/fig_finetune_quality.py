@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from figures.exact import finetuning_experiment
 from figures.exact.finetuning_experiment import KEPT
-from figures.exact.finetuning_problems import STARTS, Run, SampleSizes
+from figures.exact.finetuning_problems import STARTS, FinetuningRun, SampleSizes
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
@@ -75,7 +75,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     """Returns before and after, for each instance, quality and start."""
     rng = sweep.generator("finetune-quality")
     runs = [
-        Run(instance=group.instance, start=start, quality=quality, episodes=group.episodes)
+        FinetuningRun(instance=group.instance, start=start, quality=quality, episodes=group.episodes)
         for group in config.demonstrators
         for quality in group.qualities
         for start in STARTS

@@ -86,7 +86,7 @@ class Config:
     n_alphas : int
         Positive alphas that are tried.
     instances : tuple of str
-        Of `cloning_experiment.INSTANCES`, at most seven.
+        Of `cloning_experiment.INSTANCES`.
     """
 
     n_demos: tuple[int, ...]
@@ -236,10 +236,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each instance."""
-    n_panels = arrays["instances"].size
-    figure = style.new_figure(page=4.0, column=1.65 * (n_panels // 2 + 1))
     ylabel = f"held-out $\\gamma$, probability {1 - DELTA:g}"
-    panels, corner = style.instance_panels(figure, n_panels, ylabel=ylabel, sharey=True)
+    figure, panels, corner = style.new_instances(arrays["instances"].size, column=1.65, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         style.panel_letter(axes, palette.letter(i), str(name))

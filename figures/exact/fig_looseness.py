@@ -51,7 +51,7 @@ FULL, QUICK = (replace(config, instances=SIX) for config in (cloning_experiment.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Panel:
     """A panel: bounds on one quantity.
 
     Parameters
@@ -72,14 +72,12 @@ class Comparison:
 
 
 PANELS = {
-    "coverage": Comparison(
-        title="Lemma 1: coverage", bounds=("printed", "corrected", "R2", "R3"), sampled=True, lower=True
-    ),
-    "loss": Comparison(title="main theorem,\nloss", bounds=("printed", "corrected", "R1 simple", "R1"), sampled=True),
-    "visits": Comparison(title="Lemma 3: prior mass", bounds=("printed", "R5"), sampled=True),
-    "unseen": Comparison(title="Lemma 4: unseen states", bounds=("printed", "R1.6 simple", "R1.6"), sampled=True),
-    "uniform": Comparison(title="B.2: uniform noise", bounds=("printed", "R5"), sampled=False),
-    "frontier": Comparison(title="B.4: best coverage", bounds=("printed", "corrected", "R4"), sampled=False),
+    "coverage": Panel(title="Lemma 1: coverage", bounds=("printed", "corrected", "R2", "R3"), sampled=True, lower=True),
+    "loss": Panel(title="main theorem,\nloss", bounds=("printed", "corrected", "R1 simple", "R1"), sampled=True),
+    "visits": Panel(title="Lemma 3: prior mass", bounds=("printed", "R5"), sampled=True),
+    "unseen": Panel(title="Lemma 4: unseen states", bounds=("printed", "R1.6 simple", "R1.6"), sampled=True),
+    "uniform": Panel(title="B.2: uniform noise", bounds=("printed", "R5"), sampled=False),
+    "frontier": Panel(title="B.4: best coverage", bounds=("printed", "corrected", "R4"), sampled=False),
 }
 FROM_THE_PAPER = {"printed": ":", "corrected": "-"}
 """Bounds of the paper, with their lines; ours are dashed where a sharper one of ours is in the same panel."""

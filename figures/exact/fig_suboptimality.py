@@ -166,10 +166,8 @@ def _smallest(low: NDArray[np.float64], high: NDArray[np.float64]) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each instance."""
-    n_panels = arrays["instances"].size
-    figure = style.new_figure(page=4.0, column=1.9 * (n_panels // 2 + 1))
     ylabel = "expected loss (share of H)"
-    panels, corner = style.instance_panels(figure, n_panels, ylabel=ylabel)
+    figure, panels, corner = style.new_instances(arrays["instances"].size, column=1.9, ylabel=ylabel)
     fitted = slopes(arrays)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
