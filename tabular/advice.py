@@ -136,7 +136,14 @@ class UnrecordedAction:
 
     def plan(self, estimator: MixtureEstimator, level: float) -> RecordingPlan:
         """Plan that covers the action with the estimator at a level."""
-        return RecordingPlan(self.occupancy, self.probability, self.n_actions, estimator, level, self.visits)
+        return RecordingPlan(
+            occupancy=self.occupancy,
+            probability=self.probability,
+            n_actions=self.n_actions,
+            estimator=estimator,
+            level=level,
+            visits=self.visits,
+        )
 
     def demonstrations_needed(
         self, policies: Mapping[str, MixtureEstimator], level: float, delta: float

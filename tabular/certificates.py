@@ -25,7 +25,7 @@ _NEGLIGIBLE = 1e-17
 """Failures below this are bounded (Chernoff, or the sum over actions) rather than computed; certified all the same."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CellLaws:
     """The reachable cells of a process after T demonstrations, identical ones put together.
 
@@ -66,7 +66,7 @@ class CellLaws:
         )  # rounding may take w above 1, and log(1 - w) would be NaN
         kinds[kinds < NEVER] = 0.0  # below this, the masses of a binomial overflow
         w, p = (validate.frozen(np.ascontiguousarray(part)) for part in (kinds[:, 0], kinds[:, 1:]))
-        return cls(T, w, p, validate.frozen(repeats))
+        return cls(n_demos=T, visit_probability=w, action_probabilities=p, repeats=validate.frozen(repeats))
 
     def failure_bound(self, estimator: MixtureEstimator, gamma: float, *, enough: float | None = None) -> float:
         """Sum over all cells of P[cell not covered with parameter gamma]: a certified bound on their union.

@@ -292,7 +292,7 @@ def test_what_needs_the_closed_form_takes_members_of_the_family_alone():
         lambda: gamma_star(lock.mdp, lock.demonstrator, 3, outside, 0.1),
         lambda: family_returns(lock.mdp, data, [BC, outside]),
         lambda: worst_loss_and_coverage(LowerBoundFamily(3, 0.1, 4, 0.1), outside),
-        lambda: RecordingPlan(0.5, 0.5, 2, outside, 0.5),
+        lambda: RecordingPlan(occupancy=0.5, probability=0.5, n_actions=2, estimator=outside, level=0.5),
     ):
         with pytest.raises(TypeError, match=r"MixtureEstimator.*closed form.*AddOneToRecorded"):
             call()

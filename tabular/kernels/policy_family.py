@@ -19,7 +19,7 @@ H steps, S states, A actions, D successors of a pair (s,a), L policies.
 
 Not checked here: shapes, that visits are the sums of the counts, that rows are distributions.
 
-`_noise_weights` is the one place of a_n here. Its quotient differs from that of `Estimator.noise_weight` in the last
+`_noise_weights` is the one place of a_n here. Its quotient differs from that of `MixtureEstimator.noise_weight` in the last
 bits; a test holds the two together.
 """
 
