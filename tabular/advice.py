@@ -20,6 +20,7 @@ from tabular.plan import ANY_POSITIVE, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice
 from tabular.tally import Tally
 from theory.base import validate
+from theory.bounds.family import noise_weight
 from theory.bounds.r1_suboptimality import r1_simple_bound
 from theory.bounds.r3_coverage import best_prior_mass, r3_coverage
 
@@ -86,7 +87,8 @@ def recommendation(tally: Tally, n_states: int, question: Question) -> Recommend
     tolerated = DEFAULT_LOSS * H if question.loss is None else float(question.loss)
     visits = tally.visits
     worth = (1.0 - 1.0 / A) * (H - tally.cell_step) * visits / T
-    bc, posterior = float(worth[visits == 1].sum()), float((worth * mass / (visits - 1 + mass)).sum())
+    bc = float(worth[visits == 1].sum())
+    posterior = float((worth * noise_weight(visits - 1, 1.0, mass)).sum())
     margin = (1.0 - 1.0 / A) * 0.5 * H * (H + 1) * math.sqrt(2.0 * math.log(2.0 / question.delta) / T)
     worst_bc, worst_posterior = (r1_simple_bound(n_states, A, H, T, alpha, mass) for alpha in (0.0, 1.0))
 
@@ -134,7 +136,14 @@ class UnrecordedAction:
 
     def plan(self, estimator: MixtureEstimator, level: float) -> RecordingPlan:
         """Plan that covers the action with the estimator at a level."""
-        return RecordingPlan(self.occupancy, self.probability, self.n_actions, estimator, level, self.visits)
+        return RecordingPlan(
+            occupancy=self.occupancy,
+            probability=self.probability,
+            n_actions=self.n_actions,
+            estimator=estimator,
+            level=level,
+            visits=self.visits,
+        )
 
     def demonstrations_needed(
         self, policies: Mapping[str, MixtureEstimator], level: float, delta: float

@@ -25,7 +25,7 @@ _NEGLIGIBLE = 1e-17
 """Failures below this are bounded (Chernoff, or the sum over actions) rather than computed; certified all the same."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CellLaws:
     """The reachable cells of a process after T demonstrations, identical ones put together.
 
@@ -66,7 +66,7 @@ class CellLaws:
         )  # rounding may take w above 1, and log(1 - w) would be NaN
         kinds[kinds < NEVER] = 0.0  # below this, the masses of a binomial overflow
         w, p = (validate.frozen(np.ascontiguousarray(part)) for part in (kinds[:, 0], kinds[:, 1:]))
-        return cls(T, w, p, validate.frozen(repeats))
+        return cls(n_demos=T, visit_probability=w, action_probabilities=p, repeats=validate.frozen(repeats))
 
     def failure_bound(self, estimator: MixtureEstimator, gamma: float, *, enough: float | None = None) -> float:
         """Sum over all cells of P[cell not covered with parameter gamma]: a certified bound on their union.
@@ -121,9 +121,9 @@ class CellLaws:
             p < 1, (1 - gamma * played) * (np.log1p(-gamma * np.minimum(played, 1 - 1e-300)) - np.log(rest)), 0.0
         ) if gamma < 1 else np.zeros_like(p)  # fmt: skip
         kl = np.where(p == 1, np.inf, kl)
-        one = np.exp(self.n_demos * np.log1p(w[:, None] * np.minimum(0.0, np.expm1(-kl)) * (1 - 1e-12)))
-        one = np.where(gamma * p <= 1 / p.shape[1], one, 1.0)
-        return validate.frozen(np.where(p > 0, one, 0.0))
+        bound = np.exp(self.n_demos * np.log1p(w[:, None] * np.minimum(0.0, np.expm1(-kl)) * (1 - 1e-12)))
+        bound = np.where(gamma * p <= 1 / p.shape[1], bound, 1.0)
+        return validate.frozen(np.where(p > 0, bound, 0.0))
 
 
 def certified_coverage_probability(

@@ -38,7 +38,7 @@ _UNLIKELY = 1e-17
 """Above the probability of all the numbers of visits that `one_cell.visit_law` leaves out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordingPlan:
     """One action in one state and step, and the estimator whose policy is to cover it.
 

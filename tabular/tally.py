@@ -23,7 +23,7 @@ LARGEST = 2**31 - 1
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Tally:
     """Counts of demonstrations by step, state and action, and by fold of episodes.
 
@@ -207,14 +207,16 @@ class Reader:
         stated = all(self.size.values())
         sizes = [self.size[s] or total for s in range(len(self.states.number))]
         return Tally(
-            np.ascontiguousarray(counts[:, counts.sum(axis=0) > 0]),  # fewer episodes than folds leave some empty
-            pair_cell.reshape(-1),
-            keys[:, 2],
-            cells[:, 0],
-            cells[:, 1],
-            np.array(sizes, np.int64),
-            len(self.episodes),
-            stated,
+            counts=np.ascontiguousarray(
+                counts[:, counts.sum(axis=0) > 0]
+            ),  # fewer episodes than folds leave some empty
+            pair_cell=pair_cell.reshape(-1),
+            pair_action=keys[:, 2],
+            cell_step=cells[:, 0],
+            cell_state=cells[:, 1],
+            state_actions=np.array(sizes, np.int64),
+            n_episodes=len(self.episodes),
+            actions_stated=stated,
         )
 
 

@@ -66,7 +66,7 @@ def test_a_script_succeeds_in_a_tasks_environment_and_ended_episodes_cannot_be_s
         env.step(np.zeros(task.action_dim))
 
 
-def test_an_environment_that_was_not_started_and_bad_actions_are_refused():
+def test_stepping_an_environment_before_its_reset_or_with_a_bad_action_is_refused():
     env = TaskEnv(TASKS["reach"])
     with pytest.raises(RuntimeError, match=r"an episode must be running: call reset\(\)"):
         env.step(np.zeros(2))

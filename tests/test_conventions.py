@@ -130,6 +130,46 @@ def test_rooms_of_a_package_import_one_way(path):
         assert halves <= HALVES.get(room, {"tabular", "continuous"})
 
 
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def import_circle(imports):
+    """Modules that import one another in a circle, or nothing.
+
+    Parameters
+    ----------
+    imports : dict
+        For each module, the modules that it imports.
+    """
+    left = {module: set(names) & imports.keys() for module, names in imports.items()}
+    while free := [module for module, names in left.items() if not names & left.keys()]:
+        for module in free:
+            del left[module]
+    if not left:
+        return []
+    path = [min(left)]  # each module that is left imports another one that is left
+    while path[-1] not in path[:-1]:
+        path.append(min(left[path[-1]] & left.keys()))
+    return path[path.index(path[-1]) :]
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    """Imports inside functions count, too: moving one there would hide a circle and not remove it."""
+    imports = {}
+    for path in MODULES:
+        names = set(imported(parsed(path)))
+        imports[module_of(path)] = names | {name.rpartition(".")[0] for name in names}
+    assert imports["figures.control.grid"] >= {"figures.control.variants"}
+    assert import_circle(imports) == []
+
+
+def test_the_search_for_import_circles_finds_them():
+    assert import_circle({"a": {"b"}, "b": {"c", "numpy"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert import_circle({"a": {"a"}}) == ["a", "a"]
+    assert import_circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
 @each(MODULES + SCRIPTS + TESTS)
 def test_matplotlib_is_imported_by_figures_alone_and_pyplot_by_nobody(path):
     names = list(imported(parsed(path)))

@@ -12,7 +12,7 @@ from continuous.beyond import shrunken_alpha
 from continuous.tasks import TASKS
 from figures import __main__ as command
 from figures.control import blocks, grid, grid_runs
-from figures.control.blocks import Config, Settings, policies_by_strength
+from figures.control.blocks import Config, Settings, noisy_policies, policies_by_strength
 from figures.control.families import FAMILIES
 from figures.control.oracle_masks import ORACLE_MASKS
 from figures.control.pretraining import Effort
@@ -134,7 +134,7 @@ LITTLE = {
 
 
 def tiny_choice(_):
-    policies = policies_by_strength((0.2, 0.4), (1.0, 2.0))[1:]
+    policies = noisy_policies((0.2, 0.4), (1.0, 2.0))
     return [Config(tasks=("corridor", "stick"), n_demos=(3,), n_seeds=2, policies=policies, first_seed=100, **LITTLE)]
 
 

@@ -71,7 +71,7 @@ def test_the_verdicts_of_the_trade_off_follow_the_numbers(change, verdict):
     assert all(claim.as_expected for claim in claims.values())  # claims of the paper's experiments never fail a run
 
 
-def test_a_tie_is_called_inconclusive():
+def test_a_claim_about_a_tie_is_inconclusive():
     claims = claims_of(fig_tradeoff, tie)
     assert {c.verdict for c in claims.values() if c.source != "E1"} == {"inconclusive"}
 
@@ -165,7 +165,7 @@ def test_all_figures_of_the_grid_follow_the_numbers(write_tables, monkeypatch):
         assert "violated" in verdicts
 
 
-def test_a_missing_table_is_named(tmp_path, monkeypatch):
+def test_a_missing_recorded_table_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded, "RESULTS", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"strengths\.csv"):
         fig_tradeoff.compute(fig_tradeoff.FULL, Sweep(0))

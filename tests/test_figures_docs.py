@@ -12,8 +12,8 @@ from figures import __main__ as command
 from figures.pages import docs
 from figures.pages.docs import photograph, write_docs
 from figures.pages.docs_record import (
+    ClaimSummary,
     Record,
-    ShownClaim,
     WholeRun,
     collect_record,
     differences,
@@ -42,7 +42,7 @@ NAMES = ["fig_bc_fails", "fig_estimators"]
 
 
 def claim(figure, id="a", source="R1", verdict="holds", interval=(0, 1)):
-    return ShownClaim(
+    return ClaimSummary(
         id=id,
         source=source,
         figure=figure,

@@ -21,7 +21,7 @@ from figures.exact import (
     lock_episodes,
 )
 from figures.exact.finetuning_experiment import JUDGING, KEPT, MATCHING, TUNING, InstanceCell, LearningCell
-from figures.exact.finetuning_problems import LEARNERS, NOISY, PROBLEMS, STARTS, Run, SampleSizes
+from figures.exact.finetuning_problems import LEARNERS, NOISY, PROBLEMS, STARTS, FinetuningRun, SampleSizes
 from figures.running.sweep import Sweep
 from tabular import dp
 from tabular.policies import BC, paper_choice, posterior, uniform_noise
@@ -77,8 +77,8 @@ def test_data_sets_depend_on_their_purpose_and_number_only():
 
 def test_finetuned_returns_do_not_depend_on_blocks_workers_or_cache(tmp_path):
     runs = [
-        Run(instance="B.1 bandit", start="PostBC"),
-        Run(instance="stochastic lock", start="BC", episodes=200, learner="Best-of-16"),
+        FinetuningRun(instance="B.1 bandit", start="PostBC"),
+        FinetuningRun(instance="stochastic lock", start="BC", episodes=200, learner="Best-of-16"),
     ]
     plain = finetuning_experiment.finetuned(runs, SMALL, Sweep(3))
     with ThreadPoolExecutor(2) as executor:
@@ -92,7 +92,7 @@ def test_finetuned_returns_do_not_depend_on_blocks_workers_or_cache(tmp_path):
 
 
 def test_each_start_takes_the_step_that_is_best_on_the_data_sets_for_tuning():
-    run = Run(instance="stochastic lock", start="PostBC", episodes=300)
+    run = FinetuningRun(instance="stochastic lock", start="PostBC", episodes=300)
     result = finetuning_experiment.finetuned([run], SMALL, Sweep(3))[0]
     steps, rng = LEARNERS[run.learner].steps, np.random.default_rng(0)
 
@@ -115,10 +115,10 @@ def test_a_new_learner_changes_the_look_of_no_other(name, monkeypatch):
 
 
 def test_a_new_problem_changes_no_return_of_the_others(monkeypatch):
-    run = Run(instance="B.1 bandit", start="PostBC")
+    run = FinetuningRun(instance="B.1 bandit", start="PostBC")
     (before,) = finetuning_experiment.finetuned([run], SMALL, Sweep(3))
     monkeypatch.setitem(PROBLEMS, "scratch", PROBLEMS["stochastic lock"])
-    scratch = Run(instance="scratch", start="BC", episodes=100)
+    scratch = FinetuningRun(instance="scratch", start="BC", episodes=100)
     after, _ = finetuning_experiment.finetuned([run, scratch], SMALL, Sweep(3))
     for key, values in before.items():
         assert_array_equal(values, after[key])

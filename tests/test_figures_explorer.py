@@ -173,8 +173,10 @@ def cases(number):
 def expected(c):
     """The same numbers by the Python functions."""
     estimator = MixtureEstimator(c["alpha"], float(c["mass"]))
-    arguments = (c["w"], c["p"], c["A"], estimator, c["gamma"])
-    plan = RecordingPlan(*arguments, c["visits"], c["recorded"])
+    plan = RecordingPlan(
+        occupancy=c["w"], probability=c["p"], n_actions=c["A"], estimator=estimator, level=c["gamma"],
+        visits=c["visits"], recorded=c["recorded"],
+    )  # fmt: skip
     row = np.full(c["A"], (1 - c["p"]) / (c["A"] - 1))
     row[0] = c["p"]
     chain = chain_lock(c["H"], c["A"], 1.0)
@@ -184,7 +186,7 @@ def expected(c):
     alpha, prior_mass = paper_parameters(c["A"], c["H"], c["T"])
     first, second = c["n"][:2]
     return {
-        "coverage": action_coverage_probability(c["T"], *arguments),
+        "coverage": action_coverage_probability(c["T"], c["w"], c["p"], c["A"], estimator, c["gamma"]),
         "planned": plan.coverage_probability(c["T"]),
         "needed": plan.demonstrations_needed(c["delta"]),
         "required": required_counts(c["n"], row, estimator, c["gamma"])[:, 0].tolist(),
@@ -275,12 +277,12 @@ def check_shown(browser, settings):
     chain = chain_lock(H, A, 1.0)
     data = np.zeros(chain.mdp.policy_shape, np.int64)
     data[:, 0, 0] = T
-    arguments = (settings["w"], settings["p"], A)
-    ever = RecordingPlan(*arguments, BC, ANY_POSITIVE).demonstrations_needed(settings["delta"])
+    action = {"occupancy": settings["w"], "probability": settings["p"], "n_actions": A}
+    ever = RecordingPlan(**action, estimator=BC, level=ANY_POSITIVE).demonstrations_needed(settings["delta"])
     shown = read(browser)
     assert shown["plan", "BC, above 0"] == ever
     for name, estimator in family(settings).items():
-        plan = RecordingPlan(*arguments, estimator, settings["gamma"])
+        plan = RecordingPlan(**action, estimator=estimator, level=settings["gamma"])
         loss = dp.suboptimality(chain.mdp, chain.demonstrator, estimator.policy(Counts(data)))
         assert shown["coverage", name] == pytest.approx(plan.coverage_probability(T), abs=1e-9)
         assert shown["loss", name] == pytest.approx(loss, abs=1e-9)

@@ -87,16 +87,16 @@ def test_titles_and_labels_are_wrapped_in_a_column_and_formulas_are_not():
     [
         ("page", 1, {0}), ("page", 3, {0, 1, 2}), ("page", 4, {1, 2, 3}), ("page", 5, {2, 3, 4}),
         ("page", 7, {3, 4, 5, 6}), ("column", 1, {0}), ("column", 4, {2, 3}), ("column", 5, {3, 4}),
-        ("column", 7, {5, 6}),
+        ("column", 7, {5, 6}), ("page", 8, {4, 5, 6, 7}), ("column", 8, {6, 7}),
     ],
 )  # fmt: skip
 def test_the_lowest_panel_of_each_column_has_the_label_of_the_horizontal_axis(form, n, labelled):
     with style.style(form):
-        panels, corner = style.instance_panels(style.new_figure(page=4, column=6), n, xlabel="T", ylabel="y")
+        _, panels, corner = style.new_instances(n, column=1.5, ylabel="y")
     assert len(panels) == n
     assert not corner.axison
     assert corner not in panels
-    assert {i for i, axes in enumerate(panels) if axes.get_xlabel() == "T"} == labelled
+    assert {i for i, axes in enumerate(panels) if axes.get_xlabel() == "demonstrations T"} == labelled
     for i in labelled:
         assert panels[i].xaxis.get_tick_params()["labelbottom"]
     first = {place: i for i, place in reversed([*enumerate(row for row, _ in rows_and_columns(panels))])}

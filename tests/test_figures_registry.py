@@ -39,7 +39,10 @@ def compute(config, sweep):
 
 
 def check(arrays):
-    return [Claim("scratch", "R1", "<=", Interval.point(arrays["x"].max()), 1.0, "exact", "The largest number.")]
+    largest = Interval.point(arrays["x"].max())
+    return [
+        Claim(id="scratch", source="R1", relation="<=", interval=largest, bound=1.0, evidence="exact", detail="Largest."),
+    ]
 
 
 def draw(arrays):

@@ -52,7 +52,15 @@ def run_of(figures, *, steps=STEPS, left_out=()):
 
 
 def claim(id, source, low=0.1, high=0.4):
-    return Claim(id, source, "<=", Interval(low, high), 0.5, "sampled", f"Largest gamma of {id} <= 1/2.")
+    return Claim(
+        id=id,
+        source=source,
+        relation="<=",
+        interval=Interval(low, high),
+        bound=0.5,
+        evidence="sampled",
+        detail=f"Largest gamma of {id} <= 1/2.",
+    )
 
 
 @pytest.fixture(scope="module")

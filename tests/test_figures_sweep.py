@@ -193,7 +193,7 @@ def test_a_damaged_cell_of_the_cache_is_computed_again(tmp_path):
     assert same(Sweep(5, cache=tmp_path).run("test", draw, CELLS), alone)
 
 
-def test_equal_cells_are_refused():
+def test_two_equal_cells_of_one_sweep_are_refused():
     with pytest.raises(ValueError, match="cells of test must differ"):
         Sweep(5).run("test", draw, [CELLS[0], dict(CELLS[0])])
 

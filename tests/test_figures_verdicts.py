@@ -15,7 +15,15 @@ INTERVALS = st.tuples(NUMBERS, NUMBERS).map(lambda ends: Interval(*sorted(ends))
 
 
 def claim(source="R1", relation="<=", interval=None, bound=1.0):
-    return Claim("an-id", source, relation, interval or Interval(0, 0.5), bound, "exact", "A plain sentence.")
+    return Claim(
+        id="an-id",
+        source=source,
+        relation=relation,
+        interval=interval or Interval(0, 0.5),
+        bound=bound,
+        evidence="exact",
+        detail="A plain sentence.",
+    )
 
 
 def figure(*claims):

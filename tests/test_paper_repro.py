@@ -162,7 +162,15 @@ def test_an_error_that_stops_the_run_exits_with_3(tmp_path):
 
 
 def claim(source, high):
-    return Claim("made-up", source, "<=", Interval(0.0, high), 0.5, "sampled", "A claim made up for a test.")
+    return Claim(
+        id="made-up",
+        source=source,
+        relation="<=",
+        interval=Interval(0.0, high),
+        bound=0.5,
+        evidence="sampled",
+        detail="A claim made up for a test.",
+    )
 
 
 @pytest.mark.parametrize(

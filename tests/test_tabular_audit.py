@@ -219,7 +219,7 @@ def test_a_row_of_a_plan_also_shows_when_bc_gives_the_action_any_probability():
         ({"n_states": 0}, "n_states must be at least 1"),
     ],
 )
-def test_a_question_outside_its_range_is_refused(arguments, message):
+def test_a_planned_question_outside_its_range_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Question(**arguments)
 
@@ -237,7 +237,7 @@ def test_an_audit_with_too_few_states_or_one_action_is_refused(tmp_path):
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def test_two_audits_of_the_same_data_write_the_same_bytes(tmp_path, capsys):
+def test_two_audits_of_one_data_set_write_equal_bytes(tmp_path, capsys):
     data = csv_of(tmp_path, FOUR * 10)
     for out in ("a", "b"):
         assert command.main(["audit", str(data), "--actions", "3", "--out", str(tmp_path / out)]) == 0
@@ -277,7 +277,7 @@ def test_the_text_says_where_a_likelihood_is_minus_infinity(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("extra", [["--actions", "2"], ["--delta", "2"], ["--coverage", "0"], ["--states", "1"]])
-def test_where_something_is_refused_nothing_is_written(tmp_path, capsys, extra):
+def test_an_audit_that_is_refused_writes_nothing(tmp_path, capsys, extra):
     data = csv_of(tmp_path, FOUR)
     assert command.main(["audit", str(data), *extra, "--out", str(tmp_path / "out")]) == 2
     assert "refused: " in capsys.readouterr().err

@@ -232,7 +232,7 @@ def test_memory_grows_with_the_episodes_names_and_not_with_the_rows(tmp_path, su
     assert peaks[1] - peaks[0] < columns_in_one_piece / 4
 
 
-def test_bad_arguments_are_refused(tmp_path):
+def test_bad_arguments_of_the_reader_are_refused(tmp_path):
     path = written(tmp_path, HEAD + "0,0,1,1\n")
     with pytest.raises(ValueError, match="must end in"):
         read(tmp_path / "data.pkl")

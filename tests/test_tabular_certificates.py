@@ -69,7 +69,9 @@ def test_a_million_demonstrations_agree_with_the_closed_form():
     for w in (0.05, 0.5):
         found = cell_coverage_probability(10**6, w, row, BC, 1e-6)
         assert_allclose(found, seen_probability(10**6, w, row), rtol=0, atol=1e-13)
-        laws = CellLaws(10**6, np.array([w]), row[None], np.array([1]))
+        laws = CellLaws(
+            n_demos=10**6, visit_probability=np.array([w]), action_probabilities=row[None], repeats=np.array([1])
+        )
         assert_allclose(1 - laws.failure_bound(BC, 1e-6), found, rtol=0, atol=1e-13)
 
 
@@ -130,7 +132,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSED)
-def test_bad_arguments_are_refused(call, error, message):
+def test_bad_arguments_of_certificates_are_refused(call, error, message):
     with pytest.raises(error, match=re.escape(message)):
         call()
 

@@ -337,7 +337,7 @@ def test_a_process_whose_states_mix_is_refused():
         unmixed_coverage_probability(meeting, np.ones((2, 2, 1)), 5, BC, 0.5)
 
 
-def test_a_hundred_visits_agree_with_simulation_free_closed_form():
+def test_coverage_after_a_hundred_visits_has_its_closed_form():
     row = np.array([0.7, 0.2, 0.1])
     assert_allclose(cell_coverage_probability(100, 0.9, row, BC, 1e-6), seen_probability(100, 0.9, row), rtol=1e-12)
 

@@ -150,7 +150,7 @@ def two_episodes():
     return Demonstrations(np.array([[0, 1], [2, 1]]), np.array([[1, 0], [0, 3]]), 3, 4)
 
 
-def test_a_csv_is_plain(tmp_path):
+def test_a_csv_has_the_columns_episode_step_state_action(tmp_path):
     write_demonstrations(tmp_path / "a.csv", two_episodes())
     lines = (tmp_path / "a.csv").read_text().splitlines()
     assert lines == ["episode,step,state,action", "0,0,0,1", "0,1,1,0", "1,0,2,0", "1,1,1,3"]
@@ -219,7 +219,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch, ending):
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.csv.gz", "a.NPZ"])
-def test_other_endings_are_refused_before_anything_is_written(tmp_path, name):
+def test_files_with_other_endings_are_refused_before_anything_is_written(tmp_path, name):
     with pytest.raises(ValueError, match=re.escape(f"path must end in .npz or .csv; got '{name}'")):
         write_demonstrations(tmp_path / name, two_episodes())
     with pytest.raises(ValueError, match=re.escape(f"path must end in .npz or .csv; got '{name}'")):
@@ -227,7 +227,7 @@ def test_other_endings_are_refused_before_anything_is_written(tmp_path, name):
     assert os.listdir(tmp_path) == []
 
 
-def test_only_demonstrations_are_written(tmp_path):
+def test_objects_other_than_demonstrations_are_not_written(tmp_path):
     with pytest.raises(TypeError, match="demonstrations must be Demonstrations; got Counts"):
         write_demonstrations(tmp_path / "a.csv", two_episodes().counts())
     assert os.listdir(tmp_path) == []

@@ -120,7 +120,7 @@ def test_the_greedy_policy_attains_the_optimal_values(mdp):
 
 
 @given(mdps())
-def test_greedy_is_the_first_of_the_maximising_actions(mdp):
+def test_the_greedy_action_is_the_first_of_the_maximising_ones(mdp):
     solution = dp.backward_induction(mdp)
     assert np.array_equal(solution.greedy, solution.action_value.argmax(axis=2))
 
@@ -160,7 +160,7 @@ def assert_same_answers(one, other, policy):
 
 
 @given(with_policy())
-def test_a_dense_table_and_successor_lists_give_the_same_answers(drawn):
+def test_a_dense_table_and_successor_lists_give_the_same_values(drawn):
     mdp, policy = drawn
     full = np.broadcast_to(np.arange(mdp.n_states), mdp.to_dense().shape)
     lists = FiniteHorizonMDP(full, mdp.to_dense(), mdp.reward, mdp.initial, mdp.horizon)
@@ -170,7 +170,7 @@ def test_a_dense_table_and_successor_lists_give_the_same_answers(drawn):
 
 
 @given(with_policy())
-def test_stacking_a_table_over_the_steps_changes_nothing(drawn):
+def test_a_table_repeated_for_each_step_has_the_values_of_the_stationary_one(drawn):
     mdp, policy = drawn
     H = mdp.horizon
 
@@ -182,7 +182,7 @@ def test_stacking_a_table_over_the_steps_changes_nothing(drawn):
 
 
 @given(with_policy(), st.integers(1, 3))
-def test_padding_the_horizon_with_zero_reward_changes_nothing(drawn, extra):
+def test_further_steps_without_reward_leave_the_return(drawn, extra):
     mdp, policy = drawn
     H, S, A = mdp.policy_shape
 
@@ -199,7 +199,7 @@ def test_padding_the_horizon_with_zero_reward_changes_nothing(drawn, extra):
 
 
 @given(with_policy(), st.integers(0, 2), st.integers(0, 8))
-def test_a_duplicated_state_changes_nothing(drawn, which, eighths):
+def test_a_duplicated_state_leaves_the_values(drawn, which, eighths):
     mdp, policy = drawn
     S, twin, share = mdp.n_states, which % mdp.n_states, eighths / 8
 
@@ -223,7 +223,7 @@ def test_a_duplicated_state_changes_nothing(drawn, which, eighths):
 
 
 @given(with_policy())
-def test_answers_are_equal_bit_by_bit_from_call_to_call(drawn):
+def test_values_are_equal_bit_by_bit_from_call_to_call(drawn):
     mdp, policy = drawn
     for x, y in zip(everything(mdp, policy), everything(mdp, policy.copy()), strict=True):
         assert np.array_equal(x, y)
@@ -255,34 +255,34 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 class TestPolicyIsRefused:
-    def test_of_another_shape(self, call):
+    def test_a_policy_of_another_shape_is_refused(self, call):
         with pytest.raises(ValueError, match=r"policy must have shape \(3, 2, 2\); got \(2, 2\)"):
             call(two_states(), np.full((2, 2), 0.5))
 
-    def test_whose_row_does_not_sum_to_one(self, call):
+    def test_a_policy_whose_row_does_not_sum_to_one_is_refused(self, call):
         policy = np.full((3, 2, 2), 0.5)
         policy[2, 1, 0] = 0.48
         with pytest.raises(ValueError, match=r"policy rows must sum to 1; row \(2, 1\) sums to 0\.98"):
             call(two_states(), policy)
 
-    def test_with_a_negative_entry(self, call):
+    def test_a_policy_with_a_negative_entry_is_refused(self, call):
         policy = np.full((3, 2, 2), 0.5)
         policy[0, 1] = -0.5, 1.5
         with pytest.raises(ValueError, match=r"policy must be non-negative; entry \(0, 1, 0\) is -0\.5"):
             call(two_states(), policy)
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-    def test_with_an_entry_that_is_not_finite(self, call, bad):
+    def test_a_policy_with_an_entry_that_is_not_finite_is_refused(self, call, bad):
         policy = np.full((3, 2, 2), 0.5)
         policy[1, 0, 1] = bad
         with pytest.raises(ValueError, match=r"policy must be finite; entry \(1, 0, 1\) is"):
             call(two_states(), policy)
 
-    def test_that_holds_no_numbers(self, call):
+    def test_a_policy_that_holds_no_numbers_is_refused(self, call):
         with pytest.raises(TypeError, match="policy must hold real numbers; its dtype is"):
             call(two_states(), np.full((3, 2, 2), "a"))
 
-    def test_that_is_ragged(self, call):
+    def test_a_ragged_policy_is_refused(self, call):
         with pytest.raises(ValueError, match="policy must be a rectangular array"):
             call(two_states(), [[[1.0], [1.0, 0.0]]])
 
@@ -293,13 +293,13 @@ def test_cells_to_meet_are_refused_unless_they_are_boolean_for_every_step_and_st
         dp.meeting_probability(two_states(), np.full((3, 2, 2), 0.5), cells)
 
 
-def test_suboptimality_names_the_demonstrator():
+def test_suboptimality_refuses_a_demonstrator_of_another_shape_by_name():
     with pytest.raises(ValueError, match=r"demonstrator must have shape \(3, 2, 2\)"):
         dp.suboptimality(two_states(), np.ones((1, 1)), np.full((3, 2, 2), 0.5))
 
 
 @pytest.mark.parametrize("bad", [1e-8, -1e-8])
-def test_a_row_is_refused_just_beyond_the_tolerance_and_kept_within(bad):
+def test_a_row_of_a_policy_is_refused_just_beyond_the_tolerance_and_kept_within(bad):
     policy = np.full((3, 2, 2), 0.5)
     policy[0, 0, 0] += bad / 100
     dp.evaluate_policy(two_states(), policy)
@@ -358,7 +358,7 @@ def test_every_kernel_has_one_compiled_form(drawn):
 
 
 @pytest.mark.parametrize("function", [dp.evaluate_policy, dp.occupancy, dp.expected_return])
-def test_what_is_no_process_is_refused_by_name(function):
+def test_an_argument_that_is_no_process_is_refused_by_name(function):
     with pytest.raises(TypeError, match="mdp must be of type FiniteHorizonMDP; got str"):
         function("process", np.ones((1, 1, 1)))
     with pytest.raises(TypeError, match="mdp must be of type FiniteHorizonMDP; got NoneType"):

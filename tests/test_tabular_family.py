@@ -102,7 +102,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSALS)
-def test_refusals(call, error, message):
+def test_bad_arguments_of_family_functions_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
 

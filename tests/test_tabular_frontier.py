@@ -123,6 +123,6 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSALS)
-def test_refusals(call, error, message):
+def test_bad_arguments_of_frontiers_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()

@@ -27,7 +27,7 @@ ABOVE = 1 + 2e-6
 
 
 @given(st.floats(1e-11, 1), st.sampled_from([1e-3, 1e-6, 1e-15, 1e-300]), st.floats(0.01, 0.99))
-def test_the_largest_coverage_is_found_from_below(truth, tolerance, confidence):
+def test_the_search_for_the_largest_coverage_ends_below_it(truth, tolerance, confidence):
     found = largest_coverage(lambda gamma: 1.0 if gamma <= truth else 0.0, confidence, tolerance=tolerance)
     assert found <= truth <= found * (1 + max(tolerance, 1e-15))
 
@@ -186,6 +186,6 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), REFUSED)
-def test_bad_arguments_are_refused(call, error, message):
+def test_bad_arguments_of_gamma_star_are_refused(call, error, message):
     with pytest.raises(error, match=re.escape(message)):
         call()

@@ -94,7 +94,7 @@ def test_the_smallest_number_of_branches_with_one_of_the_wanted_weight_is_found(
 
 
 @given(st.integers(5, 10**6), st.integers(0, 5))
-def test_more_branches_do_no_harm(n_demos, extra):
+def test_with_more_branches_there_is_still_one_of_the_wanted_weight(n_demos, extra):
     k = math.ceil(math.log2(n_demos)) - 1 + extra
     assert branch_exists(n_demos, k)
 
@@ -291,22 +291,22 @@ def everything():
 
 @pytest.mark.parametrize("instance", list(everything()), ids=lambda instance: instance.name)
 class TestInstance:
-    def test_its_cached_quantities_are_those_of_dynamic_programming(self, instance):
+    def test_cached_quantities_of_an_instance_are_those_of_dynamic_programming(self, instance):
         mdp, pi_beta = instance.mdp, instance.demonstrator
         assert instance.optimal_value == dp.optimal_return(mdp)
         assert instance.demonstrator_value == dp.expected_return(mdp, pi_beta)
         assert np.array_equal(instance.occupancy, dp.occupancy(mdp, pi_beta))
         assert np.array_equal(instance.reachable, dp.reachable(mdp, pi_beta))
 
-    def test_its_arrays_are_frozen(self, instance):
+    def test_arrays_of_an_instance_are_frozen(self, instance):
         for array in (instance.demonstrator, instance.occupancy, instance.reachable):
             assert not array.flags.writeable
 
-    def test_its_demonstrator_is_stochastic_or_of_known_purity(self, instance):
+    def test_the_demonstrator_of_an_instance_is_stochastic_except_in_m1(self, instance):
         mixed = (instance.demonstrator.max(axis=2) < 1).any()
         assert mixed or instance.name == "M1"
 
-    def test_its_return_is_that_of_the_enumeration(self, instance):
+    def test_the_return_of_an_instances_demonstrator_is_that_of_the_enumeration(self, instance):
         if instance.mdp.n_states <= 5 and instance.mdp.horizon <= 4:
             model = oracles.process_of(instance.mdp)
             truth = oracles.expected_return(model, oracles.exact(instance.demonstrator.tolist()))
@@ -387,6 +387,6 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("function", "arguments", "error", "message"), REFUSED)
-def test_a_bad_argument_is_refused_by_name(function, arguments, error, message):
+def test_a_bad_argument_of_an_instance_is_refused_by_name(function, arguments, error, message):
     with pytest.raises(error, match=re.escape(message)):
         function(*arguments)

@@ -243,7 +243,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("instance", "n_demos", "rule", "gamma", "error", "message"), REFUSED)
-def test_bad_arguments_are_refused(instance, n_demos, rule, gamma, error, message):
+def test_narrow_coverage_probability_refuses_bad_arguments(instance, n_demos, rule, gamma, error, message):
     with pytest.raises(error, match=re.escape(message)):
         narrow_coverage_probability(instance.mdp, instance.demonstrator, n_demos, rule, gamma)
 

@@ -41,7 +41,15 @@ def enumerated(more, w, p, n_actions, estimator, level, visits, recorded):
 @pytest.mark.parametrize(("visits", "recorded"), [(0, 0), (3, 0), (5, 2)])
 def test_the_coverage_probability_of_a_plan_is_that_of_enumeration(estimator, level, visits, recorded):
     for more in (0, 1, 2, 7):
-        plan = RecordingPlan(0.375, 0.25, 3, estimator, level, visits, recorded)
+        plan = RecordingPlan(
+            occupancy=0.375,
+            probability=0.25,
+            n_actions=3,
+            estimator=estimator,
+            level=level,
+            visits=visits,
+            recorded=recorded,
+        )
         exact = enumerated(more, 0.375, 0.25, 3, estimator, level, visits, recorded)
         assert plan.coverage_probability(more) == pytest.approx(exact, abs=1e-12)
 
@@ -49,7 +57,9 @@ def test_the_coverage_probability_of_a_plan_is_that_of_enumeration(estimator, le
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 def test_without_visits_a_plan_has_the_coverage_probability_of_one_action_of_one_cell(estimator):
     for more in (1, 30, 1000):
-        found = RecordingPlan(0.1, 0.3, 5, estimator, 0.4).coverage_probability(more)
+        found = RecordingPlan(
+            occupancy=0.1, probability=0.3, n_actions=5, estimator=estimator, level=0.4
+        ).coverage_probability(more)
         assert found == pytest.approx(action_coverage_probability(more, 0.1, 0.3, 5, estimator, 0.4), abs=1e-11)
 
 
@@ -57,7 +67,7 @@ def test_without_visits_a_plan_has_the_coverage_probability_of_one_action_of_one
 @pytest.mark.parametrize("level", [ANY_POSITIVE, 0.1, 0.3, 0.6])
 @pytest.mark.parametrize("visits", [0, 4])
 def test_the_number_of_demonstrations_needed_is_one_more_than_the_last_that_fails(estimator, level, visits):
-    plan = RecordingPlan(0.5, 0.3, 4, estimator, level, visits)
+    plan = RecordingPlan(occupancy=0.5, probability=0.3, n_actions=4, estimator=estimator, level=level, visits=visits)
     failures = [T for T in range(400) if plan.coverage_probability(T) < 0.9 - 1e-13]
     assert plan.demonstrations_needed(0.1) == (failures[-1] + 1 if failures else 0)
 
@@ -65,7 +75,7 @@ def test_the_number_of_demonstrations_needed_is_one_more_than_the_last_that_fail
 @given(st.floats(0.05, 1), st.floats(0.05, 1), st.sampled_from(ESTIMATORS), st.floats(0.05, 0.7), st.integers(0, 6))
 @example(1.0, 1.0, BC, 0.5, 0)
 def test_an_action_is_covered_from_the_number_of_demonstrations_needed_on(w, p, estimator, level, visits):
-    plan = RecordingPlan(w, p, 4, estimator, level, visits)
+    plan = RecordingPlan(occupancy=w, probability=p, n_actions=4, estimator=estimator, level=level, visits=visits)
     needed = plan.demonstrations_needed(0.1)
     if needed is None:
         assert plan.coverage_probability(3000) < 1 - 1e-6
@@ -77,27 +87,60 @@ def test_an_action_is_covered_from_the_number_of_demonstrations_needed_on(w, p, 
 def test_bc_needs_one_recording_of_the_action_in_a_visited_state():
     for w, p, delta in ((0.01, 0.1, 0.05), (0.3, 0.02, 0.5)):
         closed = math.ceil(math.log(delta) / math.log1p(-w * p))
-        assert RecordingPlan(w, p, 10, BC, ANY_POSITIVE, 3).demonstrations_needed(delta) == closed
+        assert (
+            RecordingPlan(
+                occupancy=w, probability=p, n_actions=10, estimator=BC, level=ANY_POSITIVE, visits=3
+            ).demonstrations_needed(delta)
+            == closed
+        )
     # In a state without visits BC is uniform until the first: the same number, where that no longer matters.
-    assert RecordingPlan(0.01, 0.1, 10, BC, ANY_POSITIVE).demonstrations_needed(0.05) == 2995
+    assert (
+        RecordingPlan(
+            occupancy=0.01, probability=0.1, n_actions=10, estimator=BC, level=ANY_POSITIVE
+        ).demonstrations_needed(0.05)
+        == 2995
+    )
 
 
 def test_no_more_demonstrations_are_needed_for_the_coverage_of_r3():
     estimator = log_choice(1, 4, 1, 0.1)
     promised = r3_coverage(1, 4, 1, 0.1, 1.0, estimator.prior_mass)
     for w in (0.001, 0.1, 1.0):
-        assert RecordingPlan(w, 0.2, 4, estimator, promised).demonstrations_needed(0.1) == 0
+        assert (
+            RecordingPlan(
+                occupancy=w, probability=0.2, n_actions=4, estimator=estimator, level=promised
+            ).demonstrations_needed(0.1)
+            == 0
+        )
 
 
 def test_a_plan_is_none_where_the_action_is_never_covered():
-    assert RecordingPlan(0.5, 0.5, 4, BC, 1.0).demonstrations_needed(0.1) is None
-    assert RecordingPlan(0.5, 0.5, 4, uniform_noise(0.5), 0.9).demonstrations_needed(0.1) is None
+    assert (
+        RecordingPlan(occupancy=0.5, probability=0.5, n_actions=4, estimator=BC, level=1.0).demonstrations_needed(0.1)
+        is None
+    )
+    assert (
+        RecordingPlan(
+            occupancy=0.5, probability=0.5, n_actions=4, estimator=uniform_noise(0.5), level=0.9
+        ).demonstrations_needed(0.1)
+        is None
+    )
 
 
 @pytest.mark.parametrize("visits", [0, 3])
 def test_pure_uniform_noise_covers_always_or_never(visits):
-    assert RecordingPlan(0.5, 0.5, 4, uniform_noise(1.0), 0.9, visits).demonstrations_needed(0.1) is None
-    assert RecordingPlan(0.5, 0.5, 4, uniform_noise(1.0), 0.5, visits).demonstrations_needed(0.1) == 0
+    assert (
+        RecordingPlan(
+            occupancy=0.5, probability=0.5, n_actions=4, estimator=uniform_noise(1.0), level=0.9, visits=visits
+        ).demonstrations_needed(0.1)
+        is None
+    )
+    assert (
+        RecordingPlan(
+            occupancy=0.5, probability=0.5, n_actions=4, estimator=uniform_noise(1.0), level=0.5, visits=visits
+        ).demonstrations_needed(0.1)
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +166,7 @@ def test_a_plan_outside_its_range_is_refused(change, message):
 
 
 def test_a_number_of_demonstrations_or_a_delta_outside_its_range_is_refused():
-    plan = RecordingPlan(0.1, 0.1, 4, BC, 0.1)
+    plan = RecordingPlan(occupancy=0.1, probability=0.1, n_actions=4, estimator=BC, level=0.1)
     with pytest.raises(ValueError, match="more must be at least 0; got -1"):
         plan.coverage_probability(-1)
     with pytest.raises(ValueError, match=r"delta must be below 1\.0; got 1\.0"):

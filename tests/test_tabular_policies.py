@@ -100,7 +100,7 @@ def test_the_noise_weight_is_the_stated_formula(visits, rule):
 
 
 @given(recorded(), estimators())
-def test_rows_are_distributions_and_uniform_where_nothing_was_recorded(tally, rule):
+def test_rows_of_a_policy_are_distributions_and_uniform_where_nothing_was_recorded(tally, rule):
     policy = rule.policy(tally)
     assert (policy >= 0).all()
     assert_allclose(policy.sum(axis=2), 1.0, **EXACT)
@@ -131,7 +131,7 @@ def test_members_of_the_family_meet_at_their_borders(tally, alpha, mass):
 
 
 @given(recorded(), estimators(), st.integers(2, 50))
-def test_noise_falls_with_the_number_of_visits(tally, rule, factor):
+def test_the_noise_weight_falls_with_the_number_of_visits(tally, rule, factor):
     more = rule.noise_weight(tally.visits * factor)
     assert (more <= rule.noise_weight(tally.visits)).all()
 
@@ -292,7 +292,7 @@ def test_what_needs_the_closed_form_takes_members_of_the_family_alone():
         lambda: gamma_star(lock.mdp, lock.demonstrator, 3, outside, 0.1),
         lambda: family_returns(lock.mdp, data, [BC, outside]),
         lambda: worst_loss_and_coverage(LowerBoundFamily(3, 0.1, 4, 0.1), outside),
-        lambda: RecordingPlan(0.5, 0.5, 2, outside, 0.5),
+        lambda: RecordingPlan(occupancy=0.5, probability=0.5, n_actions=2, estimator=outside, level=0.5),
     ):
         with pytest.raises(TypeError, match=r"MixtureEstimator.*closed form.*AddOneToRecorded"):
             call()
@@ -337,11 +337,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("function", "arguments", "error", "message"), REFUSED)
-def test_a_bad_argument_is_refused_by_name(function, arguments, error, message):
+def test_a_bad_argument_of_an_estimator_is_refused_by_name(function, arguments, error, message):
     with pytest.raises(error, match=re.escape(message)):
         function(*arguments)
 
 
 @pytest.mark.parametrize("value", [np.float32(0.5), np.int64(1), np.array(0.5), Fraction(1, 2)])
-def test_every_kind_of_real_number_is_taken(value):
+def test_alpha_and_prior_mass_are_taken_as_any_kind_of_real_number(value):
     assert policies.MixtureEstimator(value, value).alpha == float(value)

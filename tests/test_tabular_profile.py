@@ -156,7 +156,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("call", "message"), REFUSED)
-def test_bad_arguments_are_refused(call, message):
+def test_bad_arguments_of_profiles_are_refused(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
 

@@ -99,14 +99,31 @@ def test_a_bound_that_is_nan_is_refused():
 
 
 def claim(source="R1", relation="<=", interval=None, bound=1.0):
-    return Claim("an-id", source, relation, interval or Interval(0, 0.5), bound, "exact", "A plain sentence.")
+    return Claim(
+        id="an-id",
+        source=source,
+        relation=relation,
+        interval=interval or Interval(0, 0.5),
+        bound=bound,
+        evidence="exact",
+        detail="A plain sentence.",
+    )
 
 
 def test_the_verdict_of_a_claim_cannot_be_set():
     with pytest.raises(AttributeError):
         claim().verdict = "holds"
     with pytest.raises(TypeError):
-        Claim("an-id", "R1", "<=", Interval(0, 2), 1.0, "exact", "A plain sentence.", verdict="holds")
+        Claim(
+            id="an-id",
+            source="R1",
+            relation="<=",
+            interval=Interval(0, 2),
+            bound=1.0,
+            evidence="exact",
+            detail="A plain sentence.",
+            verdict="holds",
+        )
 
 
 @pytest.mark.parametrize(
@@ -118,14 +135,32 @@ def test_the_verdict_of_a_claim_cannot_be_set():
 )  # fmt: skip
 def test_a_claim_with_a_p_value_is_decided_only_if_interval_and_p_value_agree(low, p_value, verdict):
     assert SIGNIFICANT == 0.05
-    made = Claim("an-id", "E2", ">=", Interval(low, low + 0.5), 0.0, "sampled", "A plain sentence.", p_value)
+    made = Claim(
+        id="an-id",
+        source="E2",
+        relation=">=",
+        interval=Interval(low, low + 0.5),
+        bound=0.0,
+        evidence="sampled",
+        detail="A plain sentence.",
+        p_value=p_value,
+    )
     assert made.verdict == verdict
 
 
 @pytest.mark.parametrize("p_value", [-0.1, 1.1, math.nan])
 def test_a_p_value_outside_0_to_1_is_refused(p_value):
     with pytest.raises(ValueError, match=r"p_value must lie in \[0, 1\]"):
-        Claim("an-id", "E2", ">=", Interval(0, 1), 0.0, "sampled", "A plain sentence.", p_value)
+        Claim(
+            id="an-id",
+            source="E2",
+            relation=">=",
+            interval=Interval(0, 1),
+            bound=0.0,
+            evidence="sampled",
+            detail="A plain sentence.",
+            p_value=p_value,
+        )
 
 
 @given(INTERVALS, RELATIONS, NUMBERS)

@@ -71,7 +71,7 @@ SIGNIFICANT = 0.05
 """Largest p-value with which a claim that has one can be decided."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """One checked statement about computed data: `interval relation bound`.
 

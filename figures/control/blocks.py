@@ -120,8 +120,12 @@ class Block(ControlCell):
 
 def policies_by_strength(sigmas: Sequence[float] = SIGMAS, alphas: Sequence[float] = ALPHAS) -> tuple[PolicySpec, ...]:
     """BC, then sigma-BC and PostBC at each of their strengths."""
+    return PolicySpec(family="BC"), *noisy_policies(sigmas, alphas)
+
+
+def noisy_policies(sigmas: Sequence[float], alphas: Sequence[float]) -> tuple[PolicySpec, ...]:
+    """Sigma-BC, then PostBC, at each of their strengths."""
     return (
-        PolicySpec(family="BC"),
         *(PolicySpec(family="sigma-BC", strength=sigma) for sigma in sigmas),
         *(PolicySpec(family="PostBC", strength=alpha) for alpha in alphas),
     )

@@ -52,10 +52,12 @@ def compute(config: Recorded, sweep: Sweep) -> Arrays:
     """Read the recorded grid, and take the differences."""
     lines = contrasts.all_contrasts(grid_runs.chosen(recorded.RESULTS, by_n=True))
     pairs = Pairs(grid_runs.rows_of(config, sweep))
-    differences = judgements.stack_padded([pairs.differences(one.changed, one.usual) for one in lines], (len(lines),))
-    same_policy = [one.changed.policy == one.usual.policy for one in lines]
+    differences = judgements.stack_padded(
+        [pairs.differences(line.changed, line.usual) for line in lines], (len(lines),)
+    )
+    same_policy = [line.changed.policy == line.usual.policy for line in lines]
     differences[same_policy, 0] = np.nan  # only the finetuning differs, so there is no difference before it
-    group, label = np.array([one.group.value for one in lines]), np.array([one.label for one in lines])
+    group, label = np.array([line.group.value for line in lines]), np.array([line.label for line in lines])
     judged: Arrays = {name: np.full(differences.shape[:2], np.nan) for name in (*judgements.COLUMNS, "n")}
     rng = sweep.generator("ablations")
     for one_group, one_label in dict.fromkeys(zip(group.tolist(), label.tolist(), strict=True)):
@@ -67,8 +69,8 @@ def compute(config: Recorded, sweep: Sweep) -> Arrays:
         **judged,
         "group": group,
         "label": label,
-        "task": np.array([one.changed.task for one in lines]),
-        "n_demos": np.array([one.changed.n_demos for one in lines]),
+        "task": np.array([line.changed.task for line in lines]),
+        "n_demos": np.array([line.changed.n_demos for line in lines]),
     }
 
 

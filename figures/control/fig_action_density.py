@@ -110,16 +110,16 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     level = f"95 % interval over {logs.shape[1]} data sets"
     same = "logarithm of the deviation of PostBC's actions over that of sigma-BC with the same noise on average"
     return [
-        Claim("action-density-narrow-in-the-lane", "E4", "<=",
-              mean_interval(logs[0, :, post, LANE] - logs[0, :, sigma, LANE]), 0.0, "sampled",
-              f"In the lane, n = {few}: {same}; {level}."),
-        Claim("action-density-wide-where-rare", "E4", ">=",
-              mean_interval(logs[0, :, post, RARE] - logs[0, :, sigma, RARE]), 0.0, "sampled",
-              f"On the way to a rare gate, n = {few}: {same}; {level}."),
-        Claim("action-density-narrows", "E4", ">=",
-              mean_interval(logs[0, :, post, RARE] - logs[1, :, post, RARE]), 0.0, "sampled",
-              f"On the way to a rare gate: logarithm of the deviation of PostBC's actions with {few} demonstrations "
-              f"over that with {many}; {level}."),
+        Claim(id="action-density-narrow-in-the-lane", source="E4", relation="<=",
+              interval=mean_interval(logs[0, :, post, LANE] - logs[0, :, sigma, LANE]), bound=0.0, evidence="sampled",
+              detail=f"In the lane, n = {few}: {same}; {level}."),
+        Claim(id="action-density-wide-where-rare", source="E4", relation=">=",
+              interval=mean_interval(logs[0, :, post, RARE] - logs[0, :, sigma, RARE]), bound=0.0, evidence="sampled",
+              detail=f"On the way to a rare gate, n = {few}: {same}; {level}."),
+        Claim(id="action-density-narrows", source="E4", relation=">=",
+              interval=mean_interval(logs[0, :, post, RARE] - logs[1, :, post, RARE]), bound=0.0, evidence="sampled",
+              detail=f"On the way to a rare gate: logarithm of the deviation of PostBC's actions with {few} "
+              f"demonstrations over that with {many}; {level}."),
     ]  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def _draw_deviations(axes: Axes, arrays: Arrays, k: int) -> None:
     for m, name in enumerate(NAMES):
         intervals = [mean_interval(row) for row in logs[:, :, m, k]]
         x = np.arange(2) + 0.06 * (m - 1)
-        axes.vlines(x, [np.exp(one.low) for one in intervals], [np.exp(one.high) for one in intervals],
+        axes.vlines(x, [np.exp(i.low) for i in intervals], [np.exp(i.high) for i in intervals],
                     color=palette.colour(name), lw=1.2)  # fmt: skip
         axes.plot(x, np.exp(logs[:, :, m, k].mean(axis=1)), color=palette.colour(name), marker=palette.marker(name),
                   label=name)  # fmt: skip

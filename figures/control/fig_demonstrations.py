@@ -44,11 +44,15 @@ def compute(config: Recorded, sweep: Sweep) -> Arrays:
     ends, gains, falls = [], [], []
     for task in grid.TASKS:
         policies = grid.usual_policies(chosen, task)
-        by_n = [
+        experiments = [
             {name: Experiment(task=task, n_demos=n, policy=policies[name]) for name in SHOWN} for n in N_DEMOS
         ]  # fmt: skip
-        ends.append([[_mean_and_interval(pairs.scores(one[name])) for name in SHOWN] for one in by_n])
-        gained = [[pairs.differences(one[FAMILY], one[rival])[1] for rival in RIVALS] for one in by_n]
+        ends.append(
+            [[_mean_and_interval(pairs.scores(by_family[name])) for name in SHOWN] for by_family in experiments]
+        )
+        gained = [
+            [pairs.differences(by_family[FAMILY], by_family[rival])[1] for rival in RIVALS] for by_family in experiments
+        ]
         gains += [gain for of_n in gained for gain in of_n]
         falls += [_paired_difference(few, many) for few, many in zip(gained[0], gained[-1], strict=True)]
     rng = sweep.generator("numbers of demonstrations")
@@ -85,13 +89,13 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     all_claims: list[Claim | None] = []
     falls, gains = (judgements.of_prefix(prefix, arrays) for prefix in ("fall_", "gain_"))
     for i, j in np.ndindex(*falls["mean"].shape):
-        what = f"gain over {RIVALS[j]} from {N_DEMOS[0]} demonstrations minus that from {N_DEMOS[-1]}"
-        all_claims.append(_claim(falls, (i, j), str(arrays["tasks"][i]), "E3", what, f"{RIVALS[j]} shrinks"))
+        difference = f"gain over {RIVALS[j]} from {N_DEMOS[0]} demonstrations minus that from {N_DEMOS[-1]}"
+        all_claims.append(_claim(falls, (i, j), str(arrays["tasks"][i]), "E3", difference, f"{RIVALS[j]} shrinks"))
     for i, k, j in np.ndindex(*gains["mean"].shape):
         if N_DEMOS[k] != grid.N_DEMOS:
-            what = f"{FAMILY} - {RIVALS[j]} from {N_DEMOS[k]} demonstrations"
+            difference = f"{FAMILY} - {RIVALS[j]} from {N_DEMOS[k]} demonstrations"
             all_claims.append(
-                _claim(gains, (i, k, j), str(arrays["tasks"][i]), "E2", what, f"{RIVALS[j]} {N_DEMOS[k]}")
+                _claim(gains, (i, k, j), str(arrays["tasks"][i]), "E2", difference, f"{RIVALS[j]} {N_DEMOS[k]}")
             )
     return [claim for claim in all_claims if claim is not None]
 

@@ -148,28 +148,30 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         correlation = arrays["correlation"][i, trajectory, :, :, 0].mean(axis=0)
         claims.append(
             Claim(
-                f"posterior-{task}-wide-where-sparse", "E4", "<=", mean_interval(correlation), 0.0, "sampled",
-                f"{task}: rank correlation of the trajectory bootstrap's width with the density of held-out states (in "
-                f"tenths), mean over n; 95 % interval over {correlation.size} data sets.",
+                id=f"posterior-{task}-wide-where-sparse", source="E4", relation="<=",
+                interval=mean_interval(correlation), bound=0.0, evidence="sampled",
+                detail=f"{task}: rank correlation of the trajectory bootstrap's width with the density of held-out "
+                f"states (in tenths), mean over n; 95 % interval over {correlation.size} data sets.",
             )
         )  # fmt: skip
         for k, version in enumerate(map(str, arrays["versions"])):
             claims.append(
                 Claim(
-                    f"posterior-{task}-narrows-{version}", "E4", "<=", mean_interval(exponents[i, k]), -0.25,
-                    "sampled",
-                    f"{task}, {version}: exponent of the width at held-out states in n (-1/2 is the parametric rate; "
-                    f"bound: half of it); 95 % interval over {exponents.shape[-1]} data sets.",
+                    id=f"posterior-{task}-narrows-{version}", source="E4", relation="<=",
+                    interval=mean_interval(exponents[i, k]), bound=-0.25, evidence="sampled",
+                    detail=f"{task}, {version}: exponent of the width at held-out states in n (-1/2 is the parametric "
+                    f"rate; bound: half of it); 95 % interval over {exponents.shape[-1]} data sets.",
                 )
             )  # fmt: skip
     for k, name in enumerate(PRIOR_NAMES):
         share = arrays["memory_inside"][k, :, -1].mean(axis=0)
         claims.append(
             Claim(
-                f"posterior-noise-memorised-{name.replace(' ', '-')}", "E0", "<=", mean_interval(share), 0.5,
-                "sampled",
-                f"Members {name}, trained longest ({arrays['steps'][-1]} steps): spread at the demonstrated states as "
-                f"a share of the perturbation, mean over n; 1 is sigma-BC; 95 % interval over {share.size} data sets.",
+                id=f"posterior-noise-memorised-{name.replace(' ', '-')}", source="E0", relation="<=",
+                interval=mean_interval(share), bound=0.5, evidence="sampled",
+                detail=f"Members {name}, trained longest ({arrays['steps'][-1]} steps): spread at the demonstrated "
+                f"states as a share of the perturbation, mean over n; 1 is sigma-BC; 95 % interval over {share.size} "
+                "data sets.",
             )
         )  # fmt: skip
     return claims

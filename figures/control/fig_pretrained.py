@@ -101,8 +101,9 @@ def check(arrays: Arrays) -> Sequence[Claim]:
             where = int(arrays["n_demos"][int(np.argmin(gap.mean(axis=-1)))])
             claims.append(
                 Claim(
-                    f"pretrained-{task}-alpha-{name}", "E1", ">=", smallest(gap), -MARGIN, "sampled",
-                    f"{task}: smallest over n of the mean paired difference in success, PostBC (alpha = "
+                    id=f"pretrained-{task}-alpha-{name}", source="E1", relation=">=", interval=smallest(gap),
+                    bound=-MARGIN, evidence="sampled",
+                    detail=f"{task}: smallest over n of the mean paired difference in success, PostBC (alpha = "
                     f"{METHODS[method].strength:g}) minus BC, {gap.shape[1]} seeds, joint 95 % interval; least at n = "
                     f"{where}; bound: a margin of {MARGIN:g}.",
                 )
@@ -111,9 +112,10 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         low, high = intervals(gap, 0.95)
         claims.append(
             Claim(
-                f"pretrained-{task}-same-noise", "E0", ">=", Interval(float(low), float(high)), 0.0, "sampled",
-                f"{task}: mean over n of the paired difference in success, PostBC (alpha = 1) minus sigma-BC with the "
-                f"same noise on average, {gap.size} seeds, 95 % interval.",
+                id=f"pretrained-{task}-same-noise", source="E0", relation=">=",
+                interval=Interval(float(low), float(high)), bound=0.0, evidence="sampled",
+                detail=f"{task}: mean over n of the paired difference in success, PostBC (alpha = 1) minus sigma-BC "
+                f"with the same noise on average, {gap.size} seeds, 95 % interval.",
             )
         )  # fmt: skip
     return claims

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from continuous.beyond import shrunken_alpha
-from figures.control.blocks import Config, Settings, policies_by_strength
+from figures.control.blocks import Config, Settings, noisy_policies, policies_by_strength
 from figures.control.oracle_masks import ORACLE_MASKS
 from figures.control.variants import VARIANTS, PolicySpec
 
@@ -28,13 +28,13 @@ Chosen = Mapping[tuple[str, int], Mapping[str, float]]
 
 
 def _choice(_: Chosen) -> list[Config]:
-    policies = policies_by_strength((0.1, 0.2, 0.4, 0.8), (0.5, 1.0, 2.0, 4.0))[1:]
+    policies = noisy_policies((0.1, 0.2, 0.4, 0.8), (0.5, 1.0, 2.0, 4.0))
     return [_selection(policies)]
 
 
 def _choice_ends(_: Chosen) -> list[Config]:
     """The lower ends of the grid: on three tasks the best strength of `choice` was the smallest."""
-    return [_selection(policies_by_strength((0.05,), (0.25,))[1:])]
+    return [_selection(noisy_policies((0.05,), (0.25,)))]
 
 
 def _selection(policies: tuple[PolicySpec, ...]) -> Config:
@@ -58,7 +58,7 @@ def _strengths_ends(_: Chosen) -> list[Config]:
     return [
         Config(
             tasks=("reach",), n_demos=(N_DEMOS,), n_seeds=TASKS["reach"],
-            policies=policies_by_strength((1.6,), (8.0,))[1:], finetuners=TRADEOFF_LEARNERS,
+            policies=noisy_policies((1.6,), (8.0,)), finetuners=TRADEOFF_LEARNERS,
         )
     ]  # fmt: skip
 
@@ -201,14 +201,14 @@ BY_N = ("stick", "corridor")
 
 
 def _choice_by_n(_: Chosen) -> list[Config]:
-    policies = policies_by_strength((0.1, 0.2, 0.4), (0.5, 1.0, 2.0))[1:]
+    policies = noisy_policies((0.1, 0.2, 0.4), (0.5, 1.0, 2.0))
     return [Config(tasks=BY_N, n_demos=FEW_AND_MANY, n_seeds=3, policies=policies, first_seed=SELECTION_SEEDS)]
 
 
 def policies_by_n(chosen: Chosen, task: str, n_demos: int) -> dict[str, PolicySpec]:
     """Policies with strengths chosen for a number of demonstrations, if they differ from the usual, by family."""
-    usual, own = usual_policies(chosen, task), chosen_policies(chosen[task, n_demos])
-    return {family: policy for family, policy in own.items() if policy != usual[family]}
+    usual, chosen_here = usual_policies(chosen, task), chosen_policies(chosen[task, n_demos])
+    return {family: policy for family, policy in chosen_here.items() if policy != usual[family]}
 
 
 def _by_n(chosen: Chosen) -> list[Config]:

@@ -72,7 +72,7 @@ def run(parts: Sequence[str], sweep: Sweep, folder: Path) -> None:
     free, dependent = ([part for part in parts if (part in grid.FREE) is wanted] for wanted in (True, False))
     for group in (free, dependent):
         root = pretraining.root(sweep)
-        blocks.run_blocks([one for part in group for one in blocks.blocks_of(configs(part, folder), root)], sweep)
+        blocks.run_blocks([block for part in group for block in blocks.blocks_of(configs(part, folder), root)], sweep)
         for part in group:
             collect(part, sweep, folder)
 

@@ -21,10 +21,10 @@ COLUMNS = ("mean", "low", "high", "wide_low", "wide_high", "p", "holm")
 
 def stack_padded(differences: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
     """Arrays (..., R) with different R as one array of shape (*shape, ..., largest R), filled up with NaN."""
-    longest = max(one.shape[-1] for one in differences)
+    longest = max(rows.shape[-1] for rows in differences)
     padded = np.full((len(differences), *differences[0].shape[:-1], longest), np.nan)
-    for i, one in enumerate(differences):
-        padded[i, ..., : one.shape[-1]] = one
+    for i, rows in enumerate(differences):
+        padded[i, ..., : rows.shape[-1]] = rows
     return padded.reshape(*shape, *padded.shape[1:])
 
 
@@ -75,8 +75,8 @@ def judge_each_comparison(differences: FloatArray, rng: np.random.Generator, bou
     bounds : sequence of float
         One for each comparison.
     """
-    each = [judge_together(differences[..., c, :], rng, bound) for c, bound in enumerate(bounds)]
-    return {name: np.stack([one[name] for one in each], axis=-1) for name in each[0]}
+    judged = [judge_together(differences[..., c, :], rng, bound) for c, bound in enumerate(bounds)]
+    return {name: np.stack([columns[name] for columns in judged], axis=-1) for name in judged[0]}
 
 
 def claim(
@@ -110,11 +110,11 @@ def claim(
     if np.isnan(mean):
         return None
     return Claim(
-        claim_id(name), source, ">=", Interval(low, high), bound, "sampled",
-        f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; intervals by the studentised bootstrap "
-        f"of the pairs, {judged_together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, adjusted "
-        f"after Holm for as many; decided only where p is at most {SIGNIFICANT:g}, too.",
-        p,
+        id=claim_id(name), source=source, relation=">=", interval=Interval(low, high), bound=bound, evidence="sampled",
+        detail=f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; intervals by the studentised "
+        f"bootstrap of the pairs, {judged_together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, "
+        f"adjusted after Holm for as many; decided only where p is at most {SIGNIFICANT:g}, too.",
+        p_value=p,
     )  # fmt: skip
 
 

@@ -104,19 +104,18 @@ def _differences(arrays: Arrays, case: Case) -> FloatArray:
         return np.asarray(curve[best, np.arange(seeds.size)])
 
     def difference(comparison: CurveComparison) -> FloatArray:
-        own = _quantity(chosen(comparison.family), comparison.quantity)
+        quantity = _quantity(chosen(comparison.family), comparison.quantity)
         if comparison.rival is None:
-            return own
-        return own - _quantity(chosen(comparison.rival), comparison.quantity)
+            return quantity
+        return quantity - _quantity(chosen(comparison.rival), comparison.quantity)
 
     return np.stack([difference(comparison) for comparison in CURVE_COMPARISONS])
 
 
 def _quantity(curve: FloatArray, quantity: str) -> FloatArray:
     """A quantity of curves (R, checkpoints), (R,)."""
-    if quantity == MEAN:
-        return np.asarray(curve[:, 1:].mean(axis=1))
-    return curve[:, -1] if quantity == LAST else curve[:, -1] - curve[:, 0]
+    quantities = {MEAN: curve[:, 1:].mean(axis=1), LAST: curve[:, -1], GAIN: curve[:, -1] - curve[:, 0]}
+    return np.asarray(quantities[quantity])
 
 
 def claims(arrays: Arrays, learner: str) -> list[Claim]:
@@ -175,13 +174,13 @@ def _has_curve(arrays: Arrays, case: tuple[int, ...], family: str) -> bool:
 def _draw_curve(axes: Axes, arrays: Arrays, case: tuple[int, ...], family: str) -> tuple[str, tuple[float, float]]:
     """Draw the best curve of a family with its interval; return its strength as printed, and its end."""
     curves = arrays["curve"][case]
-    last = np.array([np.nanmean(one) if (~np.isnan(one)).any() else -1.0 for one in curves[:, :, -1]])
+    last = np.array([np.nanmean(success) if (~np.isnan(success)).any() else -1.0 for success in curves[:, :, -1]])
     rows = np.flatnonzero(arrays["families"] == family)
     best = rows[last[rows].argmax()]
     known = ~np.isnan(curves[best, :, -1])
     x, y = arrays["curve_steps"][case][best][known].mean(axis=0) / 1000, curves[best][known]
     intervals = [mean_interval(column) for column in y.T]
-    low, high = np.clip([[one.low for one in intervals], [one.high for one in intervals]], 0, 1)
+    low, high = np.clip([[interval.low for interval in intervals], [interval.high for interval in intervals]], 0, 1)
     colour = palette.colour(family)
     axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(x, y.mean(axis=0), color=colour, marker=palette.marker(family))

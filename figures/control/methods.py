@@ -61,7 +61,7 @@ class MethodsCell(ControlCell):
 
     @classmethod
     def _read(cls, cell: Cell) -> dict[str, Any]:
-        return {**super()._read(cell), "methods": tuple(Method(**one) for one in cell["methods"])}
+        return {**super()._read(cell), "methods": tuple(Method(**method) for method in cell["methods"])}
 
 
 def method_cells(

@@ -60,8 +60,8 @@ class Pairs:
         ValueError
             If they do not have two seeds in common.
         """
-        one, two = self._scores[first], self._scores[second]
-        common = sorted(one.keys() & two.keys())
+        minuend, subtrahend = self._scores[first], self._scores[second]
+        common = sorted(minuend.keys() & subtrahend.keys())
         if len(common) < 2:
             raise ValueError(f"{first} and {second} have {len(common)} seeds in common; two are needed")
-        return np.array([np.subtract(one[seed], two[seed]) for seed in common]).T
+        return np.array([np.subtract(minuend[seed], subtrahend[seed]) for seed in common]).T

@@ -215,17 +215,17 @@ def tensors(rows: Sequence[Row]) -> Arrays:
     if not rows:
         raise ValueError("a grid must hold a row; the table is empty")
     axes = _axes(rows)
-    places = _places(rows, axes)
+    indices = _indices(rows, axes)
     shape = tuple(len(axes[name]) for name in AXES)
     n_checkpoints = min(len(row.curve) for row in rows)
     values = {name: np.full(shape, np.nan) for name in ("pretrained", "finetuned", "given", "noise", "seconds")}
     curves = {name: np.full((*shape, n_checkpoints), np.nan) for name in ("curve", "curve_steps")}
-    for place, row in zip(places, rows, strict=True):
+    for index, row in zip(indices, rows, strict=True):
         for name in ("pretrained", "finetuned", "given", "noise"):
-            values[name][place] = getattr(row, name)
-        values["seconds"][place] = row.pretrain_seconds + row.finetune_seconds
+            values[name][index] = getattr(row, name)
+        values["seconds"][index] = row.pretrain_seconds + row.finetune_seconds
         for name, curve in curves.items():
-            curve[place] = getattr(row, name)[:n_checkpoints]
+            curve[index] = getattr(row, name)[:n_checkpoints]
     _check_complete(~np.isnan(values["pretrained"]), axes["tasks"])
     policies = axes["policies"]
     return {
@@ -251,16 +251,16 @@ def _axes(rows: Sequence[Row]) -> dict[str, list[Any]]:
     return axes
 
 
-def _places(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> list[tuple[int, ...]]:
+def _indices(rows: Sequence[Row], axes: Mapping[str, Sequence[Any]]) -> list[tuple[int, ...]]:
     """Index of each row in the arrays of `tensors`; no two rows may have the same."""
     numbers = [{member: i for i, member in enumerate(axes[name])} for name in AXES]
-    places: dict[tuple[int, ...], None] = {}
+    indices: dict[tuple[int, ...], None] = {}
     for row in rows:
-        place = tuple(number[member] for number, member in zip(numbers, _key(row), strict=True))
-        if place in places:
+        index = tuple(number[member] for number, member in zip(numbers, _key(row), strict=True))
+        if index in indices:
             raise ValueError(f"a grid must hold each cell once; twice: {_key(row)}")
-        places[place] = None
-    return list(places)
+        indices[index] = None
+    return list(indices)
 
 
 def _rank(policy: PolicySpec) -> tuple[int, int, float]:
@@ -270,10 +270,10 @@ def _rank(policy: PolicySpec) -> tuple[int, int, float]:
 def _check_complete(known: NDArray[np.bool_], tasks: Sequence[str]) -> None:
     """Each policy must have each seed, for a task, number of demonstrations and learner that has it at all."""
     for task, demos in np.ndindex(*known.shape[:2]):
-        here = known[task, demos]
-        expected = here.any(axis=2, keepdims=True) & here.any(axis=1, keepdims=True)
-        if (here != expected).any():
-            missing = int((here != expected).sum())
+        has_row = known[task, demos]
+        expected = has_row.any(axis=2, keepdims=True) & has_row.any(axis=1, keepdims=True)
+        if (has_row != expected).any():
+            missing = int((has_row != expected).sum())
             raise ValueError(f"a grid must hold each cell once; {tasks[task]} lacks {missing}")
 
 

@@ -86,7 +86,7 @@ def draw_families(axes: Axes, arrays: Arrays, case: tuple[int, ...]) -> None:
         for i, row in enumerate(rows):
             known = ~np.isnan(fine[row])
             ends = mean_interval(pre[row][known]), mean_interval(fine[row][known])
-            across, up = (np.clip([one.low, one.high], 0, 1) for one in ends)
+            across, up = (np.clip([interval.low, interval.high], 0, 1) for interval in ends)
             axes.plot(across, [y[row]] * 2, color=colour, lw=0.8, alpha=0.35)
             axes.plot([x[row]] * 2, up, color=colour, lw=0.8, alpha=0.35)
             size = 4.0 + 3.5 * i / max(1, rows.size - 1)

@@ -120,8 +120,8 @@ class Workshop:
         family = FAMILIES[validate.choice("family", policy.family, tuple(FAMILIES))]
         variant = VARIANTS[policy.variant]
         if variant.masked and not family.maskable:
-            having = ", ".join(name for name, one in FAMILIES.items() if one.maskable)
-            raise ValueError(f"family must be one that can have an oracle mask ({having}); got {policy.family!r}")
+            maskable = ", ".join(name for name, entry in FAMILIES.items() if entry.maskable)
+            raise ValueError(f"family must be one that can have an oracle mask ({maskable}); got {policy.family!r}")
         data = self._demonstrations(variant.quality)
         strength = self._strength(policy.strength, variant, data)
         estimator = family.estimator(

@@ -16,6 +16,7 @@ from figures.exact.estimators import DELTA
 from figures.running.artifacts import Arrays
 from figures.running.data import data_path
 from tabular.policies import BC, log_choice, paper_choice, uniform_noise
+from theory.bounds.family import noise_weight
 
 FILES = ("kasparov_openings/decisions.csv", "kasparov_openings/states.csv", "kasparov_openings/games.csv")
 
@@ -63,6 +64,10 @@ def _uniform_weight(sizes: Sizes) -> Weight:
     return lambda n, A: member.noise_weight(n)
 
 
+def _posterior_weight(_: Sizes) -> Weight:
+    return lambda n, A: noise_weight(n, 1.0, A)  # one pseudo-count for each legal move
+
+
 def _log_weight(sizes: Sizes) -> Weight:
     member = log_choice(sizes.n_states, sizes.n_actions, sizes.horizon, DELTA)
     return lambda n, A: member.noise_weight(n)
@@ -73,7 +78,7 @@ POLICIES = {
     for policy in (
         ClonedPolicy(name="BC", weight=lambda sizes: lambda n, A: BC.noise_weight(n)),
         ClonedPolicy(name="uniform noise", weight=_uniform_weight),
-        ClonedPolicy(name="posterior", weight=lambda sizes: lambda n, A: A / (n + A)),  # one pseudo-count a legal move
+        ClonedPolicy(name="posterior", weight=_posterior_weight),
         ClonedPolicy(name="PostBC", weight=_paper_weight, label="PostBC, paper"),
         ClonedPolicy(name="PostBC, lambda = L'/2", weight=_log_weight, label="$\\lambda = L'/2$, $\\alpha = 1$"),
     )

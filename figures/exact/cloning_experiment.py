@@ -42,7 +42,7 @@ ROUNDING = 1e-12
 JUDGED = ("BC", "uniform noise", "posterior", "PostBC", "PostBC, lambda = L'/2")
 """Estimators that claims are about. The confidence of joint intervals counts these and no other entry."""
 
-NOISY = JUDGED[1:]
+NOISY = ("uniform noise", "posterior", "PostBC", "PostBC, lambda = L'/2")
 """Those of them that give every action some probability."""
 
 INSTANCES: dict[str, Callable[[np.random.Generator], Instance]] = {
@@ -67,7 +67,7 @@ class Config:
     replicates : int
         Data sets drawn for each instance and T.
     instances : tuple of str, optional
-        Some of `INSTANCES`, at most seven.
+        Some of `INSTANCES`.
     """
 
     n_demos: tuple[int, ...]

@@ -188,23 +188,32 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     bc, lp = arrays["minimax_policies"].tolist().index("BC"), arrays["minimax_lp"]
     lp_error = np.abs(lp - arrays["minimax"][:, arrays["minimax_lp_rollouts"]]).max()
     return [
-        Claim("bc-fails-paper-region", "B1.2", ">=", Interval.point(paper), 0.5, "exact",
-              "Smallest probability that BC plays no rewarded arm, over the shown 1 <= T <= 1/(20 eps)."),
-        Claim("bc-fails-our-region", "R5", ">=", Interval.point(r5), 0.5, "exact",
-              "Smallest probability that BC plays no rewarded arm, over the shown 1 <= T <= 1/(8 eps)."),
-        Claim("bc-fails-sampled", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
-              "Smallest distance of the exact probability from the ends of the sampled one's Clopper-Pearson interval, "
-              f"over {len(margins)} points; false alarm {FALSE_ALARM:g} for all together."),
-        Claim("bc-fails-gap", "R5", "<=", Interval.point(float(arrays["largest_gap_error"])), 1e-15, "exact",
-              "Largest difference of BC's loss from 2 eps where neither rewarded arm was recorded, both bandits."),
-        Claim("bc-fails-coverage", "B1.3", "<=", Interval.point(float(arrays["largest_coverage"])), 0.0, "exact",
-              "Largest coverage of BC where neither rewarded arm was recorded."),
-        Claim("bc-fails-minimax", "B1.6", ">=", Interval.point(float(min(arrays["minimax"][bc].min(), lp[bc].min()))),
-              bc_fails.minimax_loss() - 1e-9, "exact",
-              "Smallest minimax loss of learners that see BC's rollouts: 0 to 1000 by the closed form, 0 to 100 by a "
-              "linear program."),
-        Claim("bc-fails-minimax-form", "R5", "<=", Interval.point(float(lp_error)), 1e-9, "exact",
-              "Largest difference between the linear program and (1/2)(1 - 2q)^n, q the chance of each rewarded arm."),
+        Claim(id="bc-fails-paper-region", source="B1.2", relation=">=", interval=Interval.point(paper), bound=0.5,
+              evidence="exact",
+              detail="Smallest probability that BC plays no rewarded arm, over the shown 1 <= T <= 1/(20 eps)."),
+        Claim(id="bc-fails-our-region", source="R5", relation=">=", interval=Interval.point(r5), bound=0.5,
+              evidence="exact",
+              detail="Smallest probability that BC plays no rewarded arm, over the shown 1 <= T <= 1/(8 eps)."),
+        Claim(id="bc-fails-sampled", source="B1.2", relation=">=", interval=Interval.point(min(margins)), bound=0.0,
+              evidence="sampled",
+              detail="Smallest distance of the exact probability from the ends of the sampled one's Clopper-Pearson "
+              f"interval, over {len(margins)} points; false alarm {FALSE_ALARM:g} for all together."),
+        Claim(id="bc-fails-gap", source="R5", relation="<=",
+              interval=Interval.point(float(arrays["largest_gap_error"])), bound=1e-15, evidence="exact",
+              detail="Largest difference of BC's loss from 2 eps where neither rewarded arm was recorded, both "
+              "bandits."),
+        Claim(id="bc-fails-coverage", source="B1.3", relation="<=",
+              interval=Interval.point(float(arrays["largest_coverage"])), bound=0.0, evidence="exact",
+              detail="Largest coverage of BC where neither rewarded arm was recorded."),
+        Claim(id="bc-fails-minimax", source="B1.6", relation=">=",
+              interval=Interval.point(float(min(arrays["minimax"][bc].min(), lp[bc].min()))),
+              bound=bc_fails.minimax_loss() - 1e-9, evidence="exact",
+              detail="Smallest minimax loss of learners that see BC's rollouts: 0 to 1000 by the closed form, 0 to 100 "
+              "by a linear program."),
+        Claim(id="bc-fails-minimax-form", source="R5", relation="<=", interval=Interval.point(float(lp_error)),
+              bound=1e-9, evidence="exact",
+              detail="Largest difference between the linear program and (1/2)(1 - 2q)^n, q the chance of each rewarded "
+              "arm."),
     ]  # fmt: skip
 
 

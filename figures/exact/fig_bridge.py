@@ -254,26 +254,33 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     errors = np.abs(perturbed.mean(axis=0) - arrays["gaussian_mean"]) / arrays["gaussian"] * np.sqrt(len(perturbed))
     level = f"intervals with false alarm {FALSE_ALARM:g} for all states together, normal approximation"
     return [
-        Claim("bridge-table", "Algorithm A", "<=", Interval.point(float(difference)), 5e-3, "exact",
-              "Largest difference, over members and the states that they drew, between a linear network on one-hot "
-              "states and BC's table of the same pairs."),
-        Claim("bridge-simple-form", "Algorithm A", "<=", Interval.point(simple), 2 / ENOUGH, "exact",
-              f"Largest relative difference of the bootstrap's variance from p(1-p)/T_h(s), states of {ENOUGH} visits "
-              "or more."),
-        Claim("bridge-bootstrap-low", "Algorithm A", "<=", Interval.point(boot.low), 1.0, "sampled",
-              f"Low end of the ratio of the linear bootstrap's deviation to the closed form ({level}; the "
-              f"state farthest from 1, of those with {ENOUGH} visits or more)."),
-        Claim("bridge-bootstrap-high", "Algorithm A", ">=", Interval.point(boot.high), 1.0, "sampled",
-              "High end of the same ratio."),
-        Claim("bridge-posterior-low", "lemma-perturbation", "<=", Interval.point(bayes.low), 1.0, "sampled",
-              f"Low end of the ratio of the perturbed linear ensemble's deviation to the Gaussian posterior's ({level};"
-              " worst of all states)."),
-        Claim("bridge-posterior-high", "lemma-perturbation", ">=", Interval.point(bayes.high), 1.0, "sampled",
-              "High end of the same ratio."),
-        Claim("bridge-posterior-mean", "lemma-perturbation", "<=", Interval.point(float(errors.max())),
-              float(stats.norm.isf(FALSE_ALARM / 2 / errors.size)), "sampled",
-              "Largest distance of the perturbed linear ensemble's mean from the Gaussian posterior's, in standard "
-              f"errors; bound: false alarm {FALSE_ALARM:g} for all states together."),
+        Claim(id="bridge-table", source="Algorithm A", relation="<=", interval=Interval.point(float(difference)),
+              bound=5e-3, evidence="exact",
+              detail="Largest difference, over members and the states that they drew, between a linear network on "
+              "one-hot states and BC's table of the same pairs."),
+        Claim(id="bridge-simple-form", source="Algorithm A", relation="<=", interval=Interval.point(simple),
+              bound=2 / ENOUGH, evidence="exact",
+              detail=f"Largest relative difference of the bootstrap's variance from p(1-p)/T_h(s), states of {ENOUGH} "
+              "visits or more."),
+        Claim(id="bridge-bootstrap-low", source="Algorithm A", relation="<=", interval=Interval.point(boot.low),
+              bound=1.0, evidence="sampled",
+              detail=f"Low end of the ratio of the linear bootstrap's deviation to the closed form ({level}; the state "
+              f"farthest from 1, of those with {ENOUGH} visits or more)."),
+        Claim(id="bridge-bootstrap-high", source="Algorithm A", relation=">=", interval=Interval.point(boot.high),
+              bound=1.0, evidence="sampled",
+              detail="High end of the same ratio."),
+        Claim(id="bridge-posterior-low", source="lemma-perturbation", relation="<=", interval=Interval.point(bayes.low),
+              bound=1.0, evidence="sampled",
+              detail="Low end of the ratio of the perturbed linear ensemble's deviation to the Gaussian posterior's "
+              f"({level}; worst of all states)."),
+        Claim(id="bridge-posterior-high", source="lemma-perturbation", relation=">=",
+              interval=Interval.point(bayes.high), bound=1.0, evidence="sampled",
+              detail="High end of the same ratio."),
+        Claim(id="bridge-posterior-mean", source="lemma-perturbation", relation="<=",
+              interval=Interval.point(float(errors.max())), bound=float(stats.norm.isf(FALSE_ALARM / 2 / errors.size)),
+              evidence="sampled",
+              detail="Largest distance of the perturbed linear ensemble's mean from the Gaussian posterior's, in "
+              f"standard errors; bound: false alarm {FALSE_ALARM:g} for all states together."),
     ]  # fmt: skip
 
 

@@ -149,20 +149,25 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     gain = arrays["uniform_difference"][0][:, noisy]
     level = "95 % interval by games"
     return [
-        Claim("chess-bc-misses", "B1.2", ">=", _interval(zero[0]), 0.03, "sampled",
-              f"Share of held-out moves that BC gives probability 0, of those in positions it knows, {last} games "
-              f"cloned, random split ({level})."),
-        Claim("chess-bc-misses-later", "B1.2", ">=", _interval(zero[1]), 0.03, "sampled",
-              f"The same for the last fifth of the games, cloned from those just before it ({level})."),
-        Claim("chess-others-cover", "R3", "<=", Interval.point(float(arrays["ruled_out"][..., noisy].max())), 0.0,
-              "exact", "Largest number of held-out moves of probability 0 under any policy with noise."),
-        Claim("chess-better-than-guessing", "R6", ">=",
-              _interval(gain[np.unravel_index(int(gain[..., 1].argmin()), gain.shape[:2])]), 0.0, "sampled",
-              f"Smallest gain in mean log-likelihood over guessing among the legal moves, all policies with noise and "
-              f"all sizes, random split ({level})."),
-        Claim("chess-no-better-than-noise", "R4", "<=", Interval(smallest_size(noise), float(np.abs(noise[1:]).max())),
-              0.02, "sampled", f"Difference in mean log-likelihood between the paper's PostBC and uniform noise of "
-              f"the same alpha, either way, {last} games cloned, random split ({level})."),
+        Claim(id="chess-bc-misses", source="B1.2", relation=">=", interval=_interval(zero[0]), bound=0.03,
+              evidence="sampled",
+              detail=f"Share of held-out moves that BC gives probability 0, of those in positions it knows, {last} "
+              f"games cloned, random split ({level})."),
+        Claim(id="chess-bc-misses-later", source="B1.2", relation=">=", interval=_interval(zero[1]), bound=0.03,
+              evidence="sampled",
+              detail=f"The same for the last fifth of the games, cloned from those just before it ({level})."),
+        Claim(id="chess-others-cover", source="R3", relation="<=",
+              interval=Interval.point(float(arrays["ruled_out"][..., noisy].max())), bound=0.0, evidence="exact",
+              detail="Largest number of held-out moves of probability 0 under any policy with noise."),
+        Claim(id="chess-better-than-guessing", source="R6", relation=">=",
+              interval=_interval(gain[np.unravel_index(int(gain[..., 1].argmin()), gain.shape[:2])]), bound=0.0,
+              evidence="sampled",
+              detail="Smallest gain in mean log-likelihood over guessing among the legal moves, all policies with "
+              f"noise and all sizes, random split ({level})."),
+        Claim(id="chess-no-better-than-noise", source="R4", relation="<=",
+              interval=Interval(smallest_size(noise), float(np.abs(noise[1:]).max())), bound=0.02, evidence="sampled",
+              detail="Difference in mean log-likelihood between the paper's PostBC and uniform noise of the same "
+              f"alpha, either way, {last} games cloned, random split ({level})."),
     ]  # fmt: skip
 
 

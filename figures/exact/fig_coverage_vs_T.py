@@ -88,17 +88,20 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     margin = float((arrays["bc_chance"].ravel() - chances).min())
     few = arrays["n_demos"] <= 100
     return [
-        Claim("coverage-r3", "R3", ">=", r3, 1 - DELTA, "sampled",
-              f"Smallest probability that a policy with noise covers what R3 guarantees with probability "
+        Claim(id="coverage-r3", source="R3", relation=">=", interval=r3, bound=1 - DELTA, evidence="sampled",
+              detail="Smallest probability that a policy with noise covers what R3 guarantees with probability "
               f"{1 - DELTA:g}, over instances, T and policies ({level}); smallest on {r3_at}."),
-        Claim("coverage-lemma", "lemma-coverage", ">=", lemma, 1 - DELTA, "sampled",
-              f"The same for the corrected Lemma 1 and PostBC with the paper's alpha and lambda ({level}); smallest on "
-              f"{lemma_at}."),
-        Claim("coverage-bc-few", "companion", "<=", Interval.point(float(arrays["bc_chance"][:, few].max())), 1 - DELTA,
-              "exact", "Largest upper bound on P[BC covers at all] over the instances, T up to 100."),
-        Claim("coverage-bc-chance", "companion", ">=", Interval.point(margin), 0.0, "sampled",
-              f"Smallest distance of the exact upper bound on P[BC covers at all] from the lower end of the sampled "
-              f"share, over instances and T ({level})."),
+        Claim(id="coverage-lemma", source="lemma-coverage", relation=">=", interval=lemma, bound=1 - DELTA,
+              evidence="sampled",
+              detail=f"The same for the corrected Lemma 1 and PostBC with the paper's alpha and lambda ({level}); "
+              f"smallest on {lemma_at}."),
+        Claim(id="coverage-bc-few", source="companion", relation="<=",
+              interval=Interval.point(float(arrays["bc_chance"][:, few].max())), bound=1 - DELTA, evidence="exact",
+              detail="Largest upper bound on P[BC covers at all] over the instances, T up to 100."),
+        Claim(id="coverage-bc-chance", source="companion", relation=">=", interval=Interval.point(margin), bound=0.0,
+              evidence="sampled",
+              detail="Smallest distance of the exact upper bound on P[BC covers at all] from the lower end of the "
+              f"sampled share, over instances and T ({level})."),
     ]  # fmt: skip
 
 
@@ -110,10 +113,8 @@ def _least_share(names: Sequence[str], kept: NDArray[np.int64], trials: int) -> 
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each instance."""
-    n_panels = arrays["instances"].size
-    figure = style.new_figure(page=4.0, column=1.65 * (n_panels // 2 + 1))
     ylabel = f"$\\gamma$ covered with probability {1 - DELTA:g}"
-    panels, corner = style.instance_panels(figure, n_panels, ylabel=ylabel, sharey=True)
+    figure, panels, corner = style.new_instances(arrays["instances"].size, column=1.65, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         style.panel_letter(axes, palette.letter(i), str(name))

@@ -166,7 +166,10 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     """Each printed bound is violated by an exact value; each corrected bound holds."""
 
     def claim(name: str, source: str, relation: Relation, value: float, bound: float, detail: str) -> Claim:
-        return Claim(f"errata-{name}", source, relation, Interval.point(float(value)), bound, "exact", detail)
+        return Claim(
+            id=f"errata-{name}", source=source, relation=relation, interval=Interval.point(float(value)), bound=bound,
+            evidence="exact", detail=detail,
+        )  # fmt: skip
 
     theorem, corollary, chances = arrays["theorem"], arrays["corollary"], arrays["coverage"]
     unseen, main, bc = arrays["unseen"], arrays["main"], arrays["bc"]

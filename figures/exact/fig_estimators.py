@@ -138,22 +138,25 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     n_last, largest = int(arrays["n"][-1]), max(CHECKED_VISITS)
     noise = min(float(SHOWN[name].estimator.noise_weight([largest])[0]) for name in NOISY)
     guaranteed = noise / (len(DEMONSTRATOR) * max(DEMONSTRATOR))
-    postbc_noise = SHOWN["PostBC"].estimator
-    alpha, mass = postbc_noise.alpha, postbc_noise.prior_mass
+    postbc_noise = float(SHOWN["PostBC"].estimator.noise_weight([n_last])[0])
     least = arrays["least_coverage"][:, [policies.index(name) for name in NOISY]].min()
     return [
-        Claim("estimators-bc-misses", "B1.2", ">=", Interval.point(min(margins)), 0.0, "sampled",
-              f"Smallest distance of (1-p)^n from the ends of the sampled share's Clopper-Pearson interval, n in "
+        Claim(id="estimators-bc-misses", source="B1.2", relation=">=", interval=Interval.point(min(margins)), bound=0.0,
+              evidence="sampled",
+              detail="Smallest distance of (1-p)^n from the ends of the sampled share's Clopper-Pearson interval, n in "
               f"{list(CHECKED_VISITS)}; false alarm {FALSE_ALARM:g} for all."),
-        Claim("estimators-others-cover", "companion", ">=", Interval.point(float(least)),
-              guaranteed * (1 - 1e-12), "sampled",
-              f"Least coverage of uniform noise, posterior and PostBC over all data sets drawn, n up to {largest}, "
-              "against what the noise alone gives an action that was never drawn."),
-        Claim("estimators-noise-vanishes", "B3.9", "<=", Interval.point(float(distance["PostBC"])),
-              2 * alpha * mass / (n_last + mass), "exact",
-              f"Sum of |PostBC - BC| over the actions after {n_last} draws, against 2 alpha lambda/(n + lambda)."),
-        Claim("estimators-noise-stays", "companion", ">=", Interval.point(float(distance["uniform noise"])), 0.1,
-              "exact", f"Sum of |uniform noise - BC| over the actions after {n_last} draws."),
+        Claim(id="estimators-others-cover", source="companion", relation=">=", interval=Interval.point(float(least)),
+              bound=guaranteed * (1 - 1e-12), evidence="sampled",
+              detail="Least coverage of uniform noise, posterior and PostBC over all data sets drawn, n up to "
+              f"{largest}, against what the noise alone gives an action that was never drawn."),
+        Claim(id="estimators-noise-vanishes", source="B3.9", relation="<=",
+              interval=Interval.point(float(distance["PostBC"])), bound=2 * postbc_noise,
+              evidence="exact",
+              detail=f"Sum of |PostBC - BC| over the actions after {n_last} draws, against 2 alpha lambda/(n + "
+              "lambda)."),
+        Claim(id="estimators-noise-stays", source="companion", relation=">=",
+              interval=Interval.point(float(distance["uniform noise"])), bound=0.1, evidence="exact",
+              detail=f"Sum of |uniform noise - BC| over the actions after {n_last} draws."),
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from figures.exact import finetuning_experiment
 from figures.exact.finetuning_experiment import TARGET
-from figures.exact.finetuning_problems import STARTS, Run, SampleSizes, learner_look
+from figures.exact.finetuning_problems import STARTS, FinetuningRun, SampleSizes, learner_look
 from figures.exact.lock_episodes import HORIZON, LEARNERS, STUMBLING, LockCell, lock_times
 from figures.look import labels, palette, style
 from figures.running.artifacts import Arrays
@@ -106,9 +106,9 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     ]
     on_locks = sweep.run("lock-episodes", lock_times, [asdict(cell) for cell in cells])
     times = {(c.learner, c.missing, c.p): result["times"] for c, result in zip(cells, on_locks, strict=True)}
-    noise_runs = [Run(instance="funnel", start="uniform noise", level=level) for level in config.levels]
+    noise_runs = [FinetuningRun(instance="funnel", start="uniform noise", level=level) for level in config.levels]
     critic_runs = [
-        Run(instance="funnel", start=start, learner=name, episodes=config.episodes)
+        FinetuningRun(instance="funnel", start=start, learner=name, episodes=config.episodes)
         for name in CRITICS
         for start in STARTS
     ]
@@ -119,7 +119,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     returns = np.array([result["returns"] for result in with_critics])
     bands = np.array([bootstrap_interval(sample, rng) for sample in returns]).reshape(*shape, 2, -1)
     returns = returns.reshape(*shape, config.sizes.replicates, -1)
-    whole = finetuning_experiment.checkpoints(Run(instance="funnel", start="BC").budget())
+    whole = finetuning_experiment.checkpoints(FinetuningRun(instance="funnel", start="BC").budget())
     return {
         "gammas": np.array(config.gammas),
         "by_gamma": np.array([[times[name, d, p] for d, p in by_gamma] for name in LEARNERS]),
@@ -176,16 +176,21 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     return [
         _exponent("finetune-cost-gamma", {key: fit for key, fit in fits.items() if key[1] == "gamma"}),
         _exponent("finetune-cost-missing", {key: fit for key, fit in fits.items() if key[1] != "gamma"}),
-        Claim("finetune-cost-planning", "E0", "<=", spread, 2.0, "sampled",
-              "Lock: optimistic planning over the support needs no more episodes for small gamma; largest over "
+        Claim(id="finetune-cost-planning", source="E0", relation="<=", interval=spread, bound=2.0, evidence="sampled",
+              detail="Lock: optimistic planning over the support needs no more episodes for small gamma; largest over "
               f"smallest median of its episodes ({level} of each)."),
-        Claim("finetune-cost-critic-plateau", "B1.6", "<=",
-              Interval.point(float((arrays["last"][:, bc] - arrays["plateau"]).max())), 1e-9, "exact",
-              "Funnel: largest excess of policy gradient from BC over BC's plateau, with the exact critic or without."),
-        Claim("finetune-cost-coverage-beats-critic", "E2", ">=", mean_interval(coverage, CONFIDENCE), 0.0, "sampled",
-              f"Funnel: return after {last} episodes, PostBC without a critic less BC with the exact one ({level})."),
-        Claim("finetune-cost-critic-gain", "E0", "<=", _size(gain), 0.05, "sampled",
-              f"Funnel: size of the gain in PostBC's return from the exact critic, mean over the episodes: from "
+        Claim(id="finetune-cost-critic-plateau", source="B1.6", relation="<=",
+              interval=Interval.point(float((arrays["last"][:, bc] - arrays["plateau"]).max())), bound=1e-9,
+              evidence="exact",
+              detail="Funnel: largest excess of policy gradient from BC over BC's plateau, with the exact critic or "
+              "without."),
+        Claim(id="finetune-cost-coverage-beats-critic", source="E2", relation=">=",
+              interval=mean_interval(coverage, CONFIDENCE), bound=0.0, evidence="sampled",
+              detail=f"Funnel: return after {last} episodes, PostBC without a critic less BC with the exact one "
+              f"({level})."),
+        Claim(id="finetune-cost-critic-gain", source="E0", relation="<=", interval=_size(gain), bound=0.05,
+              evidence="sampled",
+              detail="Funnel: size of the gain in PostBC's return from the exact critic, mean over the episodes: from "
               f"{gain.low:.4f} to {gain.high:.4f} ({level})."),
     ]  # fmt: skip
 
@@ -205,7 +210,15 @@ def _exponent(name: str, fits: dict[tuple[str, str], Exponent]) -> Claim:
     )
     quantity = "largest distance from 1 of the exponents of episodes, where 10 or more are expected"
     detail = f"Lock: {quantity} ({CONFIDENCE:.0%} intervals): {listed}."
-    return Claim(name, "E0", "<=", max(distances, key=lambda distance: distance.high), 0.25, "sampled", detail)
+    return Claim(
+        id=name,
+        source="E0",
+        relation="<=",
+        interval=max(distances, key=lambda distance: distance.high),
+        bound=0.25,
+        evidence="sampled",
+        detail=detail,
+    )
 
 
 def draw(arrays: Arrays) -> Figure:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from figures.exact import cloning_experiment, finetuning_experiment
 from figures.exact.enumeration import b1_exactly
 from figures.exact.finetuning_experiment import KEPT, TARGET
-from figures.exact.finetuning_problems import EPSILON, NOISY, PROBLEMS, STARTS, Run, SampleSizes, learner_look
+from figures.exact.finetuning_problems import EPSILON, NOISY, PROBLEMS, STARTS, FinetuningRun, SampleSizes, learner_look
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
@@ -32,9 +32,21 @@ CAPTION = (
     "permutation test rejects equality (0.05, Bonferroni)."
 )
 
-MATCHED = ("BC", *(f"{start}, matched" for start in NOISY))
-CASES = (*MATCHED, *(f"{start}, paper" for start in NOISY))
-"""Start and rule of the noise level of each curve."""
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A curve: its start, and the rule of its noise level, as for `FinetuningRun`."""
+
+    start: str
+    rule: str = "matched"
+
+
+CASES: dict[str, Case] = {
+    "BC": Case(start="BC"),
+    **{f"{start}, matched": Case(start=start) for start in NOISY},
+    **{f"{start}, paper": Case(start=start, rule="paper") for start in NOISY},
+}
+MATCHED = tuple(name for name, case in CASES.items() if case.rule == "matched")
 RIVALS = ("BC", "uniform noise")
 """Starts with which PostBC is compared, for each learner."""
 FRACTIONS = {"policy gradient": 3, "PPO": 3, "optimistic planning": 10, "Best-of-16": 3}
@@ -59,14 +71,14 @@ class Config:
     plateaus : int
         Data sets for BC's mean plateau.
     cases : tuple of str, optional
-        Of `CASES`; the first ones are `MATCHED`.
+        Of `CASES`; those of `MATCHED` first.
     """
 
     sizes: SampleSizes
     instances: tuple[str, ...]
     learners: tuple[str, ...]
     plateaus: int
-    cases: tuple[str, ...] = CASES
+    cases: tuple[str, ...] = tuple(CASES)
 
 
 FULL = Config(
@@ -88,7 +100,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     rng = sweep.generator("finetune-curves")
     main_runs = [_run(name, case) for name in config.instances for case in config.cases]
     learner_runs = [
-        Run(
+        FinetuningRun(
             instance=name,
             start=start,
             learner=learner,
@@ -101,7 +113,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     results = finetuning_experiment.finetuned([*main_runs, *learner_runs], config.sizes, sweep)
     n_cases = len(config.cases)
     main = [results[i * n_cases : (i + 1) * n_cases] for i in range(len(config.instances))]
-    natural_gradient = [cases[: len(MATCHED)] for cases in main]
+    natural_gradient = [[cases[config.cases.index(name)] for name in MATCHED] for cases in main]
     levels = finetuning_experiment.matched(main_runs, config.sizes, sweep).values()
     return {
         "instances": np.array(config.instances),
@@ -120,15 +132,8 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     }
 
 
-def _run(instance: str, case: str) -> Run:
-    start, rule = _split(case)
-    return Run(instance=instance, start=start, rule=rule)
-
-
-def _split(case: str) -> tuple[str, str]:
-    """Start and rule of a case."""
-    start, _, rule = case.partition(", ")
-    return start, rule or "matched"
+def _run(instance: str, case: str) -> FinetuningRun:
+    return FinetuningRun(instance=instance, start=CASES[case].start, rule=CASES[case].rule)
 
 
 def _curves(config: Config, main: Sequence[Sequence[Arrays]], rng: np.random.Generator) -> Arrays:
@@ -155,7 +160,7 @@ def _by_learner(config: Config, results: Sequence[Arrays]) -> list[list[list[Arr
 
 def _bc_plateaus(name: str, number: int, sweep: Sweep) -> NDArray[np.float64]:
     """Plateaus of BC on the first data sets; `number` may exceed that of the data sets for finetuning."""
-    cell = finetuning_experiment.instance_cell(Run(instance=name, start="BC"), number, sweep)
+    cell = finetuning_experiment.instance_cell(FinetuningRun(instance=name, start="BC"), number, sweep)
     return sweep.run("finetuning-plateaus", finetuning_experiment.plateaus, [asdict(cell)])[0]["plateau"]
 
 
@@ -178,35 +183,43 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     level = f"{CONFIDENCE:.0%} interval"
     plateau = mean_interval(arrays["plateau"][funnel], 1 - cloning_experiment.FALSE_ALARM)
     ratio, censored = _time_ratio(arrays, funnel)
-    gap = arrays["average"][lock, CASES.index("PostBC, matched")] - arrays["average"][lock, CASES.index("BC")]
-    any_noise = [_above(arrays, garnet, CASES.index(f"{start}, matched")) for start in NOISY]
+    gap = arrays["average"][lock, MATCHED.index("PostBC, matched")] - arrays["average"][lock, MATCHED.index("BC")]
+    any_noise = [_above(arrays, garnet, MATCHED.index(f"{start}, matched")) for start in NOISY]
     least = min(any_noise, key=lambda interval: interval.low)
-    full_noise = np.isclose(arrays["level"][:, [CASES.index(f"{start}, matched") for start in NOISY]], 1.0)
+    full_noise = np.isclose(arrays["level"][:, [MATCHED.index(f"{start}, matched") for start in NOISY]], 1.0)
     kept = arrays["kept"][:, [STARTS.index(start) for start in NOISY]]
     difference = np.abs(np.where(full_noise, KEPT, kept) - KEPT).max()
     return [
-        Claim("finetune-b1-plateau", "B1.6", "<=",
-              Interval.point(abs(float(arrays["b1_plateau"] - arrays["b1_closed"]))), 1e-12, "exact",
-              f"B.1: difference of the expected plateau of BC, {float(arrays['b1_plateau']):.4f} of J* by summing over "
-              "all data sets, from 1 - (1 - 2 eps)^T."),
-        Claim("finetune-b1-lost", "B1.6", ">=", Interval.point(float(arrays["b1_lost"])), 0.25, "exact",
-              "B.1: least expected loss, on one of the two bandits, of any learner that sees only BC's rollouts."),
-        Claim("finetune-below-plateau", "B1.6", "<=", Interval.point(float(arrays["above"])), 1e-9, "exact",
-              "Largest excess of any learner's return, at any checkpoint, over its start's plateau (shares of J*)."),
-        Claim("finetune-matched", "E0", "<=", Interval.point(float(difference)), 1e-6, "exact",
-              f"Largest difference of the matched starts' expected return from {KEPT:g} of BC's, on the data sets of "
-              "the matching; starts of full noise, which cost less, left out."),
-        Claim("finetune-funnel-plateau", "B1.6", "<=", plateau, 0.7, "sampled",
-              f"Funnel: mean plateau of BC over J* ({arrays['plateau'].shape[1]} data sets; Student's interval with "
-              f"false alarm {cloning_experiment.FALSE_ALARM:g})."),
-        Claim("finetune-funnel-episodes", "E2", "<=", ratio, 0.5, "sampled",
-              f"Funnel: median over data sets of PostBC's episodes to {TARGET:g} J* over those of uniform noise at "
-              f"matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not "
+        Claim(id="finetune-b1-plateau", source="B1.6", relation="<=",
+              interval=Interval.point(abs(float(arrays["b1_plateau"] - arrays["b1_closed"]))), bound=1e-12,
+              evidence="exact",
+              detail=f"B.1: difference of the expected plateau of BC, {float(arrays['b1_plateau']):.4f} of J* by "
+              "summing over all data sets, from 1 - (1 - 2 eps)^T."),
+        Claim(id="finetune-b1-lost", source="B1.6", relation=">=", interval=Interval.point(float(arrays["b1_lost"])),
+              bound=0.25, evidence="exact",
+              detail="B.1: least expected loss, on one of the two bandits, of any learner that sees only BC's "
+              "rollouts."),
+        Claim(id="finetune-below-plateau", source="B1.6", relation="<=",
+              interval=Interval.point(float(arrays["above"])), bound=1e-9, evidence="exact",
+              detail="Largest excess of any learner's return, at any checkpoint, over its start's plateau (shares of "
+              "J*)."),
+        Claim(id="finetune-matched", source="E0", relation="<=", interval=Interval.point(float(difference)), bound=1e-6,
+              evidence="exact",
+              detail=f"Largest difference of the matched starts' expected return from {KEPT:g} of BC's, on the data "
+              "sets of the matching; starts of full noise, which cost less, left out."),
+        Claim(id="finetune-funnel-plateau", source="B1.6", relation="<=", interval=plateau, bound=0.7,
+              evidence="sampled",
+              detail=f"Funnel: mean plateau of BC over J* ({arrays['plateau'].shape[1]} data sets; Student's interval "
+              f"with false alarm {cloning_experiment.FALSE_ALARM:g})."),
+        Claim(id="finetune-funnel-episodes", source="E2", relation="<=", interval=ratio, bound=0.5, evidence="sampled",
+              detail=f"Funnel: median over data sets of PostBC's episodes to {TARGET:g} J* over those of uniform noise "
+              f"at matched return ({level}; {censored} of {arrays['reached'].shape[2]} runs from uniform noise did not "
               "reach it, and count as if they did at the end)."),
-        Claim("finetune-lock-postbc-better", "E2", ">=", mean_interval(gap, CONFIDENCE), 0.0, "sampled",
-              f"Deterministic lock: PostBC's return less BC's, mean over the episodes ({level})."),
-        Claim("finetune-garnet-any-noise", "E0", ">=", least, 0.0, "sampled",
-              "Garnet: return at the end less BC's plateau on the same data, smallest over the kinds of noise "
+        Claim(id="finetune-lock-postbc-better", source="E2", relation=">=", interval=mean_interval(gap, CONFIDENCE),
+              bound=0.0, evidence="sampled",
+              detail=f"Deterministic lock: PostBC's return less BC's, mean over the episodes ({level})."),
+        Claim(id="finetune-garnet-any-noise", source="E0", relation=">=", interval=least, bound=0.0, evidence="sampled",
+              detail="Garnet: return at the end less BC's plateau on the same data, smallest over the kinds of noise "
               f"({level} each)."),
     ]  # fmt: skip
 
@@ -217,7 +230,9 @@ def _time_ratio(arrays: Arrays, i: int) -> tuple[Interval, int]:
     A censored run of PostBC counts as a ratio of 1e9, one of uniform noise as if it reached the target at the end, so
     the ratio is never underestimated.
     """
-    postbc, uniform = (arrays["reached"][i, CASES.index(f"{start}, matched")] for start in ("PostBC", "uniform noise"))
+    postbc, uniform = (
+        arrays["reached"][i, MATCHED.index(f"{start}, matched")] for start in ("PostBC", "uniform noise")
+    )
     end = float(np.nanmax(arrays["times"][i]))
     ratio = np.where(np.isfinite(postbc), postbc / np.minimum(uniform, end), 1e9)
     return quantile_interval(ratio, 0.5, CONFIDENCE), int(np.isinf(uniform).sum())
@@ -253,15 +268,14 @@ def draw(arrays: Arrays) -> Figure:
 
 def _draw_instance(axes: Axes, arrays: Arrays, i: int) -> None:
     t = np.maximum(arrays["times"][i], 5.0)  # the start is drawn at the left edge
-    for k, case in enumerate(map(str, arrays["cases"])):
-        start, rule = _split(case)
-        colour = palette.colour(start)
-        if rule == "matched":
+    for k, name in enumerate(map(str, arrays["cases"])):
+        case = CASES[name]
+        colour = palette.colour(case.start)
+        if case.rule == "matched":
             axes.fill_between(t, arrays["low"][i, k], arrays["high"][i, k], color=colour, alpha=0.25, lw=0)
-            label = start if start == "BC" else f"{start}, matched"
-            axes.plot(t, arrays["mean"][i, k], color=colour, lw=1.4, label=label)
+            axes.plot(t, arrays["mean"][i, k], color=colour, lw=1.4, label=name)
         else:
-            axes.plot(t, arrays["mean"][i, k], color=colour, lw=0.9, ls=(0, (3, 1.5)), label=f"{start}, paper's")
+            axes.plot(t, arrays["mean"][i, k], color=colour, lw=0.9, ls=(0, (3, 1.5)), label=f"{case.start}, paper's")
     for k, start in enumerate(STARTS):
         _draw_reached(axes, arrays["reached"][i, k], start)
     plateau = arrays["plateau"][i, : arrays["last"].shape[2]].mean()  # of the data sets for finetuning

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from figures.exact import finetuning_experiment
 from figures.exact.finetuning_experiment import KEPT
-from figures.exact.finetuning_problems import STARTS, Run, SampleSizes
+from figures.exact.finetuning_problems import STARTS, FinetuningRun, SampleSizes
 from figures.look import palette, style
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
@@ -75,7 +75,7 @@ def compute(config: Config, sweep: Sweep) -> Arrays:
     """Returns before and after, for each instance, quality and start."""
     rng = sweep.generator("finetune-quality")
     runs = [
-        Run(instance=group.instance, start=start, quality=quality, episodes=group.episodes)
+        FinetuningRun(instance=group.instance, start=start, quality=quality, episodes=group.episodes)
         for group in config.demonstrators
         for quality in group.qualities
         for start in STARTS
@@ -117,14 +117,17 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     k = int(np.argmax([loss.high for loss in lost]))
     excess = float((bc[..., 1, :] - arrays["plateau"][:, :, STARTS.index("BC")]).max())
     return [
-        Claim("finetune-quality-gain", "E2", ">=", max(gains, key=lambda gain: gain.low), 0.05, "sampled",
-              "Return after finetuning from PostBC less that from BC, shares of J*, at the demonstrator where it is "
-              f"largest ({CONFIDENCE:.0%} for all together): {listed}."),
-        Claim("finetune-quality-best", "E0", "<=", lost[k], 0.05, "sampled",
-              f"Best demonstrator ({arrays['demonstrator'][k, top[k]]:.2f} of J*): what PostBC loses against BC after "
-              f"finetuning; largest on {names[k]} ({CONFIDENCE:.0%} interval for each)."),
-        Claim("finetune-quality-plateau", "B1.6", "<=", Interval.point(excess), 1e-9, "exact",
-              "Largest excess of a learner's return from BC over BC's plateau, over instances, demonstrators, data."),
+        Claim(id="finetune-quality-gain", source="E2", relation=">=", interval=max(gains, key=lambda gain: gain.low),
+              bound=0.05, evidence="sampled",
+              detail="Return after finetuning from PostBC less that from BC, shares of J*, at the demonstrator where "
+              f"it is largest ({CONFIDENCE:.0%} for all together): {listed}."),
+        Claim(id="finetune-quality-best", source="E0", relation="<=", interval=lost[k], bound=0.05, evidence="sampled",
+              detail=f"Best demonstrator ({arrays['demonstrator'][k, top[k]]:.2f} of J*): what PostBC loses against BC "
+              f"after finetuning; largest on {names[k]} ({CONFIDENCE:.0%} interval for each)."),
+        Claim(id="finetune-quality-plateau", source="B1.6", relation="<=", interval=Interval.point(excess), bound=1e-9,
+              evidence="exact",
+              detail="Largest excess of a learner's return from BC over BC's plateau, over instances, demonstrators, "
+              "data."),
     ]  # fmt: skip
 
 

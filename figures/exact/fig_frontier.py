@@ -181,23 +181,30 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         for x, gamma in zip(arrays["losses"][i].tolist(), program[i, 0].tolist(), strict=True):
             corrected.append(gamma / lower_bound.theorem_bound(x, A, rare))
     return [
-        Claim("frontier-program-randomised", "R4", "<=", Interval.point(float(difference[0])), 1e-6, "exact",
-              "Largest relative difference of the linear program and R4's closed form, randomised estimators."),
-        Claim("frontier-program-deterministic", "R4", "<=", Interval.point(float(difference[1])), 1e-6, "exact",
-              "The same for deterministic maps of the data, by an integer program."),
-        Claim("frontier-members-on", "R4", "<=", Interval.point(max(inside)), 1e-9, "exact",
-              "Largest relative distance of uniform noise and PostBC from the deterministic frontier, where "
+        Claim(id="frontier-program-randomised", source="R4", relation="<=",
+              interval=Interval.point(float(difference[0])), bound=1e-6, evidence="exact",
+              detail="Largest relative difference of the linear program and R4's closed form, randomised estimators."),
+        Claim(id="frontier-program-deterministic", source="R4", relation="<=",
+              interval=Interval.point(float(difference[1])), bound=1e-6, evidence="exact",
+              detail="The same for deterministic maps of the data, by an integer program."),
+        Claim(id="frontier-members-on", source="R4", relation="<=", interval=Interval.point(max(inside)), bound=1e-9,
+              evidence="exact",
+              detail="Largest relative distance of uniform noise and PostBC from the deterministic frontier, where "
               "that is at most 1/2."),
-        Claim("frontier-members-below", "R4", "<=", Interval.point(max(above)), 1e-9, "exact",
-              "Largest relative excess of any member over the deterministic frontier, at every loss."),
-        Claim("frontier-change-of-measure", "lemma-hellinger", "<=",
-              Interval.point(float(arrays["hellinger"][:, marked].max())), 1.0, "exact",
-              "Largest ratio of P_i[pi_hat(i) >= gamma alpha] to 2 P_j[the same] + T alpha, over gamma, for BC, the "
-              "posterior and PostBC."),
-        Claim("frontier-printed-bound-fails", "thm-lower-bound", ">=", Interval.point(min(printed)), 1.0, "exact",
-              "Smallest ratio of a member's coverage to the printed bound xi/(2 A alpha): above 1, it is false."),
-        Claim("frontier-corrected-bound", "B4.8", "<=", Interval.point(max(corrected)), 1.0, "exact",
-              "Largest ratio of the best coverage to the corrected bound 4 xi/((A - 1) alpha)."),
+        Claim(id="frontier-members-below", source="R4", relation="<=", interval=Interval.point(max(above)), bound=1e-9,
+              evidence="exact",
+              detail="Largest relative excess of any member over the deterministic frontier, at every loss."),
+        Claim(id="frontier-change-of-measure", source="lemma-hellinger", relation="<=",
+              interval=Interval.point(float(arrays["hellinger"][:, marked].max())), bound=1.0, evidence="exact",
+              detail="Largest ratio of P_i[pi_hat(i) >= gamma alpha] to 2 P_j[the same] + T alpha, over gamma, for BC, "
+              "the posterior and PostBC."),
+        Claim(id="frontier-printed-bound-fails", source="thm-lower-bound", relation=">=",
+              interval=Interval.point(min(printed)), bound=1.0, evidence="exact",
+              detail="Smallest ratio of a member's coverage to the printed bound xi/(2 A alpha): above 1, it is "
+              "false."),
+        Claim(id="frontier-corrected-bound", source="B4.8", relation="<=", interval=Interval.point(max(corrected)),
+              bound=1.0, evidence="exact",
+              detail="Largest ratio of the best coverage to the corrected bound 4 xi/((A - 1) alpha)."),
     ]  # fmt: skip
 
 

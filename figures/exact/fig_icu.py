@@ -182,10 +182,10 @@ def lifetime(instance: Instance) -> tuple[float, float]:
     weight = (pi[..., None] * mdp.probabilities[0]).ravel()
     step = sparse.csr_matrix((weight, (row, mdp.successors[0].ravel())), shape=(n_states, n_states)).T.tocsr()
     reward = (pi * mdp.reward[0]).sum(axis=1)
-    here, value, length = mdp.initial.copy(), 0.0, 0.0
-    while (alive := float(here[:N_ACTIVE].sum())) > 1e-12:
-        value, length = value + float(here @ reward), length + alive
-        here = step @ here
+    present, value, length = mdp.initial.copy(), 0.0, 0.0
+    while (alive := float(present[:N_ACTIVE].sum())) > 1e-12:
+        value, length = value + float(present @ reward), length + alive
+        present = step @ present
     return value, length
 
 
@@ -196,18 +196,21 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     least = int(arrays["r3_kept"][..., noisy].sum(axis=(0, 1)).min())
     share = clopper_pearson(least, trials, 1 - FALSE_ALARM / len(NOISY))
     return [
-        Claim("icu-return", "arXiv:2406.05646", "<=", Interval.point(abs(float(arrays["value"]) - PUBLISHED_RETURN)),
-              0.005, "exact",
-              f"Distance of the clinicians' return without a horizon, {float(arrays['value']):.4f}, from the published "
-              f"0.78. Their mean number of steps is {float(arrays['length']):.2f} here; the authors print 9.22."),
-        Claim("icu-r3", "R3", ">=", share, 1 - DELTA, "sampled",
-              f"Share of data sets, over all T and horizons, on which a policy with noise covers what R3 guarantees "
-              f"with probability {1 - DELTA:g} on each; the least of the four (Clopper-Pearson, false alarm "
+        Claim(id="icu-return", source="arXiv:2406.05646", relation="<=",
+              interval=Interval.point(abs(float(arrays["value"]) - PUBLISHED_RETURN)), bound=0.005, evidence="exact",
+              detail=f"Distance of the clinicians' return without a horizon, {float(arrays['value']):.4f}, from the "
+              f"published 0.78. Their mean number of steps is {float(arrays['length']):.2f} here; the authors print "
+              "9.22."),
+        Claim(id="icu-r3", source="R3", relation=">=", interval=share, bound=1 - DELTA, evidence="sampled",
+              detail="Share of data sets, over all T and horizons, on which a policy with noise covers what R3 "
+              f"guarantees with probability {1 - DELTA:g} on each; the least of the four (Clopper-Pearson, false alarm "
               f"{FALSE_ALARM:g} for all)."),
-        Claim("icu-bc-chance", "B1.2", "<=", Interval.point(float(arrays["bc_chance"].max())), 1 - DELTA, "exact",
-              "Largest upper bound on P[BC covers the clinicians at all], over T and horizons."),
-        Claim("icu-bc-zero", "B1.2", "<=", Interval.point(float(arrays["bc_largest"].max())), 0.0, "sampled",
-              "Largest coverage of BC on any data set."),
+        Claim(id="icu-bc-chance", source="B1.2", relation="<=",
+              interval=Interval.point(float(arrays["bc_chance"].max())), bound=1 - DELTA, evidence="exact",
+              detail="Largest upper bound on P[BC covers the clinicians at all], over T and horizons."),
+        Claim(id="icu-bc-zero", source="B1.2", relation="<=",
+              interval=Interval.point(float(arrays["bc_largest"].max())), bound=0.0, evidence="sampled",
+              detail="Largest coverage of BC on any data set."),
     ]  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class Config:
     n_alphas : int
         Positive alphas that are tried.
     instances : tuple of str
-        Of `cloning_experiment.INSTANCES`, at most seven.
+        Of `cloning_experiment.INSTANCES`.
     """
 
     n_demos: tuple[int, ...]
@@ -215,27 +215,29 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     less, less_at = cloning_experiment.largest(names, low[:, :, uniform] / high[:, :, log])
     level = f"intervals with false alarm {FALSE_ALARM:g} for all together"
     return [
-        Claim("lambda-one-price", "R3", "<=", Interval.point(price), 0.25, "sampled",
-              "Largest difference of the held-out losses above BC's from that of the paper's choice, as a "
-              f"share of the budget (far ends of {level}); largest on {price_at}."),
-        Claim("lambda-ours-above-uniform", "R3", ">=", Interval.point(float(above.mean())), 0.5, "sampled",
-              f"Share of instances and T where lambda = L'/2 covers more than uniform noise at one price: {level} "
-              "that do not overlap."),
-        Claim("lambda-ours-above-paper", "R3", ">=", Interval.point(more), 1.0, "sampled",
-              f"Largest ratio of the coverage with lambda = L'/2 (low end) to that with the paper's lambda (high end) "
-              f"at one price ({level}); on {more_at}."),
-        Claim("lambda-uniform-sometimes-above", "R3", ">=", Interval.point(less), 1.0, "sampled",
-              f"PostBC does not always win: largest ratio of the coverage of uniform noise (low end) to that with "
-              f"lambda = L'/2 (high end) at one price ({level}); on {less_at}."),
+        Claim(id="lambda-one-price", source="R3", relation="<=", interval=Interval.point(price), bound=0.25,
+              evidence="sampled",
+              detail="Largest difference of the held-out losses above BC's from that of the paper's choice, as a share "
+              f"of the budget (far ends of {level}); largest on {price_at}."),
+        Claim(id="lambda-ours-above-uniform", source="R3", relation=">=", interval=Interval.point(float(above.mean())),
+              bound=0.5, evidence="sampled",
+              detail="Share of instances and T where lambda = L'/2 covers more than uniform noise at one price: "
+              f"{level} that do not overlap."),
+        Claim(id="lambda-ours-above-paper", source="R3", relation=">=", interval=Interval.point(more), bound=1.0,
+              evidence="sampled",
+              detail="Largest ratio of the coverage with lambda = L'/2 (low end) to that with the paper's lambda (high "
+              f"end) at one price ({level}); on {more_at}."),
+        Claim(id="lambda-uniform-sometimes-above", source="R3", relation=">=", interval=Interval.point(less), bound=1.0,
+              evidence="sampled",
+              detail="PostBC does not always win: largest ratio of the coverage of uniform noise (low end) to that "
+              f"with lambda = L'/2 (high end) at one price ({level}); on {less_at}."),
     ]  # fmt: skip
 
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each instance."""
-    n_panels = arrays["instances"].size
-    figure = style.new_figure(page=4.0, column=1.65 * (n_panels // 2 + 1))
     ylabel = f"held-out $\\gamma$, probability {1 - DELTA:g}"
-    panels, corner = style.instance_panels(figure, n_panels, ylabel=ylabel, sharey=True)
+    figure, panels, corner = style.new_instances(arrays["instances"].size, column=1.65, ylabel=ylabel, sharey=True)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)
         style.panel_letter(axes, palette.letter(i), str(name))

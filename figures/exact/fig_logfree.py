@@ -169,17 +169,23 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         margins.append(min(interval.high - closed, closed - interval.low))
     setting = f"BC, demonstrator mixing two actions, T = {last}"
     return [
-        Claim("logfree-bound", "R1", "<=", Interval.point(float(ratio)), 1.0, "exact",
-              "Largest ratio of the exact loss to R1, over T, both processes and all policies."),
-        Claim("logfree-tight", "R1", "<=", Interval.point(float(arrays["r1"][-1] / exact[0, -1])), TIGHT, "exact",
-              f"R1 over the exact loss: {setting}."),
-        Claim("logfree-tight-simple", "R1", "<=", Interval.point(float(arrays["r1_simple"][-1] / exact[0, -1])), TIGHT,
-              "exact", f"R1 without the visit probabilities over the exact loss: {setting}."),
-        Claim("logfree-drift", "R1", ">=", Interval.point(float(drift[-1] / drift[start])), 1.4, "exact",
-              f"Growth of H^2 S log(T)/T over BC's exact loss from T = {int(arrays['n_demos'][start])} to {last}."),
-        Claim("logfree-closed-form", "R1", ">=", Interval.point(float(min(margins))), 0.0, "sampled",
-              f"Smallest distance of the closed form from the ends of Student's interval for the mean sampled loss, "
-              f"four policies; false alarm {FALSE_ALARM:g} for all."),
+        Claim(id="logfree-bound", source="R1", relation="<=", interval=Interval.point(float(ratio)), bound=1.0,
+              evidence="exact",
+              detail="Largest ratio of the exact loss to R1, over T, both processes and all policies."),
+        Claim(id="logfree-tight", source="R1", relation="<=",
+              interval=Interval.point(float(arrays["r1"][-1] / exact[0, -1])), bound=TIGHT, evidence="exact",
+              detail=f"R1 over the exact loss: {setting}."),
+        Claim(id="logfree-tight-simple", source="R1", relation="<=",
+              interval=Interval.point(float(arrays["r1_simple"][-1] / exact[0, -1])), bound=TIGHT, evidence="exact",
+              detail=f"R1 without the visit probabilities over the exact loss: {setting}."),
+        Claim(id="logfree-drift", source="R1", relation=">=", interval=Interval.point(float(drift[-1] / drift[start])),
+              bound=1.4, evidence="exact",
+              detail=f"Growth of H^2 S log(T)/T over BC's exact loss from T = {int(arrays['n_demos'][start])} to "
+              f"{last}."),
+        Claim(id="logfree-closed-form", source="R1", relation=">=", interval=Interval.point(float(min(margins))),
+              bound=0.0, evidence="sampled",
+              detail="Smallest distance of the closed form from the ends of Student's interval for the mean sampled "
+              f"loss, four policies; false alarm {FALSE_ALARM:g} for all."),
     ]  # fmt: skip
 
 

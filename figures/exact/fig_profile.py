@@ -125,23 +125,29 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     kl_excess = arrays["kl_excess"][:, :, positions(arrays, JUDGED)]
     level = f"Clopper-Pearson, false alarm {FALSE_ALARM:g} for all together"
     return [
-        Claim("profile-r64", "R6.4", "<=", Interval.point(float(from_kl.max())), 1 + ROUNDING, "exact",
-              "Largest ratio of the true number of rollouts needed for a success to R6.4's bound, over policies, data "
-              "sets, instances and T; where the bound is infinite, as for BC, it counts as 0."),
-        Claim("profile-rollouts", "R6.4", "<=", Interval.point(float(from_profile.max())), 1 + ROUNDING,
-              "sampled", f"The same ratio to the bound from the profile of trajectories (its high end; {level})."),
-        Claim("profile-divergence", "arXiv:2510.15020", "<=", Interval.point(float(kl_excess.max())), 1.0,
-              "sampled", "Largest ratio of the profile of trajectories (low end) to its bound from the divergence, "
-              f"KL/(log M + 1/M - 1), over M, policies, data sets, instances and T ({level})."),
-        Claim("profile-tighter", "R6.4", ">=", Interval.point(float(gain.max())), 10.0, "sampled",
-              "Largest ratio, over instances and T, of R6.4's bound to that from the profile, for the posterior "
+        Claim(id="profile-r64", source="R6.4", relation="<=", interval=Interval.point(float(from_kl.max())),
+              bound=1 + ROUNDING, evidence="exact",
+              detail="Largest ratio of the true number of rollouts needed for a success to R6.4's bound, over "
+              "policies, data sets, instances and T; where the bound is infinite, as for BC, it counts as 0."),
+        Claim(id="profile-rollouts", source="R6.4", relation="<=", interval=Interval.point(float(from_profile.max())),
+              bound=1 + ROUNDING, evidence="sampled",
+              detail=f"The same ratio to the bound from the profile of trajectories (its high end; {level})."),
+        Claim(id="profile-divergence", source="arXiv:2510.15020", relation="<=",
+              interval=Interval.point(float(kl_excess.max())), bound=1.0, evidence="sampled",
+              detail="Largest ratio of the profile of trajectories (low end) to its bound from the divergence, KL/(log "
+              f"M + 1/M - 1), over M, policies, data sets, instances and T ({level})."),
+        Claim(id="profile-tighter", source="R6.4", relation=">=", interval=Interval.point(float(gain.max())),
+              bound=10.0, evidence="sampled",
+              detail="Largest ratio, over instances and T, of R6.4's bound to that from the profile, for the posterior "
               f"(median over data sets). The smallest is {gain.min():.2g}: neither bound is always the smaller."),
-        Claim("profile-bc-flat", "B1.2", ">=", Interval.point(float(low[:, 0].min())), 0.005, "sampled",
-              f"Probability that a trajectory of the demonstrator is {THRESHOLDS[-1]:g} times likelier than under BC, "
-              f"T = {PROFILE_DEMOS}; the smallest over instances (low end, {level})."),
-        Claim("profile-others-end", "companion", "<=", Interval.point(float(arrays["step"][:, noisy, -1, 0].max())),
-              0.0, "exact", f"Probability that a step is {THRESHOLDS[-1]:g} times likelier than under a policy with "
-              "noise, largest over data sets, instances and policies."),
+        Claim(id="profile-bc-flat", source="B1.2", relation=">=", interval=Interval.point(float(low[:, 0].min())),
+              bound=0.005, evidence="sampled",
+              detail=f"Probability that a trajectory of the demonstrator is {THRESHOLDS[-1]:g} times likelier than "
+              f"under BC, T = {PROFILE_DEMOS}; the smallest over instances (low end, {level})."),
+        Claim(id="profile-others-end", source="companion", relation="<=",
+              interval=Interval.point(float(arrays["step"][:, noisy, -1, 0].max())), bound=0.0, evidence="exact",
+              detail=f"Probability that a step is {THRESHOLDS[-1]:g} times likelier than under a policy with noise, "
+              "largest over data sets, instances and policies."),
     ]  # fmt: skip
 
 

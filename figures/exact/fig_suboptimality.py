@@ -125,18 +125,21 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     stays = _ratio(low[:, -1, uniform], high[:, -1, uniform], low[:, -1, postbc], high[:, -1, postbc])
     level = f"Student, nominal level 1 - {FALSE_ALARM:g} for all comparisons together"
     return [
-        Claim("suboptimality-r1", "R1", "<=", _largest(*r1), 1.0, "sampled",
-              f"Largest ratio of |expected loss| to R1's bound, over instances, T and policies for which the loss "
-              f"differs from its control variate in at least {ENOUGH} data sets ({level}); largest on "
+        Claim(id="suboptimality-r1", source="R1", relation="<=", interval=_largest(*r1), bound=1.0, evidence="sampled",
+              detail="Largest ratio of |expected loss| to R1's bound, over instances, T and policies for which the "
+              f"loss differs from its control variate in at least {ENOUGH} data sets ({level}); largest on "
               f"{cloning_experiment.largest(names, r1[1])[1]}."),
-        Claim("suboptimality-main", "thm-main", "<=", _largest(*main), 1.0, "sampled",
-              f"Largest ratio of PostBC's expected loss to the main theorem's bound with its constants, the paper's "
-              f"alpha and lambda ({level}); largest on {cloning_experiment.largest(names, main[1])[1]}."),
-        Claim("suboptimality-falls", "companion", "<=", _largest(*falls), 0.25, "sampled",
-              f"Largest ratio, over the instances, of PostBC's expected loss at T = {int(arrays['n_demos'][-1])} to "
-              f"that at T = 100 ({level})."),
-        Claim("suboptimality-uniform-stays", "companion", ">=", _smallest(*stays), 2.0, "sampled",
-              f"Smallest ratio, over the instances, of uniform noise's expected loss to PostBC's at T = "
+        Claim(id="suboptimality-main", source="thm-main", relation="<=", interval=_largest(*main), bound=1.0,
+              evidence="sampled",
+              detail="Largest ratio of PostBC's expected loss to the main theorem's bound with its constants, the "
+              f"paper's alpha and lambda ({level}); largest on {cloning_experiment.largest(names, main[1])[1]}."),
+        Claim(id="suboptimality-falls", source="companion", relation="<=", interval=_largest(*falls), bound=0.25,
+              evidence="sampled",
+              detail=f"Largest ratio, over the instances, of PostBC's expected loss at T = "
+              f"{int(arrays['n_demos'][-1])} to that at T = 100 ({level})."),
+        Claim(id="suboptimality-uniform-stays", source="companion", relation=">=", interval=_smallest(*stays),
+              bound=2.0, evidence="sampled",
+              detail="Smallest ratio, over the instances, of uniform noise's expected loss to PostBC's at T = "
               f"{int(arrays['n_demos'][-1])}, same alpha ({level})."),
     ]  # fmt: skip
 
@@ -163,10 +166,8 @@ def _smallest(low: NDArray[np.float64], high: NDArray[np.float64]) -> Interval:
 
 def draw(arrays: Arrays) -> Figure:
     """One panel for each instance."""
-    n_panels = arrays["instances"].size
-    figure = style.new_figure(page=4.0, column=1.9 * (n_panels // 2 + 1))
     ylabel = "expected loss (share of H)"
-    panels, corner = style.instance_panels(figure, n_panels, ylabel=ylabel)
+    figure, panels, corner = style.new_instances(arrays["instances"].size, column=1.9, ylabel=ylabel)
     fitted = slopes(arrays)
     for i, (axes, name) in enumerate(zip(panels, arrays["instances"], strict=True)):
         _draw_instance(axes, arrays, i)

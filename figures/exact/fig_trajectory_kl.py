@@ -147,10 +147,10 @@ def posterior_kl(instance: Instance, n_demos: int) -> float:
     """
     w = np.minimum(instance.occupancy.sum(axis=2), 1.0)
     pi = instance.demonstrator
-    both = w[..., None] * pi
-    log_count = binomial_expectation(lambda k: np.log1p(k), n_demos, both)
+    pair_probability = w[..., None] * pi
+    log_count = binomial_expectation(lambda k: np.log1p(k), n_demos, pair_probability)
     log_total = binomial_expectation(lambda n: np.log(n + pi.shape[2]), n_demos, w)
-    return float((w[..., None] * xlogy(pi, pi) - both * log_count).sum() + (w * log_total).sum())
+    return float((w[..., None] * xlogy(pi, pi) - pair_probability * log_count).sum() + (w * log_total).sum())
 
 
 def expected_log(
@@ -195,21 +195,31 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     separation = arrays["limit"][:, -1] / post[:, -1]
     sums = np.nanmax(np.abs(arrays["kl"][..., order.index("posterior")] / post - 1))
     return [
-        Claim("trajectory-kl-r6", "R6", "<=", Interval.point(float((post / arrays["r6"]).max())), 1.0, "exact",
-              "Largest ratio of the posterior's exact expected trajectory KL to R6's bound from the visit "
+        Claim(id="trajectory-kl-r6", source="R6", relation="<=",
+              interval=Interval.point(float((post / arrays["r6"]).max())), bound=1.0, evidence="exact",
+              detail="Largest ratio of the posterior's exact expected trajectory KL to R6's bound from the visit "
               "probabilities, over instances and T."),
-        Claim("trajectory-kl-r6-simple", "R6", "<=", Interval.point(float((post / arrays["r6_simple"]).max())), 1.0,
-              "exact", "The same for HS(A - 1)/(T + 1)."),
-        Claim("trajectory-kl-vanishes", "R6", "<=", Interval.point(float(falls.max())), 0.01, "exact",
-              f"Largest ratio of the posterior's KL at {largest} to that at T = {int(T[0])}, over the instances."),
-        Claim("trajectory-kl-uniform-stays", "R6", ">=", Interval.point(float(stays)), 1.0, "exact",
-              "Smallest ratio of uniform noise's KL to its limit as T grows, over instances and the T computed."),
-        Claim("trajectory-kl-separates", "R6", ">=", Interval.point(float(separation.min())), 2.0, "exact",
-              f"Smallest ratio of uniform noise's limit to the posterior's KL at {largest}, over the instances."),
-        Claim("trajectory-kl-sums", "R6.1", "<=", Interval.point(float(sums)), 1e-9, "exact",
-              "Largest relative difference of the posterior's KL by double and by single sums."),
-        Claim("trajectory-kl-bc-infinite", "R6", "<=", Interval.point(float(arrays["bc_finite"][:, few].max())), 0.5,
-              "exact", "Largest upper bound on the probability that BC's KL is finite, over instances, T up to 100."),
+        Claim(id="trajectory-kl-r6-simple", source="R6", relation="<=",
+              interval=Interval.point(float((post / arrays["r6_simple"]).max())), bound=1.0, evidence="exact",
+              detail="The same for HS(A - 1)/(T + 1)."),
+        Claim(id="trajectory-kl-vanishes", source="R6", relation="<=", interval=Interval.point(float(falls.max())),
+              bound=0.01, evidence="exact",
+              detail=f"Largest ratio of the posterior's KL at {largest} to that at T = {int(T[0])}, over the "
+              "instances."),
+        Claim(id="trajectory-kl-uniform-stays", source="R6", relation=">=", interval=Interval.point(float(stays)),
+              bound=1.0, evidence="exact",
+              detail="Smallest ratio of uniform noise's KL to its limit as T grows, over instances and the T "
+              "computed."),
+        Claim(id="trajectory-kl-separates", source="R6", relation=">=",
+              interval=Interval.point(float(separation.min())), bound=2.0, evidence="exact",
+              detail=f"Smallest ratio of uniform noise's limit to the posterior's KL at {largest}, over the "
+              "instances."),
+        Claim(id="trajectory-kl-sums", source="R6.1", relation="<=", interval=Interval.point(float(sums)), bound=1e-9,
+              evidence="exact",
+              detail="Largest relative difference of the posterior's KL by double and by single sums."),
+        Claim(id="trajectory-kl-bc-infinite", source="R6", relation="<=",
+              interval=Interval.point(float(arrays["bc_finite"][:, few].max())), bound=0.5, evidence="exact",
+              detail="Largest upper bound on the probability that BC's KL is finite, over instances, T up to 100."),
     ]  # fmt: skip
 
 

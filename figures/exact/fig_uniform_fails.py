@@ -129,20 +129,27 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     over_paper = max(g - uniform_fails.paper_coverage_bound(x, 2) for x, g in points)
     ratio = advantage(arrays)
     return [
-        Claim("uniform-fails-alpha", "R5", "<=", Interval.point(float((gamma / arrays["alphas"]).max())), 1 + 1e-12,
-              "exact", f"Largest gamma/alpha of uniform noise at confidence {CONFIDENCE}, all alphas and T."),
-        Claim("uniform-fails-our-bound", "R5", "<=", Interval.point(float(over_r5)), 0.0, "exact",
-              "Largest excess of uniform noise's gamma over 2(1 - (1 - 4 eps)^(1/H)), eps its exact loss, below 1/4."),
-        Claim("uniform-fails-paper-bound", "B2.13", "<=", Interval.point(float(over_paper)), 0.0, "exact",
-              "Largest excess of uniform noise's gamma over 64 eps/A, eps its exact loss, below 1/4."),
-        Claim("uniform-fails-rare-event", "B2.12", ">=", Interval.point(float(arrays["rare_event"].min())),
-              r5_rare_event_bound(), "exact",
-              "Smallest exact probability of the event on which BC misses an action of s~_iT; bound 1/(4 sqrt e)."),
-        Claim("uniform-fails-postbc-better", "companion", ">=", Interval.point(float(np.nanmin(ratio))), 1.0, "exact",
-              "Smallest ratio of PostBC's gamma to uniform noise's at equal expected loss, over the losses from 0.01 "
-              "to 0.1 that both reach; paper's lambda and L'/2, all T."),
-        Claim("uniform-fails-postbc-much-better", "companion", ">=", Interval.point(float(np.nanmin(ratio[-1]))), 5.0,
-              "exact", f"The same ratio at T = {int(arrays['n_demos'][-1])}."),
+        Claim(id="uniform-fails-alpha", source="R5", relation="<=",
+              interval=Interval.point(float((gamma / arrays["alphas"]).max())), bound=1 + 1e-12, evidence="exact",
+              detail=f"Largest gamma/alpha of uniform noise at confidence {CONFIDENCE}, all alphas and T."),
+        Claim(id="uniform-fails-our-bound", source="R5", relation="<=", interval=Interval.point(float(over_r5)),
+              bound=0.0, evidence="exact",
+              detail="Largest excess of uniform noise's gamma over 2(1 - (1 - 4 eps)^(1/H)), eps its exact loss, below "
+              "1/4."),
+        Claim(id="uniform-fails-paper-bound", source="B2.13", relation="<=", interval=Interval.point(float(over_paper)),
+              bound=0.0, evidence="exact",
+              detail="Largest excess of uniform noise's gamma over 64 eps/A, eps its exact loss, below 1/4."),
+        Claim(id="uniform-fails-rare-event", source="B2.12", relation=">=",
+              interval=Interval.point(float(arrays["rare_event"].min())), bound=r5_rare_event_bound(), evidence="exact",
+              detail="Smallest exact probability of the event on which BC misses an action of s~_iT; bound 1/(4 sqrt "
+              "e)."),
+        Claim(id="uniform-fails-postbc-better", source="companion", relation=">=",
+              interval=Interval.point(float(np.nanmin(ratio))), bound=1.0, evidence="exact",
+              detail="Smallest ratio of PostBC's gamma to uniform noise's at equal expected loss, over the losses from "
+              "0.01 to 0.1 that both reach; paper's lambda and L'/2, all T."),
+        Claim(id="uniform-fails-postbc-much-better", source="companion", relation=">=",
+              interval=Interval.point(float(np.nanmin(ratio[-1]))), bound=5.0, evidence="exact",
+              detail=f"The same ratio at T = {int(arrays['n_demos'][-1])}."),
     ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from figures.exact.finetuning_problems import LEARNERS, NOISY, PROBLEMS, STARTS, Run, SampleSizes
+from figures.exact.finetuning_problems import LEARNERS, NOISY, PROBLEMS, STARTS, FinetuningRun, SampleSizes
 from figures.running.artifacts import Arrays
 from figures.running.sweep import Cell, Sweep
 from tabular import finetune
@@ -87,19 +87,20 @@ def member(instance: Instance, start: str, level: float, n_demos: int) -> Mixtur
     The level is alpha, but for the posterior: it has alpha = 1, and its level is lambda/(lambda + A).
     """
     H, _, A = instance.mdp.policy_shape
-    if start == "BC" or level == 0.0:
-        return BC
-    if start == "uniform noise":
-        return uniform_noise(level)
-    if start == "posterior":
-        return MixtureEstimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior")
-    return postbc(level, paper_choice(A, H, n_demos).prior_mass)
+    members = {
+        "BC": lambda: BC,
+        "uniform noise": lambda: uniform_noise(level),
+        "posterior": lambda: MixtureEstimator(1.0, A * level / (1 - level) if level < 1.0 else np.inf, "posterior"),
+        "PostBC": lambda: postbc(level, paper_choice(A, H, n_demos).prior_mass),
+    }
+    return BC if level == 0.0 else members[start]()
 
 
 def paper_level(instance: Instance, start: str, n_demos: int) -> float:
     """Level of the paper's prescription: its alpha for uniform noise and PostBC, lambda = A for the posterior."""
     H, _, A = instance.mdp.policy_shape
-    return {"BC": 0.0, "posterior": 0.5}.get(start, paper_choice(A, H, n_demos).alpha)
+    alpha = paper_choice(A, H, n_demos).alpha
+    return {"BC": 0.0, "uniform noise": alpha, "posterior": 0.5, "PostBC": alpha}[start]
 
 
 def match(cell: Cell, rng: np.random.Generator) -> Arrays:
@@ -162,20 +163,20 @@ def seed_of(sweep: Sweep) -> int:
     return int(sweep.generator("finetuning").integers(2**62))
 
 
-def instance_cell(run: Run, number: int, sweep: Sweep) -> InstanceCell:
+def instance_cell(run: FinetuningRun, number: int, sweep: Sweep) -> InstanceCell:
     """Cell with a run's instance and `number` data sets."""
     quality = PROBLEMS[run.instance].quality if run.quality is None else run.quality
     return InstanceCell(instance=run.instance, quality=quality, seed=seed_of(sweep), number=number)
 
 
-def matched(runs: Sequence[Run], sizes: SampleSizes, sweep: Sweep) -> dict[InstanceCell, Arrays]:
+def matched(runs: Sequence[FinetuningRun], sizes: SampleSizes, sweep: Sweep) -> dict[InstanceCell, Arrays]:
     """Result of `match` for each instance of the runs, by its cell."""
     cells = list(dict.fromkeys(instance_cell(run, sizes.matching, sweep) for run in runs))
     results = sweep.run("finetuning-levels", match, [asdict(cell) for cell in cells])
     return dict(zip(cells, results, strict=True))
 
 
-def finetuned(runs: Sequence[Run], sizes: SampleSizes, sweep: Sweep) -> list[Arrays]:
+def finetuned(runs: Sequence[FinetuningRun], sizes: SampleSizes, sweep: Sweep) -> list[Arrays]:
     """Match noise levels, choose step sizes, and finetune on new data sets.
 
     Returns
@@ -206,7 +207,7 @@ def finetuned(runs: Sequence[Run], sizes: SampleSizes, sweep: Sweep) -> list[Arr
     return results
 
 
-def _tuned(runs: Sequence[Run], levels: Sequence[float], sizes: SampleSizes, sweep: Sweep) -> list[float]:
+def _tuned(runs: Sequence[FinetuningRun], levels: Sequence[float], sizes: SampleSizes, sweep: Sweep) -> list[float]:
     """Step size of each run: the one with the largest mean of J over the episodes on the data sets for tuning."""
     choices = [LEARNERS[run.learner].steps for run in runs]
     trials = [
@@ -223,7 +224,7 @@ def _tuned(runs: Sequence[Run], levels: Sequence[float], sizes: SampleSizes, swe
     return best
 
 
-def _level(run: Run, matching: Arrays, cell: InstanceCell) -> float:
+def _level(run: FinetuningRun, matching: Arrays, cell: InstanceCell) -> float:
     """Noise level of a run."""
     if run.level is not None:
         return run.level
@@ -233,7 +234,7 @@ def _level(run: Run, matching: Arrays, cell: InstanceCell) -> float:
 
 
 def _learning_cell(
-    run: Run, level: float, step: float, purpose: int, *, first: int, number: int, sweep: Sweep
+    run: FinetuningRun, level: float, step: float, purpose: int, *, first: int, number: int, sweep: Sweep
 ) -> LearningCell:
     return LearningCell(
         **asdict(instance_cell(run, number, sweep)),

@@ -108,7 +108,7 @@ def learner_look(name: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class FinetuningRun:
     """One start of one learner on one instance.
 
     Parameters

@@ -157,6 +157,8 @@ met in one of a hundred demonstrations asks for a hundred times as many. `python
 
 # %%
 for p, occupancy in ((0.05, 1.0), (0.001, 1.0), (0.05, 0.01)):
-    needed = RecordingPlan(occupancy, p, 3, BC, level=1e-9).demonstrations_needed(delta=0.05)
+    needed = RecordingPlan(
+        occupancy=occupancy, probability=p, n_actions=3, estimator=BC, level=1e-9
+    ).demonstrations_needed(delta=0.05)
     print(f"p = {p} in a state of occupancy {occupancy}: {needed} demonstrations")
     assert needed == np.ceil(np.log(0.05) / np.log1p(-p * occupancy))

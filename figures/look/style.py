@@ -241,20 +241,22 @@ def _cell_of(axes: Axes) -> SubplotSpec:
     return cell
 
 
-def instance_panels(
-    figure: Figure, n_panels: int, *, ylabel: str, sharey: bool = False, xlabel: str = "demonstrations T"
-) -> tuple[list[Axes], Axes]:
-    """Up to seven panels with named axes, and an empty panel for the legend.
+def new_instances(
+    n_panels: int, *, column: float, ylabel: str, sharey: bool = False
+) -> tuple[Figure, list[Axes], Axes]:
+    """Figure with a panel of named axes for each instance, and an empty panel for the legend.
 
-    On a page: two rows, with the legend at the top right. In a column: two panels in a row, with the legend at the end.
+    On a page: four panels in a row, with the legend at the top right. In a column: two panels in a row, each `column`
+    inches high, with the legend at the end.
     """
-    across, rows = by_form((4, 2), (2, n_panels // 2 + 1))
+    across, rows = by_form((4, max(2, n_panels // 4 + 1)), (2, n_panels // 2 + 1))
+    figure = new_figure(page=2.0 * rows, column=column * rows)
     grid = figure.subplots(rows, across, sharex=True, sharey=sharey).ravel().tolist()
     corner = grid.pop(by_form(3, n_panels))
     for axes in (corner, *grid[n_panels:]):
         axes.set_axis_off()
-    name_axes(grid[:n_panels], xlabel, ylabel)
-    return grid[:n_panels], corner
+    name_axes(grid[:n_panels], "demonstrations T", ylabel)
+    return figure, grid[:n_panels], corner
 
 
 def panel_letter(axes: Axes, letter: str, title: str) -> None:

@@ -15,7 +15,7 @@ VERDICTS = "verdicts.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownFigure:
+class FigureSummary:
     """With which settings a figure of the documentation was made.
 
     Parameters
@@ -29,7 +29,7 @@ class ShownFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownStep:
+class StepSummary:
     """The verdict on a proof step; fields as in `theory.claims.Step` and `theory.claims.Outcome`."""
 
     id: str
@@ -40,7 +40,7 @@ class ShownStep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownClaim:
+class ClaimSummary:
     """The verdict on a claim; fields as in `theory.claims.Claim`. An end that is infinite is None, as in JSON."""
 
     id: str
@@ -53,7 +53,7 @@ class ShownClaim:
     bound: float | None
 
 
-Shown = TypeVar("Shown", ShownFigure, ShownStep, ShownClaim)
+Shown = TypeVar("Shown", FigureSummary, StepSummary, ClaimSummary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +62,15 @@ class Record:
 
     Parameters
     ----------
-    figures : mapping of str to ShownFigure
+    figures : mapping of str to FigureSummary
         By name, in the order of `figures.running.registry.figure_names`.
-    steps : tuple of ShownStep
-    claims : tuple of ShownClaim
+    steps : tuple of StepSummary
+    claims : tuple of ClaimSummary
     """
 
-    figures: Mapping[str, ShownFigure]
-    steps: tuple[ShownStep, ...]
-    claims: tuple[ShownClaim, ...]
+    figures: Mapping[str, FigureSummary]
+    steps: tuple[StepSummary, ...]
+    claims: tuple[ClaimSummary, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +80,15 @@ class WholeRun:
     Parameters
     ----------
     profile : {"quick", "full"}
-    steps : tuple of ShownStep
-    claims : tuple of ShownClaim
+    steps : tuple of StepSummary
+    claims : tuple of ClaimSummary
     left_out : tuple of str
         Names of figures that were not made because their data were not found.
     """
 
     profile: str
-    steps: tuple[ShownStep, ...]
-    claims: tuple[ShownClaim, ...]
+    steps: tuple[StepSummary, ...]
+    claims: tuple[ClaimSummary, ...]
     left_out: tuple[str, ...]
 
 
@@ -99,9 +99,9 @@ def read_record(path: Path) -> Record:
     """Read what `record_json` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return Record(
-        figures={name: _shown(ShownFigure, entry) for name, entry in content["figures"].items()},
-        steps=_all_shown(ShownStep, content["steps"]),
-        claims=_all_shown(ShownClaim, content["claims"]),
+        figures={name: _shown(FigureSummary, entry) for name, entry in content["figures"].items()},
+        steps=_all_shown(StepSummary, content["steps"]),
+        claims=_all_shown(ClaimSummary, content["claims"]),
     )
 
 
@@ -110,8 +110,8 @@ def read_run(folder: Path) -> WholeRun:
     content = json.loads((folder / VERDICTS).read_text(encoding="utf-8"))
     return WholeRun(
         profile=content["profile"],
-        steps=_all_shown(ShownStep, content["steps"]),
-        claims=_all_shown(ShownClaim, content["claims"]),
+        steps=_all_shown(StepSummary, content["steps"]),
+        claims=_all_shown(ClaimSummary, content["claims"]),
         left_out=tuple(entry["figure"] for entry in content["left_out"]),
     )
 
@@ -137,7 +137,7 @@ def _shown(kind: type[Shown], entry: Mapping[str, Any]) -> Shown:
     return kind(**values)
 
 
-def _line(shown: ShownFigure | ShownStep | ShownClaim) -> str:
+def _line(shown: FigureSummary | StepSummary | ClaimSummary) -> str:
     return json.dumps(asdict(shown), ensure_ascii=False)
 
 
@@ -181,12 +181,12 @@ def collect_record(folders: Sequence[Path]) -> Record:
         If no folder holds a whole run.
     """
     steps = read_run(whole_run(folders)).steps
-    figures: dict[str, ShownFigure] = {}
-    claims: list[ShownClaim] = []
+    figures: dict[str, FigureSummary] = {}
+    claims: list[ClaimSummary] = []
     for name, folder in figure_folders(folders).items():
         content = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        figures[name] = _shown(ShownFigure, content)
-        claims += _all_shown(ShownClaim, content["claims"])
+        figures[name] = _shown(FigureSummary, content)
+        claims += _all_shown(ClaimSummary, content["claims"])
     return Record(figures=figures, steps=steps, claims=tuple(claims))
 
 
@@ -218,7 +218,9 @@ def differences(record: Record, run: WholeRun) -> list[str]:
     return sorted(sentences)
 
 
-def _comparable(steps: Iterable[ShownStep], claims: Iterable[ShownClaim], figures: Collection[str]) -> dict[str, str]:
+def _comparable(
+    steps: Iterable[StepSummary], claims: Iterable[ClaimSummary], figures: Collection[str]
+) -> dict[str, str]:
     """Verdicts by name: of all steps, and of the figures' claims but for those of the paper's experiments."""
     verdicts = {f"step/{step.result}/{step.id}/{step.form}": step.verdict for step in steps}
     for claim in claims:

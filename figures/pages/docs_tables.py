@@ -7,7 +7,7 @@ from pathlib import Path
 
 from figures.control.grid import N_DEMOS, TASKS
 from figures.control.judgements import claim_id
-from figures.pages.docs_record import Record, ShownClaim, ShownStep
+from figures.pages.docs_record import ClaimSummary, Record, StepSummary
 from figures.pages.report import BOUNDS, EMPIRICAL, ERRATA
 from figures.running.registry import EXPERIMENTS, figure_entry, figure_module
 from theory.claims import EMPIRICAL_SOURCES, Result
@@ -62,19 +62,21 @@ def made_pages(root: Path, record: Record) -> dict[Path, str]:
 
 def summary(record: Record) -> str:
     """Return the README's paragraph that counts the verdicts on the steps, and those on the project's own claims."""
-    own = [claim for claim in record.claims if claim.source not in EMPIRICAL_SOURCES]
-    return f"**Theory.** {_steps_sentence(record.steps)}\nOur own claims about computed data: {_tally(own)}.\n"
+    theoretical = [claim for claim in record.claims if claim.source not in EMPIRICAL_SOURCES]
+    return f"**Theory.** {_steps_sentence(record.steps)}\nOur own claims about computed data: {_tally(theoretical)}.\n"
 
 
-def _steps_sentence(steps: Sequence[ShownStep]) -> str:
-    printed, corrected, ours = ([s for s in steps if s.form == form] for form in ("printed", "corrected", "companion"))
+def _steps_sentence(steps: Sequence[StepSummary]) -> str:
+    printed, corrected, companion = (
+        [s for s in steps if s.form == form] for form in ("printed", "corrected", "companion")
+    )
     return (
         f"Of the paper's {len(printed)} steps and statements, as printed: {_tally(printed)}. "
-        f"Their corrections: {_tally(corrected)}. Our own {len(ours)} steps: {_tally(ours)}."
+        f"Their corrections: {_tally(corrected)}. Our own {len(companion)} steps: {_tally(companion)}."
     )
 
 
-def results_table(results: Sequence[Result], steps: Sequence[ShownStep]) -> str:
+def results_table(results: Sequence[Result], steps: Sequence[StepSummary]) -> str:
     """Return a summary, and the table of results with their verdicts."""
     lines = [_steps_sentence(steps), ""]
     lines += ["| result | where | as printed | corrected or ours | all its steps |", "|---|---|---|---|---|"]
@@ -82,7 +84,7 @@ def results_table(results: Sequence[Result], steps: Sequence[ShownStep]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _result_row(result: Result, steps: Sequence[ShownStep]) -> str:
+def _result_row(result: Result, steps: Sequence[StepSummary]) -> str:
     """A row of the table: a step that has the result's own id is the statement itself."""
     statements = {step.form: step.verdict for step in steps if step.id == result.id}
     printed = statements.pop("printed", "")
@@ -107,7 +109,7 @@ def claims_table(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tally(entries: Iterable[ShownStep | ShownClaim]) -> str:
+def _tally(entries: Iterable[StepSummary | ClaimSummary]) -> str:
     counts = Counter(entry.verdict for entry in entries)
     return ", ".join(f"{n} {'hold' if name == 'holds' and n != 1 else name}" for name, n in sorted(counts.items()))
 
@@ -134,13 +136,13 @@ def control_table(record: Record) -> str:
     return "\n".join(lines) + "\n"
 
 
-def control_claim(record: Record, task: str, comparison: str) -> ShownClaim | None:
+def control_claim(record: Record, task: str, comparison: str) -> ClaimSummary | None:
     """Return the claim of `fig_tradeoff` about a task and a comparison of `CONTROL`, or None if it has none."""
     wanted = claim_id(f"tradeoff {task} {N_DEMOS} DSRL {comparison}")
     return next((claim for claim in record.claims if claim.figure == "fig_tradeoff" and claim.id == wanted), None)
 
 
-def _interval_cell(claim: ShownClaim | None) -> str:
+def _interval_cell(claim: ClaimSummary | None) -> str:
     if claim is None:
         return ""
     low = -math.inf if claim.interval[0] is None else claim.interval[0]

@@ -30,7 +30,7 @@ _FOLDER = Path(__file__).parent / "templates" / "explorer"
 _PAGES = page_templates(_FOLDER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Slider:
     """A setting of the page.
 
@@ -101,15 +101,15 @@ def stops(low: float, high: float, *, whole: bool = False) -> tuple[float, ...]:
 
 
 SLIDERS = (
-    Slider("T", "T", "demonstrations", stops(1, 10_000, whole=True), 20, whole=True),
-    Slider("w", "w", "chance of a visit", stops(0.01, 1.0), 1.0),
-    Slider("A", "A", "actions", tuple(range(2, 31)), 10, whole=True),
-    Slider("p", "p", "probability of ★", stops(0.005, 0.5), 0.05),
-    Slider("alpha", "α", "weight of noise", tuple(i / 100 for i in range(101)), 0.25),
-    Slider("lambda", "λ", "prior mass", stops(0.1, 100.0), 4.0),
-    Slider("gamma", "γ", "coverage", stops(0.001, 0.5), 0.02),
-    Slider("delta", "δ", "chance of failure", stops(0.001, 0.5), 0.1),
-    Slider("H", "H", "horizon", stops(1, 100, whole=True), 20, whole=True),
+    Slider(key="T", symbol="T", label="demonstrations", stops=stops(1, 10_000, whole=True), start=20, whole=True),
+    Slider(key="w", symbol="w", label="chance of a visit", stops=stops(0.01, 1.0), start=1.0),
+    Slider(key="A", symbol="A", label="actions", stops=tuple(range(2, 31)), start=10, whole=True),
+    Slider(key="p", symbol="p", label="probability of ★", stops=stops(0.005, 0.5), start=0.05),
+    Slider(key="alpha", symbol="α", label="weight of noise", stops=tuple(i / 100 for i in range(101)), start=0.25),
+    Slider(key="lambda", symbol="λ", label="prior mass", stops=stops(0.1, 100.0), start=4.0),
+    Slider(key="gamma", symbol="γ", label="coverage", stops=stops(0.001, 0.5), start=0.02),
+    Slider(key="delta", symbol="δ", label="chance of failure", stops=stops(0.001, 0.5), start=0.1),
+    Slider(key="H", symbol="H", label="horizon", stops=stops(1, 100, whole=True), start=20, whole=True),
 )
 """Letters as in the paper; T = demonstrations, w = occupancy of the state, p = probability of the action."""
 

@@ -299,7 +299,7 @@ def _action_failures(low, noise_weight, p, threshold, n_actions, out):
 
 @_jit
 def noise_weights(low, alpha, prior_mass, out):
-    """Fill a_n for n = low + i: alpha lambda/(n + lambda), with a_0 = 1; the same numbers as `Estimator.noise_weight`.
+    """Fill a_n at n = low + i, alpha lambda/(n + lambda), with a_0 = 1; bit for bit as `MixtureEstimator.noise_weight`.
 
     It is computed here because a cell needs it for its own window of visits alone: one table for all cells would be as
     long as the data set, and many cells are never looked at.

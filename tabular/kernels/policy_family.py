@@ -19,8 +19,8 @@ H steps, S states, A actions, D successors of a pair (s,a), L policies.
 
 Not checked here: shapes, that visits are the sums of the counts, that rows are distributions.
 
-`_noise_weights` is the one place of a_n here. Its quotient differs from that of `Estimator.noise_weight` in the last
-bits; a test holds the two together.
+`_noise_weights` is the one place of a_n here. Its quotient differs from that of `MixtureEstimator.noise_weight` in the
+last bits; a test compares the two.
 """
 
 import numpy as np

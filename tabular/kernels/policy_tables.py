@@ -5,7 +5,7 @@
 
     policy, demonstrator  (H,S,A)        pi, pi_beta
     counts, visits        (H,S,A), (H,S) int64, T_h(s,a) and T_h(s)
-    noise_weight          (H,S)          a_n of each cell, from `Estimator.noise_weight`
+    noise_weight          (H,S)          a_n of each cell, from `MixtureEstimator.noise_weight`
     included              (H,S) bool
 
 Not checked here: shapes, and that visits are the sums of the counts.

@@ -123,9 +123,9 @@ def by_derivatives(name: str, at: Literal["low", "high"] = "low", *, order: int 
             return None
         variable, f, rest, moving = _turned(formula, name, at)
         for k in range(order + 1):
-            here = Formula(sympy.simplify(f), ">=", 0, ranges=(moving, *rest))
+            in_range = Formula(sympy.simplify(f), ">=", 0, ranges=(moving, *rest))
             if k > 0:
-                inner = _first(rules, here)
+                inner = _first(rules, in_range)
                 if inner is not None:
                     return Proof(inner.evidence, f"derivative {k} in {name} from its {at} end; {inner.detail}")
             start = Formula(sympy.simplify(f.subs(variable, moving.low)), ">=", 0, ranges=rest)
@@ -218,8 +218,8 @@ def by_factors(*factors: Factor) -> Tactic:
             return None  # the hint is wrong, or sympy cannot see that it is right
         details: list[str] = []
         evidence: Evidence = "symbolic"
-        for factor, own in pairs:
-            rules = (own,) if own else (by_coefficients, by_assumptions, by_intervals(4000))
+        for factor, rule in pairs:
+            rules = (rule,) if rule else (by_coefficients, by_assumptions, by_intervals(4000))
             proof = _first(rules, Formula(factor, ">=", 0, ranges=formula.ranges, given=formula.given))
             if proof is None:
                 return None

@@ -86,9 +86,9 @@ def action_values(instance: SmallInstance, policy: Table) -> list[list[list[Frac
 def difference_cases() -> Iterator[Case]:
     """B3.8 on small MDPs: the value difference against the sum of action-value differences."""
     for variant, horizon in itertools.product((1, 2, 3), (1, 2, 3)):
-        one, two = pattern_instance(horizon, 2, 3, variant), pattern_instance(horizon, 2, 3, variant + 1)
-        pi, other = one.demonstrator, two.demonstrator
-        levels, q = occupancy(one, pi), action_values(one, other)
+        first, second = pattern_instance(horizon, 2, 3, variant), pattern_instance(horizon, 2, 3, variant + 1)
+        pi, other = first.demonstrator, second.demonstrator
+        levels, q = occupancy(first, pi), action_values(first, other)
         total = sum(
             (
                 levels[h][s] * (pi[h][s][a] - other[h][s][a]) * q[h][s][a]
@@ -98,7 +98,7 @@ def difference_cases() -> Iterator[Case]:
             ),
             Fraction(0),
         )
-        yield {"variant": variant, "H": horizon}, value(one, pi) - value(one, other), "==", total
+        yield {"variant": variant, "H": horizon}, value(first, pi) - value(first, other), "==", total
 
 
 def visit_reward(instance: SmallInstance, n_demos: int, mass: Fraction) -> Table:

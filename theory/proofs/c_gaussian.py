@@ -37,8 +37,8 @@ def _matrices() -> tuple[sympy.Matrix, sympy.Matrix, tuple[sympy.Symbol, ...]]:
     """Two general positive definite 2 x 2 matrices by their Cholesky factors."""
     names = sympy.symbols("a b c d e f", positive=True)
     a, b, c, d, e, f = names
-    one, two = sympy.Matrix([[a, 0], [b, c]]), sympy.Matrix([[d, 0], [e, f]])
-    return one * one.T, two * two.T, names
+    first, second = sympy.Matrix([[a, 0], [b, c]]), sympy.Matrix([[d, 0], [e, f]])
+    return first * first.T, second * second.T, names
 
 
 def _zero(matrix: sympy.Matrix, symbols: tuple[sympy.Symbol, ...]) -> Outcome:
