@@ -264,6 +264,7 @@ def best_strict_alpha(lane: FactoredLane, n_visits: int, prior_mass: float) -> f
     Parameters
     ----------
     lane : FactoredLane
+        Strict.
     n_visits : int
         n, at least 1.
     prior_mass : float
@@ -276,8 +277,7 @@ def best_strict_alpha(lane: FactoredLane, n_visits: int, prior_mass: float) -> f
 
     Source: R7.5.
     """
-    lane = instance("lane", lane, FactoredLane)
-    n = integer("n_visits", n_visits, at_least=1)
+    lane, n = _checked_strict(lane), integer("n_visits", n_visits, at_least=1)
     return min(1.0, 1.0 / (lane.miss * lane.n_coordinates * _weight(n, 1.0, prior_mass)))
 
 
@@ -303,9 +303,7 @@ def strict_ratio_bounds(lane: FactoredLane, n_demos: int, n_visits: int, prior_m
 
     Source: R7.5.
     """
-    lane = instance("lane", lane, FactoredLane)
-    if not lane.strict:
-        raise ValueError("lane must be strict")
+    lane = _checked_strict(lane)
     integer("lane.n_coordinates", lane.n_coordinates, at_least=2)
     n, mass = integer("n_visits", n_visits, at_least=1), real("prior_mass", prior_mass, above=0.0)
     T, H = integer("n_demos", n_demos, at_least=n), lane.horizon
@@ -336,6 +334,12 @@ def rollouts_until_success(success: float, delta: float) -> float:
     if p == 0.0:
         return math.inf
     return 1.0 if p == 1.0 else float(max(1, math.ceil(math.log(delta) / math.log1p(-p))))
+
+
+def _checked_strict(lane: FactoredLane) -> FactoredLane:
+    if not instance("lane", lane, FactoredLane).strict:
+        raise ValueError("lane must be strict")
+    return lane
 
 
 def _all_ones(miss: float, trials: int) -> float:
