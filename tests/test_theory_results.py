@@ -38,7 +38,7 @@ STATEMENTS = [
     "lemma-gaussian-posterior",
     "lemma-perturbation",
 ]
-COMPANION = ["r1", "r2", "r3", "r4", "r5", "r6"]
+COMPANION = ["r1", "r2", "r3", "r4", "r5", "r6", "r7"]
 FALSE_AS_PRINTED = {
     "B1.4": "typing error",
     "prop-bc-fails": "condition",
@@ -120,8 +120,8 @@ def test_a_step_stands_once_in_each_form():
 
 
 @pytest.mark.parametrize("step", [s for s in STEPS if s.form == "companion"], ids=lambda s: s.id)
-def test_companion_steps_have_ids_r1_to_r6(step):
-    assert re.fullmatch(r"R[1-6]\.\d(-kappa)?|r[1-6]", step.id)
+def test_companion_steps_have_ids_r1_to_r7(step):
+    assert re.fullmatch(r"R[1-7]\.\d(-kappa)?|r[1-7]", step.id)
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ class Claim:
     id : str
         Unique within its figure, for instance ``bc-fails-probability``.
     source : str
-        Where the statement comes from: a step or result id of the paper, ``R1``..``R6`` (this project's results),
+        Where the statement comes from: a step or result id of the paper, ``R1``..``R7`` (this project's results),
         ``E0``..``E4`` (empirical claims), or an algorithm.
     relation : {"<=", ">="}
     interval : Interval

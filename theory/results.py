@@ -15,6 +15,7 @@ from theory.proofs import (
     r4_frontier,
     r5_sharp_failures,
     r6_trajectory,
+    r7_factored,
 )
 
 
@@ -24,7 +25,7 @@ def all_results() -> tuple[Result, ...]:
     Returns
     -------
     tuple of Result
-        The paper's from B.1 to C, then r1 to r6. Ids are unique.
+        The paper's from B.1 to C, then r1 to r7. Ids are unique.
     """
     coverage, visits, first_visit = b3_coverage.RESULT, *b3_visits.RESULTS
     suboptimality, main = b3_suboptimality.RESULTS
@@ -44,4 +45,5 @@ def all_results() -> tuple[Result, ...]:
         r4_frontier.RESULT,
         r5_sharp_failures.RESULT,
         r6_trajectory.RESULT,
+        r7_factored.RESULT,
     )
