@@ -128,7 +128,7 @@ def _run(options: RunOptions) -> "Run":
 
 def _check_folder(options: RunOptions) -> None:
     """Refuse, before anything is touched, a folder that cannot be written or whose content does not fit."""
-    from figures.running.pipeline import saved_problem
+    from figures.running.pipeline import saved_problem, unfit_tables
 
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -140,6 +140,9 @@ def _check_folder(options: RunOptions) -> None:
         for name in options.figures:
             if problem := saved_problem(name, options.profile, options.seed, options.out):
                 _refuse(f"argument --from-data: {problem}")
+    for name in options.figures:
+        if problem := unfit_tables(name, options.profile, options.out, from_data=options.from_data):
+            _refuse(f"{name}: {problem}")
     verdicts = options.out / "verdicts.json"
     if not options.whole and options.figures and verdicts.exists():
         profile, seed = _profile_and_seed(verdicts)

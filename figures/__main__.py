@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 0, or 1 where the documentation does not agree with a run, and 2 for a bad command line."""
     from figures.control import grid
     from figures.pages import docs, docs_record
+    from figures.running.recorded import TableError
 
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--jobs must be at least 1; got {options.jobs}")
         try:
             return _run_grid(options)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, TableError) as error:
             parser.error(str(error))
     try:
         whole = docs_record.whole_run(options.folders)
