@@ -60,15 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_grid(options: argparse.Namespace) -> int:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
     from figures.control import grid_runs
     from figures.running.sweep import Sweep
+    from figures.running.workers import Workers
+    from theory.base.files import remove_partial_files
 
+    for folder in (options.into, options.cache):
+        remove_partial_files(folder)
     if not options.collect:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(options.jobs, mp_context=spawn) as executor:
+        with Workers(options.jobs) as executor:
             grid_runs.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
     for part in options.only:
         done, in_all = grid_runs.collect(part, Sweep(options.seed, None, options.cache), options.into)
@@ -78,4 +78,7 @@ def _run_grid(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    from figures.running.workers import stop_at_signals
+
+    stop_at_signals("Stopped. Finished cells are kept in the cache; the same command goes on from there.")
     raise SystemExit(main())
