@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,6 +22,13 @@ if TYPE_CHECKING:  # at run time the project's packages are imported after `guar
 ROOT = Path(__file__).resolve().parent
 
 WHOLE_RUN_FILES = ("verdicts.json", "errata.md", "report.html", "explorer.html", "provenance.json")
+
+CELLS = "cells"
+"""Folder of finished cells, in the output folder."""
+
+STOPPED = (
+    "Stopped. Finished figures and cells are kept in the output folder; the same command goes on from there."
+)
 
 # One thread a worker, decided before numpy is imported: cells are the unit of parallel work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -88,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments, [r.id for r in all_results()], figure_names())
     if options.list_names:
         titles = {r.id: r.title for r in all_results()} | {n: figure_module(n).TITLE for n in figure_names()}
-        print("\n".join(f"{name:26s} {title}" for name, title in titles.items()))
+        _say("\n".join(f"{name:26s} {title}" for name, title in titles.items()))
         return 0
     _check_folder(options)
     if options.whole:  # a run that stops half way must not leave an older run's verdicts beside its own figures
@@ -110,11 +117,12 @@ def _run(options: RunOptions) -> "Run":
     """Decide the steps of the chosen results and make the chosen figures."""
     from figures.running.finished import Run
     from figures.running.sweep import Sweep
+    from figures.running.workers import Workers
 
     with ExitStack() as stack:
-        executor = stack.enter_context(_executor(options.jobs)) if options.jobs > 1 else None
+        executor = stack.enter_context(Workers(options.jobs)) if options.jobs > 1 else None
         steps = _decide(executor, options.results, show_steps=not options.whole)
-        sweep = Sweep(options.seed, executor, options.out / "cells", progress=True)
+        sweep = Sweep(options.seed, executor, options.out / CELLS, progress=True)
         figures, left_out = _make_figures(options, sweep)
         sweep.finish()
     return Run(
@@ -128,7 +136,8 @@ def _run(options: RunOptions) -> "Run":
 
 def _check_folder(options: RunOptions) -> None:
     """Refuse, before anything is touched, a folder that cannot be written or whose content does not fit."""
-    from figures.running.pipeline import saved_problem
+    from figures.running.pipeline import saved_problem, unfit_tables
+    from theory.base.files import remove_partial_files
 
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -136,10 +145,15 @@ def _check_folder(options: RunOptions) -> None:
             pass
     except OSError as error:
         _refuse(f"argument --out: cannot be written: {error}")
+    for folder in (options.out, options.out / CELLS):
+        remove_partial_files(folder)
     if options.from_data:
         for name in options.figures:
             if problem := saved_problem(name, options.profile, options.seed, options.out):
                 _refuse(f"argument --from-data: {problem}")
+    for name in options.figures:
+        if problem := unfit_tables(name, options.profile, options.out, from_data=options.from_data):
+            _refuse(f"{name}: {problem}")
     verdicts = options.out / "verdicts.json"
     if not options.whole and options.figures and verdicts.exists():
         profile, seed = _profile_and_seed(verdicts)
@@ -266,13 +280,6 @@ def _whole_number(text: str, least: int) -> int:
     return value
 
 
-def _executor(jobs: int) -> Executor:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-
-
 def _write_whole_run(run: "Run", out: Path, seconds: float) -> None:
     """Write the files of a whole run; last the provenance, which lists the others with their digests."""
     from figures.pages.explorer import write_explorer
@@ -318,14 +325,28 @@ def _summary(verdicts: Sequence[str]) -> str:
 
 
 def _say(text: str) -> None:
+    """Print; a terminal or pipe that is gone, or a full disk behind it, stops no run: the results are in files."""
     from tqdm import tqdm
 
-    tqdm.write(text)  # above a progress bar, if there is one
-    sys.stdout.flush()
+    if sys.stdout is None:  # closed from the beginning
+        return
+    try:
+        tqdm.write(text)  # above a progress bar, if there is one
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer would fail again at the end, and change the exit code.
+        with suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        with suppress(OSError):
+            print(f"paper_repro.py: the output cannot be written ({error}); the run goes on", file=sys.stderr)
 
 
 if __name__ == "__main__":
     try:
+        guard()
+        from figures.running.workers import stop_at_signals
+
+        stop_at_signals(STOPPED)
         code = main()
     except ImportError as error:
         print(f"{error}. Run `make repro`, which installs what is needed, or see the README.", file=sys.stderr)

@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 0, or 1 where the documentation does not agree with a run, and 2 for a bad command line."""
     from figures.control import grid
     from figures.pages import docs, docs_record
+    from figures.running.recorded import TableError
 
     parser = argparse.ArgumentParser(prog="python -m figures", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--jobs must be at least 1; got {options.jobs}")
         try:
             return _run_grid(options)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, TableError) as error:
             parser.error(str(error))
     try:
         whole = docs_record.whole_run(options.folders)
@@ -59,15 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_grid(options: argparse.Namespace) -> int:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
     from figures.control import grid_runs
     from figures.running.sweep import Sweep
+    from figures.running.workers import Workers
+    from theory.base.files import remove_partial_files
 
+    for folder in (options.into, options.cache):
+        remove_partial_files(folder)
     if not options.collect:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(options.jobs, mp_context=spawn) as executor:
+        with Workers(options.jobs) as executor:
             grid_runs.run(options.only, Sweep(options.seed, executor, options.cache, progress=True), options.into)
     for part in options.only:
         done, in_all = grid_runs.collect(part, Sweep(options.seed, None, options.cache), options.into)
@@ -77,4 +78,7 @@ def _run_grid(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    from figures.running.workers import stop_at_signals
+
+    stop_at_signals("Stopped. Finished cells are kept in the cache; the same command goes on from there.")
     raise SystemExit(main())

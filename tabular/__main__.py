@@ -15,7 +15,7 @@ from tabular.audit_page import audit_text, page, plan_text
 from tabular.audit_records import AuditReport, PlanReport, PlanRow, PlanTable, as_json
 from tabular.plan import ANY_POSITIVE
 from tabular.policies import BC, MixtureEstimator, log_choice, postbc
-from theory.base.files import whole_file
+from theory.base.files import remove_partial_files, whole_file
 
 LEVELS = (0.01, 0.1, 0.5)
 """Levels of coverage that a plan shows if none is given."""
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name, report, text = _audit(options) if options.command == "audit" else _plan(options)
         if options.out is not None:
             options.out.mkdir(parents=True, exist_ok=True)
+            remove_partial_files(options.out)
             content = json.dumps(as_json(report), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
             for suffix, written in ((".json", content), (".html", page(report))):
                 with whole_file(options.out / f"{name}{suffix}") as file:

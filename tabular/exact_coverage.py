@@ -99,9 +99,7 @@ def action_coverage_probability(
     T, w = _checked_visits(n_demos, visit_probability)
     gamma = validate.real("gamma", gamma, above=0.0, at_most=1.0)
     n, mass = one_cell.visit_law(T, w)
-    row = np.full(A, (1 - p) / (A - 1))
-    row[0] = p
-    needed = one_cell.required_counts(n, row, checked_member(estimator), gamma)[:, 0]
+    needed = one_cell.required_of_action(n, p, A, checked_member(estimator), gamma)
     return min(1.0, float(mass @ stats.binom.sf(needed - 1, n, p)))
 
 

@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from theory.base.files import DAMAGED_NPZ
+
 BLOCK = 4096
 """Rows of a block."""
-
-_BAD = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError, NotImplementedError)
 
 
 class Column:
@@ -78,7 +77,7 @@ def npz_columns(path: Path, stack: ExitStack) -> dict[str, Column]:
         archive = stack.enter_context(zipfile.ZipFile(path))
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         return {name.removesuffix(".npy"): Column(stack.enter_context(archive.open(name))) for name in names}
-    except _BAD as error:
+    except DAMAGED_NPZ as error:
         raise ValueError(f"{path.name} is not a complete npz file: {error}") from None
 
 
@@ -93,5 +92,5 @@ def blocks(path: Path, columns: list[Column]) -> Iterator[list[NDArray[Any]]]:
     for _ in range(0, math.prod(columns[0].shape), BLOCK):
         try:
             yield [column.take(BLOCK) for column in columns]
-        except _BAD as error:
+        except DAMAGED_NPZ as error:
             raise ValueError(f"{path.name} is not a complete npz file: {error}") from None

@@ -43,9 +43,21 @@ def required_counts(
     visits: IntArray, action_probabilities: FloatArray, estimator: MixtureEstimator, gamma: float
 ) -> IntArray:
     """Smallest K with (1 - a_n) K/n + a_n/A >= gamma p, (N, A); n + 1 where no K <= n will do."""
-    n, p = visits[:, None], action_probabilities
+    return _required(visits[:, None], action_probabilities, action_probabilities.size, estimator, gamma)
+
+
+def required_of_action(
+    visits: IntArray, probability: float, n_actions: int, estimator: MixtureEstimator, gamma: float
+) -> IntArray:
+    """As `required_counts`, of one action alone, (N,): the memory does not grow with the number of actions."""
+    return _required(visits, np.float64(probability), n_actions, estimator, gamma)
+
+
+def _required(
+    n: IntArray, p: FloatArray | np.float64, n_actions: int, estimator: MixtureEstimator, gamma: float
+) -> IntArray:
     weight = noise_weight(n, estimator.alpha, estimator.prior_mass)
-    missing = gamma * p * (1 - TIE) - weight / p.size
+    missing = gamma * p * (1 - TIE) - weight / n_actions
     with np.errstate(divide="ignore", invalid="ignore"):  # a_n = 1, and n = 0: no count helps
         counts = np.ceil(np.where(missing > 0, n * missing / (1 - weight), 0.0))
     # Written so that a NaN, 0/0, counts as "no K will do" and never as covered.

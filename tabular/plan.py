@@ -15,7 +15,6 @@ Source: the companion's exact probabilities.
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -126,15 +125,10 @@ class RecordingPlan:
             high -= 1 + min(high - 1 - half, math.floor(slack / fall))
         return 0
 
-    @cached_property
-    def _row(self) -> FloatArray:
-        row = np.full(self.n_actions, (1.0 - self.probability) / (self.n_actions - 1))
-        row[0] = self.probability
-        return row
-
     def _misses(self, new: IntArray) -> FloatArray:
         """g(n): probability that the action is not covered given n new visits."""
-        needed = one_cell.required_counts(self.visits + new, self._row, self.estimator, self.level)[:, 0]
+        visits = self.visits + new
+        needed = one_cell.required_of_action(visits, self.probability, self.n_actions, self.estimator, self.level)
         return np.asarray(stats.binom.cdf(needed - self.recorded - 1, new, self.probability), np.float64)
 
     def _later_misses(self, delta: float) -> tuple[FloatArray, FloatArray, float] | None:

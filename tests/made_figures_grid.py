@@ -1,12 +1,12 @@
 """Tables of a grid of finetuning whose answer is known, for tests of the figures that read them."""
 
-import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from figures.control import blocks, grid, grid_runs, tables
+from figures.running.recorded import write_rows
 
 SHARE = {"BC": 0.0, "sigma-BC": 1.0, "PostBC": 0.2}
 """Noise that a strength of 1 adds."""
@@ -46,11 +46,8 @@ def rows(configs: Iterable[blocks.Config], change: Callable, seed: int = 0, shar
 
 
 def write(path: Path, table: Iterable[tables.Row]) -> None:
-    """Write a table."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, tables.COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row.texts() for row in table)
+    """Write a whole table and its record."""
+    write_rows(path, tables.COLUMNS, [row.texts() for row in table], {"blocks": 1, "blocks_in_all": 1})
 
 
 def write_all(folder: Path, change: Callable) -> None:

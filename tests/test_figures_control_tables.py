@@ -1,5 +1,6 @@
 """Blocks of the grid of finetuning: what a block computes, its rows, tables of rows, and arrays made from rows."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from figures.control.families import FAMILIES
 from figures.control.pretraining import Effort
 from figures.control.tables import Row
 from figures.control.variants import VARIANTS, PolicySpec, Workshop
-from figures.running.recorded import RESULTS, read_rows
+from figures.running.recorded import RESULTS, TableError, read_rows
 from figures.running.sweep import Sweep
 
 # --- blocks, rows, tensors --------------------------------------------------------------------------------------------
@@ -235,7 +236,11 @@ def test_a_table_has_the_finished_blocks_only_and_is_read_as_it_was_written(tiny
     more = replace(TINY, n_seeds=2)
     assert tables.write_table(tmp_path / "table.csv", [more], sweep) == (1, 2)
     about = json.loads((tmp_path / "table.json").read_text(encoding="utf-8"))
-    assert (about["schema"], about["blocks"], about["blocks_in_all"], about["seed"]) == (2, 1, 2, 3)
+    assert (about["schema"], about["blocks"], about["blocks_in_all"], about["seed"]) == (3, 1, 2, 3)
+    assert about["sha256"] == hashlib.sha256((tmp_path / "table.csv").read_bytes()).hexdigest()
+    with pytest.raises(TableError, match=r"table\.csv holds 1 of 2 blocks; `python -m figures grid --only table "):
+        read_rows(tmp_path / "table.csv")
+    assert tables.write_table(tmp_path / "table.csv", [TINY], sweep) == (1, 1)
     read = tables.tensors([Row.of(texts) for texts in read_rows(tmp_path / "table.csv")])
     for rows in (tables.rows_of(block, results), tables.run_grid([TINY], sweep)):
         for name, values in tables.tensors(rows).items():

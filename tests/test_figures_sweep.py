@@ -186,11 +186,94 @@ def test_cached_gives_the_finished_cells_and_computes_none(tmp_path):
     assert calls == []
 
 
-def test_a_damaged_cell_of_the_cache_is_computed_again(tmp_path):
+def test_a_damaged_cell_of_the_cache_is_computed_again_with_one_line_of_warning(tmp_path, capfd):
     alone = Sweep(5, cache=tmp_path).run("test", draw, CELLS)
     damaged = sorted(tmp_path.iterdir())[0]
-    damaged.write_bytes(damaged.read_bytes()[:50])
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:50])
+    capfd.readouterr()
     assert same(Sweep(5, cache=tmp_path).run("test", draw, CELLS), alone)
+    warning = capfd.readouterr().err.splitlines()
+    assert len(warning) == 1
+    assert f"test: a finished cell is not used and counts as missing: {damaged.name}" in warning[0]
+    assert damaged.read_bytes() == whole
+
+
+def several(cell, rng):
+    """Arrays of which a damaged file may lack one."""
+    calls.append(cell["size"])
+    return {"x": rng.normal(size=cell["size"]), "names": np.array(["BC", "PostBC"]), "n": np.arange(3)}
+
+
+def identical(one, two):
+    return one.keys() == two.keys() and all(np.array_equal(one[k], two[k]) for k in one)
+
+
+def check_flips(folder, bits, capfd):
+    """With any bit of a finished cell's file turned, a run gives the same arrays: those of the file, or new ones."""
+    cell, run = {"size": 5}, Sweep(5, cache=folder)
+    (clean,) = run.run("flips", several, [cell])
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    computed = 0
+    for bit in bits(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        calls.clear()
+        capfd.readouterr()
+        (found,) = run.run("flips", several, [cell])
+        assert identical(found, clean), bit
+        assert capfd.readouterr().err.count("\n") == len(calls)
+        computed += len(calls)
+        assert not calls or path.read_bytes() == whole
+    return computed
+
+
+def test_a_bit_that_is_turned_in_a_finished_cell_changes_no_number(tmp_path, capfd):
+    rng = np.random.default_rng(3)
+    assert check_flips(tmp_path, lambda n: rng.choice(n, 300, replace=False).tolist(), capfd) > 200
+
+
+@pytest.mark.slow
+def test_no_single_bit_of_a_finished_cell_changes_a_number(tmp_path, capfd):
+    check_flips(tmp_path, range, capfd)
+
+
+@pytest.mark.slow
+def test_many_bits_that_are_turned_in_a_finished_cell_change_no_number(tmp_path, capfd):
+    (tmp_path / "cells").mkdir()
+    cell, run = {"size": 5}, Sweep(5, cache=tmp_path / "cells")
+    (clean,) = run.run("flips", several, [cell])
+    (path,) = (tmp_path / "cells").iterdir()
+    whole, rng = path.read_bytes(), np.random.default_rng(4)
+    for _ in range(5000):
+        damaged = bytearray(whole)
+        for bit in rng.integers(8 * len(whole), size=rng.integers(2, 40)).tolist():
+            damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged[: rng.integers(len(whole) + 1)] if rng.random() < 0.1 else damaged)
+        (found,) = run.run("flips", several, [cell])
+        assert identical(found, clean)
+
+
+def test_finished_cells_that_were_exchanged_are_computed_again(tmp_path, capfd):
+    """Each file is whole; those of other cells, seeds, experiments and sources stand under a cell's name."""
+    sweep_, cells = Sweep(5, cache=tmp_path), [{"size": 3}, {"size": 5}]
+    clean = sweep_.run("swaps", several, cells)
+    one, two = sorted(tmp_path.iterdir())
+    first, second = one.read_bytes(), two.read_bytes()
+    others = tmp_path / "others"
+    Sweep(6, cache=others).run("swaps", several, cells[:1])
+    Sweep(5, cache=others).run("another", several, cells[:1])
+    Sweep(5, cache=others).run("swaps", draw, [{"size": 3, "scale": 1.0}])
+    foreign = [path.read_bytes() for path in sorted(others.iterdir())]
+    for path, content in ((one, second), (two, first), *((path, content) for path in (one, two) for content in foreign)):
+        path.write_bytes(content)
+        capfd.readouterr()
+        found = sweep_.run("swaps", several, cells)
+        assert all(map(identical, found, clean))
+        assert "holds another cell" in capfd.readouterr().err
+        assert (one.read_bytes(), two.read_bytes()) == (first, second)
 
 
 def test_two_equal_cells_of_one_sweep_are_refused():

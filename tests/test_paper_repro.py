@@ -7,12 +7,14 @@ import types
 from pathlib import Path
 
 import made_figures_grid
+import numpy as np
 import pytest
 
 import paper_repro
 from figures.exact import fig_estimators
 from figures.look import style
 from figures.running import recorded, registry
+from figures.running.pipeline import saved_problem
 from theory import results
 from theory.claims import Claim, Interval
 
@@ -271,3 +273,40 @@ def test_the_whole_quick_run_gives_the_same_bytes_for_any_number_of_workers(tmp_
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / jobs).glob("*.*")} for jobs in ("1", "2"))
     assert one.keys() == two.keys()
     assert [name for name in one if one[name] != two[name]] == ["provenance.json"]
+
+
+@pytest.mark.parametrize("more", [(), ("--from-data",)])
+def test_a_changed_or_partial_table_is_refused_before_any_work(tmp_path, monkeypatch, capsys, more):
+    """Also one that only chooses the strengths, which the settings of the figure do not name."""
+    out, tables = tmp_path / "out", tmp_path / "tables"
+    tables.mkdir()
+    monkeypatch.setattr(recorded, "RESULTS", tables)
+    made_figures_grid.write_all(tables, lambda *_: (0.4, 0.7))
+    for name, figure in (("dppo", "fig_dppo"), ("choice", "fig_demonstrations"), ("choice_by_n", "fig_ablations")):
+        path = tables / f"{name}.csv"
+        whole = path.read_text()
+        path.write_text("".join(whole.splitlines(keepends=True)[:-2]))
+        message = refused(capsys, "--out", str(out), "--full", "--only", figure, *more)
+        assert f"{name}.csv is not the table that {name}.json describes" in message
+        assert f"python -m figures grid --only {name}" in message
+        assert list(out.iterdir()) == []
+        path.write_text(whole)
+
+
+def test_with_a_turned_bit_saved_data_are_refused_by_name_or_give_the_same_files(tmp_path, monkeypatch, capsys):
+    run(tmp_path, "--only", FAST)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*") if path.suffix != ".npz"}
+    path, rng = tmp_path / f"{FAST}.npz", np.random.default_rng(2)
+    whole = path.read_bytes()
+    refusals = 0
+    for bit in rng.choice(8 * len(whole), 150, replace=False).tolist():
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        if saved_problem(FAST, "quick", 0, tmp_path) is None:
+            assert run(tmp_path, "--only", FAST, "--from-data") == 0
+            assert {name: (tmp_path / name).read_bytes() for name in before} == before
+        else:
+            assert f"{FAST}.npz" in refused(capsys, "--out", str(tmp_path), "--only", FAST, "--from-data")
+            refusals += 1
+    assert refusals > 100

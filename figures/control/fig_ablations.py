@@ -28,6 +28,7 @@ CAPTION = (
     "in the group beyond the paper. Both profiles draw the recorded grid."
 )
 FULL = QUICK = Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage", "by_n"))
+TABLES = (*grid.CHOICES, "choice_by_n")
 
 PRINTED = {
     "with sigma": "with $\\sigma$ =",

@@ -30,6 +30,7 @@ CAPTION = (
     "draw the recorded grid."
 )
 FULL = QUICK = Recorded(("strengths", "demonstrations"))
+TABLES = grid.CHOICES
 N_DEMOS = (5, 10, 20, 50)
 FAMILY, RIVALS = "PostBC", ("BC", "sigma-BC")
 SHOWN = (*RIVALS, FAMILY)

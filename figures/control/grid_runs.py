@@ -38,7 +38,9 @@ def configs(part: str, folder: Path) -> list[Config]:
     Raises
     ------
     FileNotFoundError
-        If such a table is needed and missing or incomplete.
+        If such a table is needed and missing, or lacks blocks.
+    TableError
+        If it is not the one of its record.
     """
     if part in grid.FREE:
         return grid.PARTS[part]({})
@@ -51,12 +53,14 @@ def chosen(folder: Path, *, by_n: bool = False) -> grid.Chosen:
     Raises
     ------
     FileNotFoundError
-        If such a table is missing or incomplete.
+        If such a table is missing, or lacks blocks.
+    TableError
+        If it is not the one of its record.
     """
     rows: list[Row] = []
     for part in (*grid.CHOICES, "choice_by_n") if by_n else grid.CHOICES:
         path = folder / f"{part}.csv"
-        recorded = [Row.of(texts) for texts in read_rows(path)] if path.exists() else []
+        recorded = [Row.of(texts) for texts in read_rows(path)]
         wanted = {(block.task, block.n_demos, block.replicate) for block in blocks.blocks_of(grid.PARTS[part]({}), 0)}
         missing = wanted - {(row.task, row.n_demos, row.seed) for row in recorded}
         if missing:
@@ -89,6 +93,8 @@ def rows_of(config: Config | Recorded, sweep: Sweep) -> list[Row]:
     ------
     FileNotFoundError
         If a table is missing.
+    TableError
+        If it is not whole, or not the one of its record.
     """
     if isinstance(config, Config):
         return tables.run_grid([config], sweep)

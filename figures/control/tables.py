@@ -1,7 +1,5 @@
 """Tables of the grid of finetuning: one row for each policy, learner and training seed; and arrays made from rows."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,7 +13,8 @@ from figures.control import blocks, pretraining
 from figures.control.blocks import Block, Config
 from figures.control.families import FAMILIES
 from figures.control.variants import VARIANTS, PolicySpec
-from figures.running.artifacts import Arrays, save_json, save_text
+from figures.running.artifacts import Arrays
+from figures.running.recorded import write_rows
 from figures.running.sweep import Sweep, source_digest, versions
 
 FloatArray = NDArray[np.float64]
@@ -166,8 +165,8 @@ def write_table(path: Path, configs: Sequence[Config], sweep: Sweep) -> tuple[in
     Parameters
     ----------
     path : Path
-        The table (CSV). Settings and versions go into `<stem>.json` beside it. Both are left as they are if the cache
-        holds no block.
+        The table (CSV). Its digest and size, settings and versions go into `<stem>.json` beside it. Both are left as
+        they are if the cache holds no block. A part of a table is refused by all figures.
     configs : sequence of Config
     sweep : Sweep
         With a cache.
@@ -182,14 +181,10 @@ def write_table(path: Path, configs: Sequence[Config], sweep: Sweep) -> tuple[in
     done = [(block, result) for block, result in results if result is not None]
     if not done:
         return 0, len(asked)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.texts() for block, result in done for row in rows_of(block, result))
-    save_text(path, text.getvalue())
-    made = {"seed": sweep.seed, "settings": [asdict(config) for config in configs], "versions": versions()}
+    rows = (row.texts() for block, result in done for row in rows_of(block, result))
     number = {"blocks": len(done), "blocks_in_all": len(asked), "source": source_digest(blocks.run_block)}
-    save_json(path.with_suffix(".json"), {"schema": 2, **number, **made})
+    made = {"seed": sweep.seed, "settings": [asdict(config) for config in configs], "versions": versions()}
+    write_rows(path, COLUMNS, rows, {**number, **made})
     return len(done), len(asked)
 
 

@@ -1,20 +1,18 @@
 """Files of the output folder: equal content gives equal bytes, and a file is complete or absent.
 
 Archives and pictures carry no time of writing, so that a changed file is a changed result. Each file is written under
-another name and then renamed, so that a run that is stopped leaves no half file.
+another name and then renamed (`theory.base.files`), so that a run that is stopped leaves no half file.
 """
 
 import hashlib
 import io
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import jinja2
 import numpy as np
@@ -23,6 +21,8 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from theory.base.files import DAMAGED_NPZ, whole_file
+
 Arrays = dict[str, NDArray[Any]]
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns about PDFs without a date
@@ -30,25 +30,22 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns about PDFs wi
 PNG_DPI = 200
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can hold
 _META = "meta.json"
+_NAMES = "arrays"
+"""Key of the description under which the names of the arrays stand."""
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that gets its name only when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            yield cast(BinaryIO, file)
-            file.flush()
-            os.chmod(file.name, 0o644)  # a temporary file is readable by its owner only
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with whole_file(path) as file:
+        yield file
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
     """Write arrays and a JSON-ready description as an npz without time stamps.
+
+    The names of the arrays are written into the description, too: damage in a zip file's directory can hide a member.
 
     Raises
     ------
@@ -56,7 +53,7 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[st
         If an array holds objects, which would need pickle.
     """
     with atomic(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(_META, _EPOCH), to_json(meta))
+        archive.writestr(zipfile.ZipInfo(_META, _EPOCH), to_json({**meta, _NAMES: sorted(arrays)}))
         for name in sorted(arrays):
             array = np.asarray(arrays[name])
             if array.dtype.hasobject:
@@ -77,16 +74,23 @@ def load_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
         If the file is not complete, or not of this form.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             meta = json.loads(archive.read(_META))
-            arrays = {
-                name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
-                if name != _META
-            }
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+            members = {name: archive.read(name) for name in archive.namelist() if name != _META}
+        arrays = {name.removesuffix(".npy"): _array(content) for name, content in members.items()}
+        if sorted(arrays) != meta.pop(_NAMES, sorted(arrays)):  # older files state none
+            raise ValueError("it lacks arrays")
+    except DAMAGED_NPZ as error:
         raise ValueError(f"{path.name} is not a complete data file: {error}") from None
     return arrays, meta
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(content)
+    array = np.lib.format.read_array(stream, allow_pickle=False)
+    if stream.read(1):
+        raise ValueError("an array is shorter than its file")
+    return array
 
 
 def save_figure(stem: Path, figure: Figure) -> None:

@@ -19,7 +19,7 @@ from figures.look import contrast, style
 from figures.running.artifacts import Arrays, load_arrays, save_arrays, save_figure, save_json
 from figures.running.data import missing_data
 from figures.running.finished import FinishedFigure, Profile
-from figures.running.recorded import Recorded
+from figures.running.recorded import Recorded, tables_problem
 from figures.running.registry import figure_entry, figure_module
 from figures.running.sweep import Sweep, versions
 from figures.running.verdicts import figure_json
@@ -99,6 +99,14 @@ def saved_problem(name: str, profile: Profile, seed: int, out: Path) -> str | No
     except (OSError, ValueError) as error:
         return str(error)
     return None
+
+
+def unfit_tables(name: str, profile: Profile, out: Path, *, from_data: bool = False) -> str | None:
+    """Say why the recorded tables that a figure would read cannot be drawn; None if they can, or none is read."""
+    entry, config = figure_entry(name), _config(name, profile)
+    if not isinstance(config, Recorded) or (from_data and (out / f"{name}.npz").exists()):
+        return None
+    return tables_problem((*config.parts, *entry.tables))
 
 
 def save_drawing(name: str, arrays: Arrays, out: Path) -> None:

@@ -22,7 +22,7 @@ EXPERIMENTS = "experiments"
 
 
 class FigureModule(Protocol):
-    """What every `fig_<name>.py` has. Three further attributes are optional, see `FigureEntry`."""
+    """What every `fig_<name>.py` has. Four further attributes are optional, see `FigureEntry`."""
 
     TITLE: str
     CAPTION: str
@@ -56,6 +56,8 @@ class FigureEntry:
         `ALSO`: ids of results with which the report shows it again.
     needs : tuple of str
         `NEEDS`: data files of others that it needs, see `figures.running.data`.
+    tables : tuple of str
+        `TABLES`: recorded tables that it reads beside those of its settings, see `figures.running.recorded`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class FigureEntry:
     section: str
     also: tuple[str, ...]
     needs: tuple[str, ...]
+    tables: tuple[str, ...]
 
 
 def figure_names() -> list[str]:
@@ -85,6 +88,7 @@ def figure_entry(name: str) -> FigureEntry:
         section=getattr(module, "SECTION", EXPERIMENTS),
         also=tuple(getattr(module, "ALSO", ())),
         needs=tuple(getattr(module, "NEEDS", ())),
+        tables=tuple(getattr(module, "TABLES", ())),
     )
 
 

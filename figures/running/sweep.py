@@ -13,17 +13,19 @@ numbers.
 
 Finished cells are kept in a cache under a key of the experiment's name, the function, the seed, the cell, the source
 code that can change the result, and the versions of the numerical packages (`source_digest`). Data files are not part
-of that key; a cell that reads some has their digest among its settings (`figures.running.data.data_digest`).
+of that key; a cell that reads some has their digest among its settings (`figures.running.data.data_digest`). The
+description in a file names its cell and key again: a file that is damaged, or stands under the name of another cell, is
+not used but computed again.
 """
 
 import ast
 import hashlib
 import inspect
 import json
+import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -112,14 +114,16 @@ class Sweep:
         keys = [self._key(name, function, cell) for cell in cells]
         if len(set(keys)) < len(keys):
             raise ValueError(f"cells of {name} must differ; two are equal")
-        results = {i: arrays for i, key in enumerate(keys) if (arrays := self._load(key)) is not None}
+        loaded = self._load_all(name, keys, cells)
+        results = {i: arrays for i, arrays in enumerate(loaded) if arrays is not None}
         missing = [i for i in range(len(cells)) if i not in results]
         disable = None if self.progress else True  # None: silent where the output is no terminal
         with tqdm(total=len(cells), initial=len(results), desc=name, unit="cell", disable=disable, leave=False) as bar:
 
             def keep(i: int, arrays: Arrays) -> None:
                 if self.cache is not None:
-                    save_arrays(self.cache / f"{keys[i]}.npz", arrays, {"experiment": name, "cell": dict(cells[i])})
+                    meta = self._description(name, keys[i], cells[i])
+                    save_arrays(self.cache / f"{keys[i]}.npz", arrays, meta)
                 results[i] = arrays
                 bar.update()
 
@@ -133,13 +137,28 @@ class Sweep:
 
     def cached(self, name: str, function: CellFunction, cells: Sequence[Cell]) -> list[Arrays | None]:
         """Load the cells that the cache holds and compute nothing; None for a missing cell. Arguments as `run`."""
-        return [self._load(self._key(name, function, cell)) for cell in cells]
+        return self._load_all(name, [self._key(name, function, cell) for cell in cells], cells)
 
-    def _load(self, key: str) -> Arrays | None:
-        if self.cache is not None and (path := self.cache / f"{key}.npz").exists():
-            with suppress(ValueError):  # a damaged cell is computed again
-                return load_arrays(path)[0]
-        return None
+    def _load_all(self, name: str, keys: Sequence[str], cells: Sequence[Cell]) -> list[Arrays | None]:
+        return [self._load(name, key, cell) for key, cell in zip(keys, cells, strict=True)]
+
+    def _load(self, name: str, key: str, cell: Cell) -> Arrays | None:
+        """Arrays of a finished cell; None where there is none, or, with a warning, where its file is not that cell's."""
+        if self.cache is None or not (path := self.cache / f"{key}.npz").exists():
+            return None
+        try:
+            arrays, meta = load_arrays(path)
+            if meta != self._description(name, key, cell):
+                raise ValueError(f"{path.name} holds another cell, of {meta.get('experiment')!r}")
+        except ValueError as error:
+            tqdm.write(f"{name}: a finished cell is not used and counts as missing: {error}", file=sys.stderr)
+            return None
+        return arrays
+
+    def _description(self, name: str, key: str, cell: Cell) -> dict[str, Any]:
+        """What a cell's file says that it holds; as JSON gives it back."""
+        settings = json.loads(_canonical(cell))
+        return {"experiment": name, "cell": settings, "seed": self.seed, "key": key}
 
     def _run_in_workers(
         self,
