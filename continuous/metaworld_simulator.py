@@ -276,7 +276,7 @@ class Simulator:
         places = zip(self._model_places(), self._moved, strict=True)
         row[self._places] = np.concatenate([array[which].ravel() for array, which in places])
         values = [getattr(env, key) for key, _ in self._memory]
-        row[self._kept] = np.concatenate([np.ravel(_NONE if value is None else value) for value in values] or [[]])
+        row[self._kept] = np.concatenate([np.ravel(_NONE if v is None else v) for v in values]) if values else []
         row[self._previous], row[self._observed] = env._prev_obs, observed
 
     def advance(
