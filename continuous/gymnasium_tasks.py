@@ -8,14 +8,26 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from continuous.gymnasium_episodes import (
+    FIRST,
+    Env,
+    Environments,
+    OneEnvironment,
+    Reset,
+    Rules,
+    StateAccess,
+    Success,
+    is_success,
+    seeded_reset,
+)
 from continuous.kernels import dynamics
-from continuous.tasks import FAILED, RUNNING, SUCCEEDED, TIMED_OUT, Task
+from continuous.tasks import RUNNING, TIMED_OUT, Task
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]
-Env = gymnasium.Env[Any, Any]
 
-_SLOT, _FIRST = 2, 3  # columns of a state, after status and time: index of the environment, first observed number
+REWARDS = ("success", "environment")
+"""Rewards of a task made of an environment: 1 at success and 0 else, or the environment's own."""
 
 
 class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
@@ -74,64 +86,78 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
         return {"is_success": success, "state": self._states[0].copy()}
 
 
-def is_success(terminated: bool, info: dict[str, Any]) -> bool:
-    """Whether `info` holds a true `is_success` or, without that, a true `success`."""
-    return bool(info.get("is_success", info.get("success", False)))
-
-
 def task_of(
     make: Callable[[], Env],
     name: str,
     horizon: int,
     *,
-    success: Callable[[bool, dict[str, Any]], bool] = is_success,
+    success: Success = is_success,
+    rewards: str | None = None,
+    reset: Reset = seeded_reset,
+    state: StateAccess | None = None,
 ) -> Task:
     """Any Gymnasium environment with Box spaces as a task.
 
-    An environment's state is hidden, so a row of `states` holds the environment's index, the time and the observation,
-    and only the latest rows can be stepped: episodes of one reset must not be continued after the next. Actions in
-    [-1, 1] are mapped to the environment's bounds, first states are drawn from seeds made of the uniform number, and an
-    environment whose episode has ended is not stepped again.
+    Without `state`, an environment's state is hidden: a row of `states` holds the environment's index, the time and the
+    observation, episodes that run side by side have an environment each, and only the latest rows can be stepped:
+    episodes of one reset must not be continued after the next. With `state`, a row holds the environment's state, one
+    environment serves all rows in any order, and only success, `terminated` and `horizon` end an episode, since a time
+    limit of the environment's own would count the steps of all rows.
+
+    Actions in [-1, 1] are mapped to the environment's bounds, first states are drawn from seeds made of the uniform
+    number, and an environment whose episode has ended is not stepped again.
 
     Parameters
     ----------
     make : callable
-        Makes an environment, the same each time; called once for each of the episodes that run side by side.
+        Makes an environment, the same each time.
     name : str
         Of the task.
     horizon : int
         Steps after which an episode ends, at least 1; an environment may end it earlier.
     success : callable, optional
         (terminated, info) -> bool, called after each step; True ends the episode. `is_success` if not given.
+    rewards : str, optional
+        One of `REWARDS`. If not given, the environment's rewards must be 1 at success and 0 else, as the finetuners'
+        settings expect; a step that pays anything else is refused.
+    reset : callable, optional
+        (env, seed) -> first observation: for an environment that ignores `reset(seed=...)`. It must seed all that the
+        environment draws from.
+    state : StateAccess, optional
 
     Returns
     -------
     Task
-        Rewards are the environment's; there is no rare range.
+        There is no rare range.
 
     Raises
     ------
     TypeError
         If a space is not a Box.
     ValueError
-        If the bounds of the actions are not finite.
+        If the bounds of the actions are not finite, if the environment does not start in the same state from the same
+        seed and then go on the same way, or, with `state`, does not go on the same way from a state that was read.
     """
+    if rewards is not None:
+        validate.choice("rewards", rewards, REWARDS)
     env = make()
     observations, actions = (_box(name, kind, getattr(env, f"{kind}_space")) for kind in ("observation", "action"))
-    if not (np.isfinite(actions.low).all() and np.isfinite(actions.high).all()):
+    bounds = np.abs(np.concatenate([np.ravel(actions.low), np.ravel(actions.high)]).astype(np.float64))
+    if not (bounds < np.finfo(np.float32).max).all():  # that largest number is how some environments write infinity
         raise ValueError(f"the action space of {name} must have finite bounds; got {actions}")
-    environments = _Environments(make, [env], success)
+    rules = Rules(name=name, success=success, rewards=rewards, reset=reset)
+    episodes = Environments(make, env, rules) if state is None else OneEnvironment(env, rules, state)
     observation_dim = int(np.prod(observations.shape))
     return Task(
         name=name,
         observation_dim=observation_dim,
         action_dim=int(np.prod(actions.shape)),
-        state_dim=_FIRST + observation_dim,
+        state_dim=FIRST + observation_dim + episodes.extra,
         horizon=horizon,
         n_uniforms=1,
-        start=environments.start,
-        observation=_observe,
-        advance=environments.advance,
+        start=episodes.start,
+        observation=lambda states: states[:, FIRST : FIRST + observation_dim].copy(),
+        advance=episodes.advance,
         rare_in_demonstrations=0.0,
         rare_in_evaluation=0.0,
         bound=float(np.maximum(np.abs(observations.low), np.abs(observations.high)).max()),
@@ -142,56 +168,3 @@ def _box(name: str, kind: str, space: Any) -> spaces.Box:
     if not isinstance(space, spaces.Box):
         raise TypeError(f"the {kind} space of {name} must be a Box; got {space}")
     return space
-
-
-def _observe(states: FloatArray) -> FloatArray:
-    return states[:, _FIRST:].copy()
-
-
-class _Environments:
-    """Environments that run side by side, and the present row of each."""
-
-    def __init__(
-        self, make: Callable[[], Env], envs: list[Env], success: Callable[[bool, dict[str, Any]], bool]
-    ) -> None:
-        self.make, self.envs, self.success = make, envs, success
-        self.present = np.empty((0, 0))
-
-    def start(self, uniforms: FloatArray, rare: float) -> FloatArray:
-        while len(self.envs) < len(uniforms):
-            self.envs.append(self.make())
-        rows = []
-        for slot, uniform in enumerate(uniforms[:, 0]):
-            observed, _ = self.envs[slot].reset(seed=int(uniform * 2**31))
-            rows.append(np.concatenate([[RUNNING, 0.0, slot], np.ravel(observed)]))
-        self.present = np.array(rows, np.float64)
-        return self.present.copy()
-
-    def advance(
-        self, states: FloatArray, actions: FloatArray, horizon: int, out: FloatArray, rewards: FloatArray
-    ) -> None:
-        out[:], rewards[:] = states, 0.0
-        running = np.flatnonzero(states[:, dynamics.STATUS] == RUNNING)
-        slots = states[running, _SLOT].astype(np.int64)
-        known = slots.size == np.unique(slots).size and slots.max(initial=-1) < len(self.present)
-        if not known or not np.array_equal(self.present[slots], states[running]):
-            # An environment steps from where it is: from any other row, the outcome would belong to another state.
-            raise ValueError("states must be the latest of their environments, each at most once")
-        for i, slot in zip(running.tolist(), slots.tolist(), strict=True):
-            rewards[i] = self._advance_one(self.envs[slot], actions[i], horizon, out[i])
-            self.present[slot] = out[i]
-
-    def _advance_one(self, env: Env, action: FloatArray, horizon: int, row: FloatArray) -> float:
-        space = env.action_space
-        assert isinstance(space, spaces.Box)
-        moved = space.low + (action.reshape(space.shape) + 1.0) / 2.0 * (space.high - space.low)
-        observed, reward, terminated, truncated, info = env.step(moved.astype(space.dtype))
-        row[dynamics.TIME] += 1.0
-        row[_FIRST:] = np.ravel(observed)
-        if self.success(terminated, info):
-            row[dynamics.STATUS] = SUCCEEDED
-        elif terminated:
-            row[dynamics.STATUS] = FAILED
-        elif truncated or row[dynamics.TIME] >= horizon:
-            row[dynamics.STATUS] = TIMED_OUT
-        return float(reward)

@@ -2,8 +2,14 @@
 
 `env.unwrapped.P[s][a]` is a list of (probability, next state, reward, ended). The end of an episode becomes a move to
 an extra last state, which pays 0 and is never left; so the process has a fixed horizon.
+
+A table is believed only if the environment follows it: wrappers that may change what is seen, done or paid are refused,
+so are known options that a table leaves out, and some episodes are played on a copy to see that each step is in the
+table. (They cannot show that the probabilities are right.)
 """
 
+import copy
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.base import validate
+
+HARMLESS = ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics", "RecordVideo")
+"""Wrappers of Gymnasium that change no step of an episode; a time limit is the process's horizon instead."""
+
+OUTSIDE_TABLE = {"fickle_passenger": "the passenger may change the destination, which depends on the past"}
+"""Options of Gymnasium's environments that their tables leave out, and why."""
+
+_EPISODES, _STEPS = 20, 50  # played on a copy
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 class TabularEnv(Protocol):
@@ -57,8 +72,10 @@ def read_table(env: TabularEnv) -> Table:
     TypeError
         If the environment has no such table, or an entry has the wrong type.
     ValueError
-        If states or actions are missing, or a probability or a next state is outside its range.
+        If states or actions are missing, or a probability or a next state is outside its range; or if the environment
+        does not follow its table: the message says why.
     """
+    _check_wrappers(env)
     table, start = _checked(env)
     end, n_actions = len(start), len(table[0])
     if n_actions == 0:
@@ -83,9 +100,50 @@ def read_table(env: TabularEnv) -> Table:
             for d, (t, probability) in enumerate(merged.items()):
                 successors[0, s, a, d] = t
                 probabilities[0, s, a, d] = probability
+    _check_episodes(env.unwrapped, table, start)
     successors[0, end, :, 0] = end
     probabilities[0, end, :, 0] = 1.0
     return Table(successors, probabilities, reward, np.append(start, 0.0), (min(seen), max(seen)))
+
+
+def _check_wrappers(env: TabularEnv) -> None:
+    outer: Any = env
+    while outer is not env.unwrapped and hasattr(outer, "env"):
+        name = type(outer).__name__
+        if name not in HARMLESS or not type(outer).__module__.startswith("gymnasium."):
+            raise ValueError(
+                f"env must follow its table P; the wrapper {name} may change its steps. Give the environment without it"
+            )
+        outer = outer.env
+    for option, why in OUTSIDE_TABLE.items():
+        if getattr(env.unwrapped, option, False):
+            raise ValueError(f"env must follow its table P; with {option}=True {why}")
+
+
+def _check_episodes(inner: Any, table: Any, start: NDArray[np.float64]) -> None:
+    """Play some episodes on a copy, and refuse an environment that makes a step that its table does not have."""
+    if not (hasattr(inner, "reset") and hasattr(inner, "step")):
+        return
+    played, n_actions, tried = copy.deepcopy(inner), len(table[0]), 0
+    for episode in range(_EPISODES):
+        s = played.reset(seed=episode)[0]
+        if not (np.ndim(s) == 0 and 0 <= s < start.size and start[int(s)] > 0):
+            raise ValueError(f"env must follow its table P; it starts in {s!r}, where initial_state_distrib is 0")
+        for _ in range(_STEPS):
+            tried += 1
+            a = int(tried * _GOLDEN % 1.0 * n_actions)  # all actions, in no simple order
+            following, reward, ended, _, _ = played.step(a)
+            if not any(
+                p > 0 and (t, bool(e)) == (following, bool(ended)) and math.isclose(r, reward, abs_tol=1e-9)
+                for p, t, r, e in table[int(s)][a]
+            ):
+                raise ValueError(
+                    f"env must follow its table P; action {a} in state {s} led to {following}, paid {reward} and "
+                    f"{'ended' if ended else 'did not end'} the episode, which P[{s}][{a}] does not have"
+                )
+            if ended:
+                break
+            s = following
 
 
 def _entries(table: Any, s: int, a: int) -> list[tuple[Any, Any, Any, Any]]:

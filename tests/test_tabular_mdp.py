@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 import oracles
 import pytest
+from gymnasium.envs.toy_text import CliffWalkingEnv
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -456,3 +457,85 @@ def test_a_classic_control_environment_is_refused():
     with pytest.raises(TypeError, match="has no P"):
         FiniteHorizonMDP.from_gymnasium(env, 2)
     env.close()
+
+
+# --- environments that do not follow their tables ---------------------------------------------------------------------
+
+
+class Sticky(gymnasium.ActionWrapper):
+    def action(self, action):
+        return 0
+
+
+class Slipping(CliffWalkingEnv):
+    """Moves on its own; its table does not say so."""
+
+    def step(self, action):
+        return super().step((action + self.np_random.integers(2)) % 4)
+
+
+class Paying(CliffWalkingEnv):
+    def step(self, action):
+        seen, reward, *rest = super().step(action)
+        return seen, reward + 1.0, *rest
+
+
+class Elsewhere(CliffWalkingEnv):
+    def reset(self, *, seed=None, options=None):
+        _, info = super().reset(seed=seed)
+        self.s = 5
+        return 5, info
+
+
+UNFAITHFUL = [
+    (lambda: gymnasium.make("Taxi-v4", fickle_passenger=True), "with fickle_passenger=True the passenger may change the destination"),
+    (lambda: Sticky(gymnasium.make("Taxi-v4")), "the wrapper Sticky may change its steps. Give the environment without it"),
+    (lambda: gymnasium.wrappers.TransformReward(gymnasium.make("Taxi-v4"), lambda r: r / 20), "the wrapper TransformReward may change its steps"),
+    (lambda: type("TimeLimit", (gymnasium.RewardWrapper,), {"reward": lambda _, r: -r})(gymnasium.make("Taxi-v4")), "the wrapper TimeLimit may change"),
+    (Slipping, "which P["),
+    (Paying, "which P["),
+    (Elsewhere, "it starts in 5, where initial_state_distrib is 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "message"), UNFAITHFUL)
+def test_an_environment_that_does_not_follow_its_table_is_refused_with_the_reason(make, message):
+    env = make()
+    with pytest.raises(ValueError, match="env must follow its table P; .*" + re.escape(message)):
+        FiniteHorizonMDP.from_gymnasium(env, 5)
+    env.close()
+
+
+def test_reading_a_table_leaves_the_environment_where_it_was():
+    env = gymnasium.make("FrozenLake-v1")
+    env.reset(seed=3)
+    env.step(2)
+    before = env.unwrapped.s, env.unwrapped.np_random.bit_generator.state
+    FiniteHorizonMDP.from_gymnasium(gymnasium.wrappers.RecordEpisodeStatistics(env), 5)
+    assert (env.unwrapped.s, env.unwrapped.np_random.bit_generator.state) == before
+
+
+@pytest.mark.parametrize(
+    ("env_id", "options"),
+    [("Taxi-v4", {"is_rainy": True}), ("FrozenLake-v1", {"is_slippery": True}), ("CliffWalking-v1", {"is_slippery": True})],
+)  # fmt: skip
+def test_chance_that_a_table_holds_is_followed_with_its_probabilities(env_id, options):
+    """Rain in Taxi too. Frequencies of 1000 steps from each of some pairs: a false alarm in at most one of a million."""
+    env = gymnasium.make(env_id, **options).unwrapped
+    mdp = FiniteHorizonMDP.from_gymnasium(env, 5)
+    dense, counts = mdp.to_dense()[0], np.zeros((mdp.n_states, mdp.n_actions, mdp.n_states))
+    rng = np.random.default_rng(8)
+    env.reset(seed=8)
+    states, n = rng.permutation(mdp.n_states - 1)[:8], 1000
+    for s in states.tolist():
+        for a in range(mdp.n_actions):
+            for _ in range(n):
+                env.s = s
+                following, _, ended, _, _ = env.step(a)
+                counts[s, a, -1 if ended else following] += 1
+    p = dense[states]
+    gap = np.abs(counts[states] / n - p)
+    # Hoeffding's bound for each entry that can be positive, and certainty for the others
+    entries = int((p > 0).sum())
+    assert (gap[p == 0] == 0).all()
+    assert gap.max() <= np.sqrt(np.log(2 * entries / 1e-6) / (2 * n))
