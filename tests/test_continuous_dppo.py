@@ -17,7 +17,7 @@ from continuous.dppo import (
     inner_steps,
 )
 from continuous.evaluation import evaluate
-from continuous.finetuning import Experience, advantages, roll_out, with_clock
+from continuous.finetuning import Experience, roll_out, with_clock
 from continuous.kernels import learning
 from continuous.linear_quadratic import LinearQuadratic
 from continuous.networks import Network
@@ -92,24 +92,6 @@ def test_ppo_training_is_adam_on_the_clipped_objective():
         parameters, first, second, NETWORK.widths, *table[:3], scalars, rows, 0.1, 0, rate, options, losses
     )
     assert_allclose(parameters, expected, rtol=1e-10)
-
-
-def test_generalised_advantages_are_discounted_sums_of_the_errors_of_v():
-    rng, n, ends = np.random.default_rng(8), 7, {3, 6}
-    episodes = np.array([0, 1, 0, 0, 1, 1, 1])  # in the order of time; the first ends in row 3, the second in row 6
-    ended = np.array([[i in ends] for i in range(n)])
-    reward = rng.normal(size=(n, 1)).astype(np.float32)
-    nothing = np.zeros((n, 1), np.float32)
-    table = Experience(
-        inputs=nothing, choices=nothing, rewards=reward, next_inputs=nothing, ended=ended, episodes=episodes
-    )
-    V, after = rng.normal(size=(2, n))
-    for trace in (0.0, 0.6, 1.0):
-        found = advantages(table, V, after, 0.9, trace)
-        for i in range(n):
-            later = [j for j in range(i, n) if episodes[j] == episodes[i]]
-            errors = [reward[j, 0] + (0.0 if j in ends else 0.9 * after[j]) - V[j] for j in later]
-            assert found[i] == pytest.approx(sum((0.9 * trace) ** k * e for k, e in enumerate(errors)), rel=1e-5)
 
 
 # --- on a cloned policy -----------------------------------------------------------------------------------------------
