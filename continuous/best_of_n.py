@@ -127,7 +127,7 @@ class Critic:
 
     def action_values(self, inputs: Floats, choices: FloatArray) -> FloatArray:
         """Return the smaller of both Q at inputs (n, O+1) and choices (n, D), (n,)."""
-        return self._both(inputs, choices).min(axis=0).astype(np.float64)
+        return np.asarray(self._both(inputs, choices).min(axis=0), np.float64)
 
     def watch(self, experience: Experience, discount: float) -> Watched:
         """Mean of both Q over the decisions of the experience; `discount` is that of the fit."""

@@ -1,15 +1,16 @@
-"""DSRL: losses against finite differences, soft actor-critic on known optima, and the latents that are played."""
+"""DSRL: a task with a known optimum, the latents that are played and remembered, and what is evaluated."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from continuous import dsrl
 from continuous.demonstrations import Scale
 from continuous.dsrl import DSRL, finetune_dsrl
 from continuous.evaluation import evaluate
-from continuous.finetuning import roll_out, with_clock
+from continuous.finetuning import Watched, network_inputs, roll_out, with_clock
 from continuous.linear_quadratic import double_integrator
 from continuous.tasks import TASKS
 
@@ -18,7 +19,7 @@ def seed(number=0):
     return np.random.SeedSequence(number)
 
 
-# --- known optima -----------------------------------------------------------------------------------------------------
+# --- a known optimum ---------------------------------------------------------------------------------------------------
 
 
 class Direct:
@@ -82,6 +83,96 @@ def chooser(policy):
     return choose
 
 
+def remembered(monkeypatch, settings, bound=0.4):
+    """Run DSRL; the choices it remembered and the latents that its own episodes played, in the order of time."""
+    policy, choices, latents = Direct(6, 2, chunk=7, bound=bound), [], []
+
+    def spied(*given):
+        policy.latents.clear()
+        table, played = roll_out(*given)
+        choices.append(table.choices)
+        latents.append(np.concatenate(policy.latents))
+        return table, played
+
+    monkeypatch.setattr(dsrl, "roll_out", spied)
+    found = finetune_dsrl(TASKS["reach"], policy, settings, seed(14), seed(15))
+    return found, np.concatenate(choices), np.concatenate(latents)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"steered": 3},
+        {"steered": 3, "rest": "zero"},
+        {"steered": 3, "scales_rest": True},
+        {"steered": 0, "scales_rest": True},
+        {"steered": 3, "return_decisions": 4, "correction": "retrace", "averaging": 0.9},
+    ],
+)
+def test_what_dsrl_remembers_is_what_it_played(monkeypatch, options):
+    found, choices, latents = remembered(monkeypatch, replace(SHORT, bound=0.4, **options))
+    steering = found.policy.steering
+    assert choices.shape == (len(latents), steering.n_choices)
+    basis = np.eye(14) if steering.basis is None else steering.basis
+    assert basis.shape == (14, options.get("steered", 14))
+    chosen = choices[:, 1:] if options.get("scales_rest") else choices
+    assert_allclose(latents @ basis, 0.4 * chosen, atol=1e-6)
+    outside = latents - latents @ basis @ basis.T
+    assert (np.abs(outside).max() > 1e-3) == ("steered" in options and options.get("rest") != "zero")
+    assert np.linalg.norm(latents, axis=1).max() < 0.4 * np.sqrt(14) + 3 * np.sqrt(14)
+
+
+def test_the_subspace_is_determined_by_the_seed():
+    bases = [
+        finetune_dsrl(TASKS["reach"], Direct(6, 2, chunk=2), replace(SHORT, steered=2), seed(k), seed(15))
+        for k in (14, 14, 16)
+    ]
+    first, again, other = (run.policy.steering.basis for run in bases)
+    assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_evaluating_the_draws_adds_a_curve_and_changes_nothing():
+    policy = Direct(6, 2, chunk=2)
+    plain, both = (
+        finetune_dsrl(TASKS["reach"], policy, replace(SHORT, evaluate_draws=more), seed(17), seed(18))
+        for more in (False, True)
+    )
+    assert plain.draws == ()
+    assert plain.drawn_success.shape == (0,)
+    assert_array_equal(both.success, plain.success)
+    assert_array_equal(both.environment_steps, plain.environment_steps)
+    assert_array_equal(both.policy.agent.actor, plain.policy.agent.actor)
+    assert both.drawn_success.shape == both.success.shape
+    assert both.draws[0] is both.evaluations[0]
+    again = evaluate(with_clock(TASKS["reach"]), both.policy.draw, 2, seed(18))
+    assert_array_equal(both.draws[-1].lengths, again.lengths)
+    assert_array_equal(both.draws[-1].starts, both.evaluations[-1].starts)
+
+
+def test_an_averaged_actor_is_evaluated_and_returned_and_plays_no_episode(monkeypatch):
+    last, choices, _ = remembered(monkeypatch, replace(SHORT, bound=0.4))
+    averaged, same, _ = remembered(monkeypatch, replace(SHORT, bound=0.4, averaging=0.9))
+    assert_array_equal(choices, same)
+    assert_array_equal(last.policy.agent.actor, averaged.policy.agent.actor)
+    timed = with_clock(TASKS["reach"])
+    rows, rng = timed.observe(timed.reset(np.random.default_rng(19), 3)), np.random.default_rng(20)
+    middle = averaged.policy.agent.draw(network_inputs(Direct(6, 2).observation_scale, rows), None)
+    assert (averaged.policy.act(rows, rng).reshape(3, -1) != middle).any()
+
+
+def test_critics_beyond_every_return_are_said():
+    found = finetune_dsrl(TASKS["reach"], Direct(6, 2, chunk=2), SHORT, seed(21), seed(22))
+    assert len(found.watched) == len(found.evaluations) - 1
+    for watched in found.watched:
+        assert watched.largest_return == 1.0  # rewards for success, seen or not
+        assert watched.temperature > 0
+    calm, wild = (Watched(mean_value=mean, largest_return=1.0) for mean in (0.99, 1.01))
+    assert not replace(found, watched=(calm, calm)).diverged_critics
+    assert replace(found, watched=(wild, calm)).diverged_critics  # also if they have come back
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -90,13 +181,21 @@ def chooser(policy):
     [
         ({"bound": 0.0}, ValueError, "bound must be above 0"),
         ({"discount": 1.5}, ValueError, "discount must be at most 1"),
-        ({"target_rate": 0.0}, ValueError, "target_rate must be above 0"),
-        ({"entropy_per_entry": 0.7}, ValueError, "entropy_per_entry must be below 0.69"),
         ({"random_episodes": 0}, ValueError, "random_episodes must be at least 1"),
         ({"rounds": -1}, ValueError, "rounds must be at least 0"),
         ({"updates": 1.5}, TypeError, "updates must be an integer"),
+        ({"steered": 0}, ValueError, "steered must be at least 1"),
+        ({"rest": "some", "steered": 1}, ValueError, "rest must be one of"),
+        ({"scales_rest": True}, ValueError, "scales_rest needs steered and a drawn rest; got None and drawn"),
+        ({"scales_rest": True, "steered": 0, "rest": "zero"}, ValueError, "scales_rest needs"),
+        ({"evaluate_draws": 1}, TypeError, "evaluate_draws must be of type bool"),
     ],
 )
 def test_dsrl_settings_out_of_range_are_refused(change, error, message):
     with pytest.raises(error, match=message):
         DSRL(**change)
+
+
+def test_dsrl_refuses_to_steer_more_directions_than_a_latent_has():
+    with pytest.raises(ValueError, match="steered must be at most 4; got 5"):
+        finetune_dsrl(TASKS["reach"], Direct(6, 2, chunk=2), replace(SHORT, steered=5), seed(24), seed(25))

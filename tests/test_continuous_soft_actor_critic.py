@@ -1,5 +1,7 @@
 """Soft actor-critic: losses against finite differences, targets over several decisions, known optima, its watch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -9,6 +11,7 @@ from scipy import stats
 from continuous.finetuning import Experience
 from continuous.kernels import learning
 from continuous.networks import Network
+from continuous.returns import following, over_decisions
 from continuous.soft_actor_critic import SoftActorCritic, SoftUpdates
 
 N, WIDTH, D = 5, 3, 2
@@ -129,6 +132,195 @@ def test_a_sac_update_steps_critics_then_actor_then_temperature():
     assert_allclose(losses[0], expected, rtol=1e-7)
 
 
+# --- targets over several decisions -----------------------------------------------------------------------------------
+
+
+def test_the_density_of_a_recalled_action_is_that_with_which_it_was_drawn():
+    rng = np.random.default_rng(20)
+    heads, noise = rng.normal(size=(N, 2 * D)), rng.normal(size=(N, D))
+    actions, drawn, found = np.empty((N, D)), np.empty(N), np.empty(N)
+    learning.squash(heads, noise, actions, drawn)
+    learning.recalled_log_densities(heads, actions, found)
+    assert_allclose(found, drawn, rtol=1e-9)
+    assert_allclose(found, squashed(heads, noise)[1], rtol=1e-9)
+    single = [np.empty(N), np.empty(N)]
+    last = np.nextafter(np.float32(1), np.float32(0))
+    for size, out in zip((np.float32(1), last), single, strict=True):
+        learning.recalled_log_densities(heads.astype(np.float32), np.full((N, D), -size, np.float32), out)
+    assert_array_equal(*single)  # an action that was rounded to 1 has a density, and always the same
+    assert np.isfinite(single[0]).all()
+
+
+def recorded(rng):
+    """Ten decisions of three episodes that are played side by side; the third is not recorded to its end."""
+    episodes = np.array([0, 1, 2, 0, 1, 2, 1, 2, 1, 1])
+    ended = np.array([0, 0, 0, 1, 0, 0, 0, 0, 0, 1], np.bool_)
+    M = len(episodes)
+    return Experience(
+        inputs=rng.normal(size=(M, WIDTH)),
+        choices=rng.uniform(-0.9, 0.9, (M, D)),
+        rewards=rng.normal(size=(M, 1)),
+        next_inputs=rng.normal(size=(M, WIDTH)),
+        ended=ended[:, None],
+        episodes=episodes,
+    )
+
+
+def retrace(table, n, behaviour, discount, noise, actor, critics, heat):
+    """Targets of all decisions by a double loop over the formula; `noise` (n, M, D)."""
+    spread = np.clip(ACTOR.forward(actor, table.inputs), [-np.inf] * D + [-5] * D, [np.inf] * D + [2] * D)
+    a = np.arctanh(table.choices)
+    normal = stats.norm.logpdf(a, spread[:, :D], np.exp(spread[:, D:]))
+    log_ratio = (normal - np.log(1 - table.choices**2)).sum(axis=1) - behaviour
+    taken = smaller(critics, table.inputs, table.choices)
+    out = np.empty(len(table.rewards))
+    for i in range(len(out)):
+        later = [j for j in range(i, len(out)) if table.episodes[j] == table.episodes[i]][:n]
+        weight, total = 1.0, 0.0
+        for k, j in enumerate(later):
+            u, density = squashed(ACTOR.forward(actor, table.next_inputs[j : j + 1]), noise[k, i : i + 1])
+            value = smaller(critics, table.next_inputs[j : j + 1], u)[0] - heat * density[0]
+            weight *= 1.0 if k == 0 else discount * min(1.0, np.exp(log_ratio[j]))
+            keep = 0.0 if table.ended[j, 0] else discount
+            total += weight * (table.rewards[j, 0] + keep * value - (0.0 if k == 0 else taken[j]))
+        out[i] = total
+    return out
+
+
+def by_the_kernel(table, n, behaviour, discount, noise, actor, critics, heat):
+    M, keeps = len(table.rewards), np.where(table.ended, 0.0, discount)
+    target, networks = np.empty((M, 1)), (actor, ACTOR.widths, critics, CRITIC.widths)
+    learning.sac_targets(*networks, table.rewards, keeps, table.next_inputs, noise[0], heat, target)
+    learning.add_retrace(
+        *networks, table.inputs, table.choices, table.rewards, keeps, table.next_inputs, following(table), behaviour,
+        np.arange(M), noise[1:], heat, target,
+    )  # fmt: skip
+    return target[:, 0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_retrace_targets_are_those_of_a_double_loop(n):
+    actor, critics, _, _, rng = case(21)
+    table = recorded(rng)
+    noise, own = rng.normal(size=(n, 10, D)), np.empty(10)
+    learning.recalled_log_densities(ACTOR.forward(actor, table.inputs), table.choices, own)
+    behaviour = own + rng.uniform(-0.5, 1.5, 10)  # ratios on both sides of 1
+    behaviour[4] = np.inf
+    given = (table, n, behaviour, 0.9, noise, actor, critics, 0.3)
+    assert_allclose(by_the_kernel(*given), retrace(*given), rtol=1e-9)
+
+
+def test_retrace_is_one_decision_where_nothing_is_trusted_and_the_plain_return_on_the_actors_own_choices():
+    actor, critics, _, _, rng = case(22)
+    table, noise = recorded(rng), rng.normal(size=(4, 10, D))
+    one = by_the_kernel(table, 1, np.zeros(10), 0.9, noise[:1], actor, critics, 0.3)
+    assert_array_equal(by_the_kernel(table, 4, np.full(10, np.inf), 0.9, noise, actor, critics, 0.3), one)
+    worthless = np.zeros_like(critics)
+    found = by_the_kernel(table, 4, np.full(10, -1e9), 0.9, noise, actor, worthless, 0.0)
+    assert_allclose(found, over_decisions(table, 4, 0.9)[0][:, 0], rtol=1e-5)
+
+
+def two_decisions(rng, n=800):
+    """Episodes of two decisions, uniform ones; the second alone is paid, 1 - (u - 0.6)^2: 0.31 on average."""
+    first = np.tile([True, False], n)[:, None]
+    x = np.where(first, -1.0, 1.0).astype(np.float32)
+    u = rng.uniform(-1, 1, (2 * n, 1)).astype(np.float32)
+    reward = np.where(first, 0.0, 1 - (u - 0.6) ** 2).astype(np.float32)
+    return Experience(
+        inputs=x, choices=u, rewards=reward, next_inputs=-x, ended=~first, episodes=np.repeat(np.arange(n), 2)
+    )
+
+
+@pytest.mark.compiled
+def test_retrace_learns_the_actors_return_from_choices_that_the_actor_would_not_make():
+    """What follows the first decision is worth 1 to a good actor; uncorrected, it stays what uniform choices got."""
+    table = two_decisions(np.random.default_rng(23))
+    start = np.column_stack([np.full(50, -1.0), np.linspace(-0.9, 0.9, 50)]).astype(np.float32)
+    values = {}
+    for correction in ("none", "retrace"):
+        settings = SoftUpdates(
+            hidden=(32, 32), rate=3e-3, discount=1.0, return_decisions=2, correction=correction, entropy_per_entry=-1.5
+        )
+        agent = SoftActorCritic(1, 1, settings, np.random.default_rng(24))
+        agent.train(table, 2000, np.full(1600, -np.log(2)))
+        values[correction] = np.mean([agent.critic_network.outputs(critic, start).mean() for critic in agent.critics])
+    assert values["none"] == pytest.approx(0.31, abs=0.1)
+    assert values["retrace"] > 0.85
+
+
+def small(**changes):
+    """A learner and a table of single precision."""
+    table = recorded(np.random.default_rng(25))
+    single = {name: getattr(table, name).astype(np.float32) for name in ("inputs", "choices", "rewards", "next_inputs")}
+    settings = SoftUpdates(hidden=(6,), batch=8, **changes)
+    return SoftActorCritic(WIDTH, D, settings, np.random.default_rng(26)), replace(table, **single)
+
+
+def test_over_one_decision_retrace_is_no_correction_bit_for_bit():
+    runs = []
+    for correction in ("none", "retrace"):
+        agent, table = small(correction=correction)
+        runs.append((agent.train(table, 70, np.zeros(10)), agent.actor, agent.critics))
+    for one, other in zip(*runs, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_retrace_asks_for_the_densities_of_the_choices():
+    agent, table = small(correction="retrace", return_decisions=3)
+    with pytest.raises(ValueError, match="behaviour must be given"):
+        agent.train(table, 1)
+
+
+# --- entropy, the averaged actor and the watch ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_entries", [1, 4, 32])
+def test_a_total_entropy_is_the_same_distance_from_uniform_at_each_number_of_entries(n_entries):
+    total = SoftUpdates(total_entropy=-4.77)
+    assert total.target_entropy(n_entries) - n_entries * np.log(2) == pytest.approx(-4.77)
+    per_entry = SoftUpdates(entropy_per_entry=np.log(2) - 4.77 / n_entries)
+    assert total.target_entropy(n_entries) == pytest.approx(per_entry.target_entropy(n_entries))
+    assert SoftUpdates().target_entropy(n_entries) == -0.5 * n_entries
+
+
+def test_the_learner_is_given_the_target_of_its_settings():
+    """The first step of the temperature's logarithm is one rate up if the entropy is below its target, else down."""
+    for total, sign in ((-1e-6, 1), (-50.0, -1)):
+        agent, table = small(total_entropy=total, rate=0.01)
+        agent.train(table, 1)
+        assert np.log(agent.temperature / 0.01) == pytest.approx(sign * 0.01, rel=1e-3)
+
+
+def test_the_actor_that_is_evaluated_is_the_weighted_mean_of_its_iterates():
+    plain, table = small()
+    agent, _ = small(averaging=0.7)
+    assert_array_equal(agent.evaluated, plain.actor)  # nothing to average yet
+    seen = []
+    for _ in range(6):
+        plain.train(table, 1)
+        agent.train(table, 1)
+        assert_array_equal(agent.actor, plain.actor)  # learning is the same
+        seen.append(plain.actor.astype(np.float64).copy())
+    weights = 0.7 ** np.arange(5, -1, -1)
+    assert_allclose(agent.evaluated, np.average(seen, axis=0, weights=weights), rtol=1e-4, atol=1e-6)
+    assert_array_equal(plain.evaluated, plain.actor)
+    inputs = table.inputs
+    middle = np.tanh(agent.actor_network.outputs(agent.evaluated, inputs)[:, :D])
+    assert_allclose(agent.draw(inputs, None, agent.evaluated), middle, rtol=1e-5)
+
+
+def test_the_watch_compares_the_mean_of_both_critics_with_the_largest_return():
+    agent, table = small()
+    paid = replace(table, rewards=table.ended.astype(np.float32))
+    agent.critics[:] = 0.0
+    for first, second, diverged in ((0.5, 0.9, False), (1.0, 1.2, True)):
+        agent.critics[:, -1] = first, second
+        watched = agent.watch(paid)
+        assert watched.mean_value == pytest.approx((first + second) / 2)
+        assert (watched.largest_return, watched.temperature) == (1.0, pytest.approx(0.01))
+        assert watched.diverged == diverged
+
+
 # --- known optima -----------------------------------------------------------------------------------------------------
 
 
@@ -169,3 +361,21 @@ def test_soft_actor_critic_that_diverges_is_an_error():
     )
     with pytest.raises(FloatingPointError, match="diverged"), np.errstate(all="ignore"):
         SoftActorCritic(1, 1, SoftUpdates(hidden=(4,), batch=4), rng).train(table, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"discount": 1.5}, ValueError, "discount must be at most 1"),
+        ({"target_rate": 0.0}, ValueError, "target_rate must be above 0"),
+        ({"return_decisions": 0}, ValueError, "return_decisions must be at least 1"),
+        ({"correction": "v-trace"}, ValueError, "correction must be one of"),
+        ({"entropy_per_entry": 0.7}, ValueError, "entropy_per_entry must be below 0.69"),
+        ({"total_entropy": 0.0}, ValueError, "total_entropy must be below 0"),
+        ({"averaging": 1.0}, ValueError, "averaging must be below 1"),
+        ({"batch": 1.5}, TypeError, "batch must be an integer"),
+    ],
+)
+def test_settings_of_updates_out_of_range_are_refused(change, error, message):
+    with pytest.raises(error, match=message):
+        SoftUpdates(**change)
