@@ -6,8 +6,9 @@ import numpy as np
 
 from benchmarks._measure import Row, compare
 from continuous.best_of_n import BestOfN, fit_critic
-from continuous.dsrl import DSRL, SoftActorCritic
+from continuous.dsrl import DSRL
 from continuous.finetuning import Experience
+from continuous.soft_actor_critic import SoftActorCritic
 
 N_IN, D, ROWS = 7, 4, 4000
 

@@ -22,9 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.demonstrations import Scale
-from continuous.finetuning import Checkpoints, Experience, Finetuned, Pretrained, network_inputs, roll_out, with_clock
+from continuous.finetuning import (
+    Checkpoints,
+    Experience,
+    Finetuned,
+    Pretrained,
+    Watched,
+    network_inputs,
+    roll_out,
+    with_clock,
+)
 from continuous.kernels import learning
 from continuous.networks import Floats, Network
+from continuous.returns import largest_return
 from continuous.tasks import Task
 from continuous.training import Training
 from theory.base import validate
@@ -117,9 +127,18 @@ class Critic:
 
     def action_values(self, inputs: Floats, choices: FloatArray) -> FloatArray:
         """Return the smaller of both Q at inputs (n, O+1) and choices (n, D), (n,)."""
+        return np.asarray(self._both(inputs, choices).min(axis=0), np.float64)
+
+    def watch(self, experience: Experience, discount: float) -> Watched:
+        """Mean of both Q over the decisions of the experience; `discount` is that of the fit."""
+        values = self._both(experience.inputs, experience.choices.astype(np.float64))
+        return Watched(
+            mean_value=float(values.mean(dtype=np.float64)), largest_return=largest_return(experience, discount)
+        )
+
+    def _both(self, inputs: Floats, choices: FloatArray) -> Floats:
         joined = np.column_stack([inputs, self.choice_scale.apply(choices)]).astype(np.float32)
-        first, second = (self.critic_network.outputs(critic, joined)[:, 0] for critic in self.critics)
-        return np.minimum(first, second).astype(np.float64)
+        return np.stack([self.critic_network.outputs(critic, joined)[:, 0] for critic in self.critics])
 
 
 def fit_critic(experience: Experience, settings: BestOfN, rng: np.random.Generator) -> Critic:
@@ -240,7 +259,8 @@ def finetune_best_of_n(
         experience, n_played = new if experience is None else experience + new, total
         critic = _fit_critic(experience, settings, stream(seed, 2 * k + 1))
         selecting = [SelectingPolicy(policy, critic, N) for N in settings.candidates]
+        watched = critic.watch(experience, settings.discount)
         for curve, selected in zip(curves, selecting, strict=True):
             curve.spend(played)
-            curve.evaluate(selected.act)
+            curve.evaluate(selected.act, watched)
     return tuple(curve.result(selected) for curve, selected in zip(curves, selecting, strict=True))

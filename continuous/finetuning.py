@@ -143,32 +143,29 @@ def roll_out(
     return experience, played
 
 
-def advantages(
-    experience: Experience, values: FloatArray, next_values: FloatArray, discount: float, trace: float
-) -> FloatArray:
-    """Generalised advantages of the decisions, (M,): sum over k >= 0 of (discount * trace)^k e_{t+k}.
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What a learner's critics say of its experience, which shows whether they have diverged.
 
-    Here e_t = r_t + keep_t V(s_{t+1}) - V(s_t), and the sum ends with the episode.
-
-    Parameters
+    Attributes
     ----------
-    experience : Experience
-    values, next_values : ndarray, (M,)
-        V before and after each decision; the latter is used where the episode goes on.
-    discount, trace : float
-        In [0, 1].
-
-    References
-    ----------
-    Schulman et al., High-dimensional continuous control using generalized advantage estimation, ICLR 2016.
+    mean_value : float
+        Mean over the decisions of the experience of Q (of both critics), or of V for a learner that has no Q.
+    largest_return : float
+        Largest discounted return that the rewards seen allow, see `returns.largest_return`. Rewards alone: where a
+        critic also counts the actor's entropy, a mean beyond it says that entropy has outgrown the rewards.
+    temperature : float
+        Weight of the entropy; NaN for a learner without one.
     """
-    keeps = experience.keeps(discount)[:, 0].astype(np.float64)
-    errors = experience.rewards[:, 0] + keeps * next_values - values
-    gains, later = np.empty(len(errors)), np.zeros(int(experience.episodes.max()) + 1)
-    for i in range(len(errors) - 1, -1, -1):  # decisions of several episodes alternate: each episode has its own sum
-        episode = experience.episodes[i]
-        gains[i] = later[episode] = errors[i] + keeps[i] * trace * later[episode]
-    return gains
+
+    mean_value: float
+    largest_return: float
+    temperature: float = float("nan")
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the mean value is beyond every return."""
+        return self.mean_value > self.largest_return
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -185,17 +182,73 @@ class Finetuned:
         All from the same first states; the first is that of the pretrained policy.
     policy : Policy or callable
         The policy at the last checkpoint, for the task with a clock.
+    draws : tuple of Evaluation, (C,)
+        Of what the learner draws, where `evaluations` are of the middle of it; empty if it was not evaluated.
+    watched : tuple of Watched, (C-1,)
+        The critics at each checkpoint but the first.
     """
 
     environment_steps: NDArray[np.int64]
     episodes: NDArray[np.int64]
     evaluations: tuple[Evaluation, ...]
     policy: Policy | Act
+    draws: tuple[Evaluation, ...] = ()
+    watched: tuple[Watched, ...] = ()
 
     @property
     def success(self) -> FloatArray:
         """Success rate at each checkpoint, (C,)."""
         return np.array([evaluation.success_rate for evaluation in self.evaluations])
+
+    @property
+    def drawn_success(self) -> FloatArray:
+        """Success rate of what the learner draws at each checkpoint, (C,), or (0,) if it was not evaluated."""
+        return np.array([evaluation.success_rate for evaluation in self.draws])
+
+    @property
+    def diverged_critics(self) -> bool:
+        """Whether the critics' mean value was beyond every return at some checkpoint."""
+        return any(watched.diverged for watched in self.watched)
+
+
+def mean_of_last(success: Any, n: int = 3) -> FloatArray:
+    """Mean success of the last checkpoints: less chance than in the last alone, whose learner may just have slipped.
+
+    Parameters
+    ----------
+    success : array_like, (..., C)
+        The first checkpoint, the pretrained policy's, is never among those averaged.
+    n : int, optional
+        From 1 to C - 1.
+
+    Returns
+    -------
+    ndarray, (...)
+    """
+    curve = np.asarray(success, np.float64)
+    n = validate.integer("n", n, at_least=1, at_most=curve.shape[-1] - 1)
+    return np.asarray(curve[..., -n:].mean(axis=-1))
+
+
+def area_under_curve(environment_steps: Any, success: Any) -> FloatArray:
+    """Mean height of a learning curve over the steps used, by the trapezoid rule: fast learning counts.
+
+    Parameters
+    ----------
+    environment_steps : array_like, (..., C)
+        Increasing, at least two.
+    success : array_like, (..., C)
+
+    Returns
+    -------
+    ndarray, (...)
+    """
+    steps, curve = np.asarray(environment_steps, np.float64), np.asarray(success, np.float64)
+    widths = np.diff(steps, axis=-1)
+    if steps.shape[-1:] != curve.shape[-1:] or widths.shape[-1] < 1 or not (widths > 0).all():
+        raise ValueError(f"environment_steps must increase and match success {curve.shape}; got {steps.shape}")
+    heights = (curve[..., :-1] + curve[..., 1:]) / 2
+    return np.asarray((widths * heights).sum(axis=-1) / widths.sum(axis=-1))
 
 
 class Checkpoints:
@@ -211,29 +264,50 @@ class Checkpoints:
         Episodes per evaluation, at least 1.
     seed : numpy.random.SeedSequence
         Of all evaluations.
+    first : callable, optional
+        What is evaluated as the first checkpoint, given observations with a clock, in place of `policy.act`.
     """
 
-    def __init__(self, task: Task, policy: Pretrained, n_episodes: int, seed: np.random.SeedSequence) -> None:
+    def __init__(
+        self,
+        task: Task,
+        policy: Pretrained,
+        n_episodes: int,
+        seed: np.random.SeedSequence,
+        *,
+        first: Act | None = None,
+    ) -> None:
         self._task, self._n_episodes, self._seed = task, n_episodes, seed
         self._steps, self._episodes = [0], [0]
         self._spent_steps = self._spent_episodes = 0
-        self._evaluations = [evaluate(task, lambda timed, rng: policy.act(timed[:, :-1], rng), n_episodes, seed)]
+        begin = (lambda timed, rng: policy.act(timed[:, :-1], rng)) if first is None else first
+        self._evaluations = [evaluate(task, begin, n_episodes, seed)]
+        self._draws = self._evaluations[:]  # the pretrained policy draws
+        self._watched: list[Watched] = []
 
     def spend(self, played: Evaluation) -> None:
         """Add the cost of the learner's own episodes."""
         self._spent_steps += played.environment_steps
         self._spent_episodes += played.n_episodes
 
-    def evaluate(self, act: Act) -> Evaluation:
-        """Add a checkpoint: evaluate the current policy."""
+    def evaluate(self, act: Act, watched: Watched, *, draw: Act | None = None) -> Evaluation:
+        """Add a checkpoint: evaluate the current policy, and what it draws if `draw` is given at each checkpoint."""
         self._steps.append(self._spent_steps)
         self._episodes.append(self._spent_episodes)
         self._evaluations.append(evaluate(self._task, act, self._n_episodes, self._seed))
+        self._watched.append(watched)
+        if draw is not None:
+            self._draws.append(evaluate(self._task, draw, self._n_episodes, self._seed))
         return self._evaluations[-1]
 
     def result(self, policy: Policy | Act) -> Finetuned:
         """All checkpoints, with the learner's final policy."""
         steps, episodes = (validate.frozen(np.array(counts, np.int64)) for counts in (self._steps, self._episodes))
         return Finetuned(
-            environment_steps=steps, episodes=episodes, evaluations=tuple(self._evaluations), policy=policy
+            environment_steps=steps,
+            episodes=episodes,
+            evaluations=tuple(self._evaluations),
+            policy=policy,
+            draws=tuple(self._draws) if len(self._draws) == len(self._evaluations) > 1 else (),
+            watched=tuple(self._watched),
         )

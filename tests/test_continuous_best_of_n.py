@@ -163,6 +163,24 @@ def test_the_value_of_a_chunk_is_the_smaller_of_both_critics():
     assert_allclose(critic.action_values(inputs, choices), [-1.0, 0.0, -0.5])
 
 
+def test_the_watch_is_the_mean_of_both_critics_over_the_decisions_taken():
+    critic = linear([0.0, 0.0, 1.0])
+    critic.critics[1] = [0.0, 0.0, 1.0, 3.0]
+    zeros = np.zeros((4, 2), np.float32)
+    table = Experience(
+        inputs=zeros,
+        choices=np.array([[-1.0], [0.0], [1.0], [0.4]], np.float32),
+        rewards=np.array([[0.0], [1.0], [0.0], [0.0]], np.float32),
+        next_inputs=zeros,
+        ended=np.array([[False], [True], [False], [True]]),
+        episodes=np.array([0, 0, 1, 1]),
+    )
+    watched = critic.watch(table, 0.9)
+    assert watched.mean_value == pytest.approx(0.1 + 1.5)
+    assert watched.diverged  # no success is worth more than 1
+    assert not critic.watch(replace(table, rewards=2 * table.rewards), 0.9).diverged  # 2 at both of two decisions
+
+
 SHORT = BestOfN(rollouts=(2, 5), candidates=(1, 3), updates=2, batch=4, hidden=(4,), evaluation_episodes=2)
 
 

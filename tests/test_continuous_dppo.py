@@ -17,7 +17,7 @@ from continuous.dppo import (
     inner_steps,
 )
 from continuous.evaluation import evaluate
-from continuous.finetuning import Experience, advantages, roll_out, with_clock
+from continuous.finetuning import Experience, roll_out, with_clock
 from continuous.kernels import learning
 from continuous.linear_quadratic import LinearQuadratic
 from continuous.networks import Network
@@ -94,24 +94,6 @@ def test_ppo_training_is_adam_on_the_clipped_objective():
     assert_allclose(parameters, expected, rtol=1e-10)
 
 
-def test_generalised_advantages_are_discounted_sums_of_the_errors_of_v():
-    rng, n, ends = np.random.default_rng(8), 7, {3, 6}
-    episodes = np.array([0, 1, 0, 0, 1, 1, 1])  # in the order of time; the first ends in row 3, the second in row 6
-    ended = np.array([[i in ends] for i in range(n)])
-    reward = rng.normal(size=(n, 1)).astype(np.float32)
-    nothing = np.zeros((n, 1), np.float32)
-    table = Experience(
-        inputs=nothing, choices=nothing, rewards=reward, next_inputs=nothing, ended=ended, episodes=episodes
-    )
-    V, after = rng.normal(size=(2, n))
-    for trace in (0.0, 0.6, 1.0):
-        found = advantages(table, V, after, 0.9, trace)
-        for i in range(n):
-            later = [j for j in range(i, n) if episodes[j] == episodes[i]]
-            errors = [reward[j, 0] + (0.0 if j in ends else 0.9 * after[j]) - V[j] for j in later]
-            assert found[i] == pytest.approx(sum((0.9 * trace) ** k * e for k, e in enumerate(errors)), rel=1e-5)
-
-
 # --- on a cloned policy -----------------------------------------------------------------------------------------------
 
 
@@ -168,6 +150,52 @@ def test_a_round_of_dppo_begins_with_ratio_one_and_leaves_the_pretrained_policy_
     assert_array_equal(current.last.denoiser.parameters, before)
 
 
+def test_an_untrained_run_has_equal_first_and_last_points_if_both_draw_by_ancestral_steps():
+    """At a rate of 1e-30 no parameter changes in single precision; without the option, the two samplers differ.
+
+    Returns are costs of all actions, so policies that differ anywhere have different ones.
+    """
+    line = LinearQuadratic(
+        dynamics_matrix=[[1.0]],
+        control_matrix=[[0.5, 0.5]],
+        state_cost=[[1.0]],
+        action_cost=[[0.1, 0.0], [0.0, 0.1]],
+        horizon=4,
+        start_range=0.9,
+    )
+    policy = cloned(observation_dim=line.task.observation_dim)
+    settings = replace(SHORT, rate=1e-30, evaluation_episodes=20)
+    seeds = np.random.SeedSequence(23), np.random.SeedSequence(24)
+    for sampler in ("ancestral", "deterministic"):
+        found = finetune_dppo(line.task, policy, replace(settings, first_sampler=sampler), *seeds)
+        first, last = found.evaluations[0], found.evaluations[-1]
+        assert_array_equal(first.starts, last.starts)
+        assert np.array_equal(first.returns, last.returns) == (sampler == "ancestral")
+    none = finetune_dppo(line.task, policy, replace(settings, iterations=0, first_sampler="ancestral"), *seeds)
+    assert_array_equal(none.evaluations[0].returns, last.returns)
+    assert none.watched == ()
+
+
+def test_v_beyond_every_return_is_said():
+    learner = ProximalLearner(cloned(), SHORT, np.random.default_rng(25))
+    rows = np.random.default_rng(26).normal(size=(6, 4)).astype(np.float32)
+    table = Experience(
+        inputs=rows,
+        choices=rows,
+        rewards=np.zeros((6, 1), np.float32),
+        next_inputs=rows,
+        ended=np.ones((6, 1), np.bool_),
+        episodes=np.arange(6),
+    )
+    for level, diverged in ((0.9, False), (1.1, True)):
+        learner._value.parameters[:] = 0.0
+        learner._value.parameters[-1] = level
+        watched = learner.watch(table)
+        assert watched.mean_value == pytest.approx(level)
+        assert (watched.largest_return, watched.diverged) == (1.0, diverged)
+        assert np.isnan(watched.temperature)
+
+
 @pytest.mark.slow
 @pytest.mark.compiled
 def test_dppo_reaches_the_optimum_of_a_one_step_task():
@@ -205,6 +233,7 @@ def test_dppo_reaches_the_optimum_of_a_one_step_task():
         ({"clip": 1.0}, ValueError, "clip must be below 1"),
         ({"trace": 1.1}, ValueError, "trace must be at most 1"),
         ({"floor": 0.0}, ValueError, "floor must be above 0"),
+        ({"first_sampler": "fresh"}, ValueError, "first_sampler must be one of"),
     ],
 )
 def test_dppo_settings_out_of_range_are_refused(change, error, message):

@@ -1,143 +1,25 @@
-"""DSRL: losses against finite differences, soft actor-critic on known optima, and the latents that are played."""
+"""DSRL: a task with a known optimum, the latents that are played and remembered, and what is evaluated."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from oracles_continuous import slope
-from scipy import stats
 
+from continuous import dsrl
 from continuous.demonstrations import Scale
-from continuous.dsrl import DSRL, SoftActorCritic, finetune_dsrl
+from continuous.dsrl import DSRL, finetune_dsrl
 from continuous.evaluation import evaluate
-from continuous.finetuning import Experience, roll_out, with_clock
-from continuous.kernels import learning
+from continuous.finetuning import Watched, network_inputs, roll_out, with_clock
 from continuous.linear_quadratic import double_integrator
-from continuous.networks import Network
 from continuous.tasks import TASKS
-
-N, WIDTH, D = 5, 3, 2
-ACTOR, CRITIC = Network((WIDTH, 7, 2 * D)), Network((WIDTH + D, 6, 1))
 
 
 def seed(number=0):
     return np.random.SeedSequence(number)
 
 
-# --- the losses as written --------------------------------------------------------------------------------------------
-
-
-def squashed(heads, noise):
-    """Actions and log-densities by change of variables."""
-    mean, log_deviation = heads[:, :D], np.clip(heads[:, D:], -5, 2)
-    a = mean + np.exp(log_deviation) * noise
-    bend = np.log(4) - 2 * np.logaddexp(a, -a)  # 1 - tanh(a)^2 = 4 / (e^a + e^-a)^2, without its cancellation
-    density = stats.norm.logpdf(a, mean, np.exp(log_deviation)) - bend
-    return np.tanh(a), density.sum(axis=1)
-
-
-def smaller(critics, x, u):
-    return np.minimum(*(CRITIC.forward(c, np.column_stack([x, u]))[:, 0] for c in critics))
-
-
-def actor_loss(actor, critics, x, noise, heat):
-    u, density = squashed(ACTOR.forward(actor, x), noise)
-    return float((heat * density - smaller(critics, x, u)).mean())
-
-
-def case(number):
-    rng = np.random.default_rng(number)
-    actor = rng.normal(size=ACTOR.n_parameters)
-    critics = rng.normal(size=(2, CRITIC.n_parameters))
-    return actor, critics, rng.normal(size=(N, WIDTH)), rng.normal(size=(N, D)), rng
-
-
-def test_the_gradient_of_the_actors_loss_matches_finite_differences():
-    for number in range(4):
-        actor, critics, x, noise, _ = case(number)
-        found = np.empty_like(actor)
-        loss, density = learning.sac_actor_gradient(actor, ACTOR.widths, critics, CRITIC.widths, x, noise, 0.3, found)
-        assert loss == pytest.approx(actor_loss(actor, critics, x, noise, 0.3), rel=1e-9)
-        assert density == pytest.approx(squashed(ACTOR.forward(actor, x), noise)[1].mean(), rel=1e-9)
-        truth = slope(lambda a: actor_loss(a, critics, x, noise, 0.3), actor)  # noqa: B023
-        assert_allclose(found, truth, rtol=1e-5, atol=1e-7)
-
-
-def test_an_actors_log_deviation_beyond_its_bounds_is_clipped_and_has_no_gradient():
-    heads, noise = np.array([[0.1, 0.2, 3.0, -9.0]]), np.array([[0.5, -0.5]])
-    actions, density, upstream = np.empty((1, 2)), np.empty(1), np.empty((1, 4))
-    learning.squash(heads, noise, actions, density)
-    assert_allclose(actions, np.tanh([[0.1 + 0.5 * np.exp(2), 0.2 - 0.5 * np.exp(-5)]]))
-    learning.squash_gradient(heads, noise, actions, 0.7, np.ones((1, 2)), upstream)
-    assert_array_equal(upstream[0, 2:], 0)
-    assert (upstream[0, :2] != 0).all()
-
-
-def test_the_log_density_of_a_squashed_action_is_right_far_in_the_tail():
-    heads, actions, density = np.array([[40.0, -40.0, 0.0, 0.0]]), np.empty((1, 2)), np.empty(1)
-    learning.squash(heads, np.zeros((1, 2)), actions, density)
-    assert density[0] == pytest.approx(2 * (stats.norm.logpdf(0) - (np.log(4) - 80)), rel=1e-12)
-
-
-def test_the_gradient_of_the_critics_loss_is_that_of_the_squared_distance_to_the_soft_target():
-    actor, critics, x, noise, rng = case(5)
-    r, keep, u = rng.normal(size=(N, 1)), np.array([[0.9], [0.0], [0.9], [0.9], [0.0]]), rng.uniform(-1, 1, (N, D))
-    target = np.empty((N, 1))
-    learning.sac_targets(actor, ACTOR.widths, critics, CRITIC.widths, r, keep, x, noise, 0.3, target)
-    fresh, density = squashed(ACTOR.forward(actor, x), noise)
-    assert_allclose(target[:, 0], r[:, 0] + keep[:, 0] * (smaller(critics, x, fresh) - 0.3 * density))
-    assert_allclose(target[keep == 0], r[keep == 0])
-    inputs = np.column_stack([x, u])
-    upstream = np.empty((N, 1))
-    learning._loss(0, 0.0, CRITIC.forward(critics[0], inputs), target, np.empty((0, 1)), upstream)
-    found, _ = CRITIC.gradient(critics[0], inputs, upstream)
-    truth = slope(lambda c: float(((CRITIC.forward(c, inputs) - target) ** 2).mean()), critics[0])
-    assert_allclose(found, truth, rtol=1e-5, atol=1e-7)
-
-
-def test_the_temperatures_gradient_is_that_of_its_loss_and_raises_it_where_entropy_is_low():
-    loss = lambda L: -L[0] * (1.3 - 2.0)  # noqa: E731
-    assert learning.sac_temperature_slope(1.3, -2.0) == pytest.approx(slope(loss, [0.4])[0])
-    assert learning.sac_temperature_slope(3.0, -2.0) < 0  # entropy -3 below its target -2: the logarithm goes up
-
-
-def test_a_sac_update_steps_critics_then_actor_then_temperature():
-    """With Adam's addend set to 1, a first step is rate * g / (|g| + 1): it depends on the size of the gradient."""
-    actor, critics, x, _, rng = case(6)
-    followers = rng.normal(size=critics.shape)
-    y, u = rng.normal(size=(N, WIDTH)), rng.uniform(-1, 1, (N, D))
-    r, keep, noise = rng.normal(size=(N, 1)), np.full((N, 1), 0.9), rng.normal(size=(1, 2, N, D))
-    temperature, losses = np.array([np.log(0.3), 0.0, 0.0]), np.empty((1, 3))
-    rate, options = 0.1, np.array([0.9, 0.999, 1.0, 0.75, np.inf])
-
-    def moved(parameters, gradient):
-        return parameters - rate * np.asarray(gradient) / (np.abs(gradient) + 1)
-
-    fresh, density = squashed(ACTOR.forward(actor, y), noise[0, 0])
-    target = r[:, 0] + 0.9 * (smaller(followers, y, fresh) - 0.3 * density)
-    inputs = np.column_stack([x, u])
-    error = lambda c: float(((CRITIC.forward(c, inputs)[:, 0] - target) ** 2).mean())  # noqa: E731
-    new_critics = np.stack([moved(c, slope(error, c)) for c in critics])
-    new_actor = moved(actor, slope(lambda a: actor_loss(a, new_critics, x, noise[0, 1], 0.3), actor))
-    entropy = -squashed(ACTOR.forward(actor, x), noise[0, 1])[1].mean()
-    new_heat = moved(np.log(0.3), entropy + 1.5)
-    new_followers = followers + 0.25 * (new_critics - followers)
-
-    first, second, moments = np.zeros_like(critics), np.zeros_like(critics), np.zeros((2, actor.size))
-    expected = [0.5 * sum(error(c) for c in critics), actor_loss(actor, new_critics, x, noise[0, 1], 0.3), -entropy]
-    learning.train_sac(
-        actor, moments, ACTOR.widths, critics, first, second, followers, CRITIC.widths, temperature, x, u, r, keep, y,
-        np.arange(N)[None], noise, -1.5, 0, rate, options, losses,
-    )  # fmt: skip
-    assert_allclose(critics, new_critics, rtol=1e-5)
-    assert_allclose(followers, new_followers, rtol=1e-5)
-    assert_allclose(actor, new_actor, rtol=1e-5, atol=1e-6)
-    assert temperature[0] == pytest.approx(new_heat, rel=1e-6)
-    assert_allclose(losses[0], expected, rtol=1e-7)
-
-
-# --- known optima -----------------------------------------------------------------------------------------------------
+# --- a known optimum ---------------------------------------------------------------------------------------------------
 
 
 class Direct:
@@ -157,35 +39,11 @@ class Direct:
 
 
 @pytest.mark.compiled
-def test_soft_actor_critic_solves_a_bandit():
-    """Reward 1 - |u - c|^2 / 2 with c by the sign of the observation: at most 1; random actions get 0.3 on average."""
-    rng = np.random.default_rng(7)
-    x = np.where(rng.random((1500, 1)) < 0.5, -1.0, 1.0).astype(np.float32)
-    u = rng.uniform(-1, 1, (1500, 2)).astype(np.float32)
-    best = lambda x: x * np.array([0.6, -0.4])  # noqa: E731
-    reward = lambda x, u: 1 - ((u - best(x)) ** 2).sum(axis=1) / 2  # noqa: E731
-    table = Experience(
-        inputs=x,
-        choices=u,
-        rewards=reward(x, u)[:, None].astype(np.float32),
-        next_inputs=x,
-        ended=np.ones((1500, 1), np.bool_),
-        episodes=np.arange(1500),
-    )
-    agent = SoftActorCritic(1, 2, DSRL(hidden=(32, 32), batch=64, rate=2e-3, entropy=-2.0), rng)
-    agent.train(table, 1500)
-    inputs = x[:200]
-    assert reward(inputs, u[:200]).mean() < 0.8
-    assert reward(inputs, agent.draw(inputs, None)).mean() > 0.95
-    assert reward(inputs, agent.draw(inputs, np.random.default_rng(8))).mean() > 0.95
-
-
-@pytest.mark.compiled
 @pytest.mark.slow
 def test_dsrl_solves_the_linear_quadratic_task_to_within_five_percent():
     task = double_integrator(12)
     settings = DSRL(
-        discount=1.0, random_episodes=200, rounds=40, updates=500, rate=1e-3, entropy=-2.0, evaluate_every=40,
+        discount=1.0, random_episodes=200, rounds=40, updates=500, rate=1e-3, entropy_per_entry=-2.0, evaluate_every=40,
         hidden=(64, 64), evaluation_episodes=400,
     )  # fmt: skip
     found = finetune_dsrl(task.task, Direct(5, 2), settings, seed(9), seed(10))
@@ -225,6 +83,96 @@ def chooser(policy):
     return choose
 
 
+def remembered(monkeypatch, settings, bound=0.4):
+    """Run DSRL; the choices it remembered and the latents that its own episodes played, in the order of time."""
+    policy, choices, latents = Direct(6, 2, chunk=7, bound=bound), [], []
+
+    def spied(*given):
+        policy.latents.clear()
+        table, played = roll_out(*given)
+        choices.append(table.choices)
+        latents.append(np.concatenate(policy.latents))
+        return table, played
+
+    monkeypatch.setattr(dsrl, "roll_out", spied)
+    found = finetune_dsrl(TASKS["reach"], policy, settings, seed(14), seed(15))
+    return found, np.concatenate(choices), np.concatenate(latents)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"steered": 3},
+        {"steered": 3, "rest": "zero"},
+        {"steered": 3, "scales_rest": True},
+        {"steered": 0, "scales_rest": True},
+        {"steered": 3, "return_decisions": 4, "correction": "retrace", "averaging": 0.9},
+    ],
+)
+def test_what_dsrl_remembers_is_what_it_played(monkeypatch, options):
+    found, choices, latents = remembered(monkeypatch, replace(SHORT, bound=0.4, **options))
+    steering = found.policy.steering
+    assert choices.shape == (len(latents), steering.n_choices)
+    basis = np.eye(14) if steering.basis is None else steering.basis
+    assert basis.shape == (14, options.get("steered", 14))
+    chosen = choices[:, 1:] if options.get("scales_rest") else choices
+    assert_allclose(latents @ basis, 0.4 * chosen, atol=1e-6)
+    outside = latents - latents @ basis @ basis.T
+    assert (np.abs(outside).max() > 1e-3) == ("steered" in options and options.get("rest") != "zero")
+    assert np.linalg.norm(latents, axis=1).max() < 0.4 * np.sqrt(14) + 3 * np.sqrt(14)
+
+
+def test_the_subspace_is_determined_by_the_seed():
+    bases = [
+        finetune_dsrl(TASKS["reach"], Direct(6, 2, chunk=2), replace(SHORT, steered=2), seed(k), seed(15))
+        for k in (14, 14, 16)
+    ]
+    first, again, other = (run.policy.steering.basis for run in bases)
+    assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_evaluating_the_draws_adds_a_curve_and_changes_nothing():
+    policy = Direct(6, 2, chunk=2)
+    plain, both = (
+        finetune_dsrl(TASKS["reach"], policy, replace(SHORT, evaluate_draws=more), seed(17), seed(18))
+        for more in (False, True)
+    )
+    assert plain.draws == ()
+    assert plain.drawn_success.shape == (0,)
+    assert_array_equal(both.success, plain.success)
+    assert_array_equal(both.environment_steps, plain.environment_steps)
+    assert_array_equal(both.policy.agent.actor, plain.policy.agent.actor)
+    assert both.drawn_success.shape == both.success.shape
+    assert both.draws[0] is both.evaluations[0]
+    again = evaluate(with_clock(TASKS["reach"]), both.policy.draw, 2, seed(18))
+    assert_array_equal(both.draws[-1].lengths, again.lengths)
+    assert_array_equal(both.draws[-1].starts, both.evaluations[-1].starts)
+
+
+def test_an_averaged_actor_is_evaluated_and_returned_and_plays_no_episode(monkeypatch):
+    last, choices, _ = remembered(monkeypatch, replace(SHORT, bound=0.4))
+    averaged, same, _ = remembered(monkeypatch, replace(SHORT, bound=0.4, averaging=0.9))
+    assert_array_equal(choices, same)
+    assert_array_equal(last.policy.agent.actor, averaged.policy.agent.actor)
+    timed = with_clock(TASKS["reach"])
+    rows, rng = timed.observe(timed.reset(np.random.default_rng(19), 3)), np.random.default_rng(20)
+    middle = averaged.policy.agent.draw(network_inputs(Direct(6, 2).observation_scale, rows), None)
+    assert (averaged.policy.act(rows, rng).reshape(3, -1) != middle).any()
+
+
+def test_critics_beyond_every_return_are_said():
+    found = finetune_dsrl(TASKS["reach"], Direct(6, 2, chunk=2), SHORT, seed(21), seed(22))
+    assert len(found.watched) == len(found.evaluations) - 1
+    for watched in found.watched:
+        assert watched.largest_return == 1.0  # rewards for success, seen or not
+        assert watched.temperature > 0
+    calm, wild = (Watched(mean_value=mean, largest_return=1.0) for mean in (0.99, 1.01))
+    assert not replace(found, watched=(calm, calm)).diverged_critics
+    assert replace(found, watched=(wild, calm)).diverged_critics  # also if they have come back
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -233,11 +181,14 @@ def chooser(policy):
     [
         ({"bound": 0.0}, ValueError, "bound must be above 0"),
         ({"discount": 1.5}, ValueError, "discount must be at most 1"),
-        ({"target_rate": 0.0}, ValueError, "target_rate must be above 0"),
-        ({"entropy": 0.7}, ValueError, "entropy must be below 0.69"),
         ({"random_episodes": 0}, ValueError, "random_episodes must be at least 1"),
         ({"rounds": -1}, ValueError, "rounds must be at least 0"),
         ({"updates": 1.5}, TypeError, "updates must be an integer"),
+        ({"steered": 0}, ValueError, "steered must be at least 1"),
+        ({"rest": "some", "steered": 1}, ValueError, "rest must be one of"),
+        ({"scales_rest": True}, ValueError, "scales_rest needs steered and a drawn rest; got None and drawn"),
+        ({"scales_rest": True, "steered": 0, "rest": "zero"}, ValueError, "scales_rest needs"),
+        ({"evaluate_draws": 1}, TypeError, "evaluate_draws must be of type bool"),
     ],
 )
 def test_dsrl_settings_out_of_range_are_refused(change, error, message):
@@ -245,16 +196,6 @@ def test_dsrl_settings_out_of_range_are_refused(change, error, message):
         DSRL(**change)
 
 
-def test_soft_actor_critic_that_diverges_is_an_error():
-    rng = np.random.default_rng(18)
-    x = np.ones((4, 1), np.float32)
-    table = Experience(
-        inputs=x,
-        choices=x,
-        rewards=1e30 * x,
-        next_inputs=x,
-        ended=np.ones((4, 1), np.bool_),
-        episodes=np.arange(4),
-    )
-    with pytest.raises(FloatingPointError, match="diverged"), np.errstate(all="ignore"):
-        SoftActorCritic(1, 1, DSRL(hidden=(4,), batch=4), rng).train(table, 5)
+def test_dsrl_refuses_to_steer_more_directions_than_a_latent_has():
+    with pytest.raises(ValueError, match="steered must be at most 4; got 5"):
+        finetune_dsrl(TASKS["reach"], Direct(6, 2, chunk=2), replace(SHORT, steered=5), seed(24), seed(25))

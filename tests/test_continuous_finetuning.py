@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from continuous.best_of_n import BestOfN, finetune_best_of_n
@@ -12,7 +14,7 @@ from continuous.demonstrations import Demonstrations, Scale
 from continuous.dppo import DPPO, finetune_dppo
 from continuous.dsrl import DSRL, finetune_dsrl
 from continuous.evaluation import evaluate
-from continuous.finetuning import roll_out, with_clock
+from continuous.finetuning import area_under_curve, mean_of_last, roll_out, with_clock
 from continuous.linear_quadratic import LinearQuadratic
 from continuous.tasks import TASKS
 from continuous.training import Training
@@ -75,6 +77,9 @@ def test_a_finetuners_curve_begins_with_the_pretrained_policy_and_is_determined_
         assert_array_equal(run.evaluations[0].lengths, own.lengths)
         assert run.environment_steps[0] == 0
         assert run.success.shape == (len(episodes),)
+        assert len(run.watched) == len(episodes) - 1
+        assert np.isfinite([watched.mean_value for watched in run.watched]).all()
+        assert [watched.largest_return for watched in run.watched] == [1.0] * len(run.watched)
         for e in run.evaluations:
             assert_array_equal(e.starts, own.starts)
     assert_array_equal(one.environment_steps, two.environment_steps)
@@ -128,3 +133,35 @@ def test_with_clock_adds_the_time_left_to_the_observation_and_changes_nothing_el
     assert_array_equal(timed.step(states, np.zeros((4, 2))).states, moved.states)
     with pytest.raises(TypeError, match="task must be of type Task"):
         with_clock("stick")
+
+
+# --- what is said of a learning curve ---------------------------------------------------------------------------------
+
+curves = st.lists(st.floats(0, 1), min_size=2, max_size=6)
+
+
+def test_the_mean_of_the_last_checkpoints_leaves_out_the_pretrained_policy():
+    assert mean_of_last([0.9, 0.1, 0.2, 0.6]) == pytest.approx(0.3)
+    assert mean_of_last([0.9, 0.1, 0.2, 0.6], 1) == 0.6
+    assert_allclose(mean_of_last([[0.0, 0.2, 0.4], [1.0, 0.0, 0.5]], 2), [0.3, 0.25])
+    with pytest.raises(ValueError, match="n must be at most 2; got 3"):
+        mean_of_last([0.9, 0.1, 0.2])
+
+
+@given(success=curves, data=st.data())
+def test_the_area_under_a_curve_is_its_mean_height_over_the_steps(success, data):
+    gaps = data.draw(st.lists(st.integers(1, 50), min_size=len(success) - 1, max_size=len(success) - 1))
+    steps = np.concatenate([[0], np.cumsum(gaps)])
+    area = area_under_curve(steps, success)
+    fine = np.arange(0, steps[-1], 0.5) + 0.25  # the middle of each half step, all of them on one straight piece
+    assert area == pytest.approx(np.interp(fine, steps, success).mean(), abs=1e-12)
+    assert area_under_curve(7 * steps, success) == pytest.approx(area)
+    assert min(success) - 1e-12 <= area <= max(success) + 1e-12
+    both = area_under_curve(np.stack([steps, steps]), np.stack([success, np.ones(len(success))]))
+    assert_allclose(both, [area, 1.0])
+
+
+@pytest.mark.parametrize("steps", [[0, 5, 5], [0, 1], [0, 2, 1]])
+def test_a_curve_needs_a_success_rate_at_each_of_increasing_steps(steps):
+    with pytest.raises(ValueError, match="environment_steps must increase and match success"):
+        area_under_curve(steps, [0.1, 0.2, 0.3])

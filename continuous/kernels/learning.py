@@ -6,6 +6,7 @@ parameters: for each layer its weights (n_in, n_out) in C order, then its n_out 
     regression          mean over rows of sum_j weight (f_j - y_j)^2, or minus the log-density of a Gaussian
     soft actor-critic   critics: (Q(s,a) - r - keep (min Q'(s',a') - t log pi(a'|s')))^2
                         actor: t log pi(a|s) - min Q(s,a)
+                        Retrace: what later decisions add to a critic's target
     implicit Q          V: |e - 1(Q' < V)| (Q' - V)^2 with Q' the smaller target
                         critics: (Q(s,a) - r - keep V(s'))^2
     PPO                 - min(ratio x, clip(ratio, 1 - clip, 1 + clip) x), x the advantage
@@ -320,6 +321,9 @@ def train(
 LOWEST, HIGHEST = -5.0, 2.0
 """Bounds of a squashed Gaussian's log-deviation; outside them its gradient is 0."""
 
+INSIDE = 1.0 - 2.0**-24
+"""The largest number below 1 in single precision."""
+
 
 @_jit
 def _join(left, right, out):
@@ -347,6 +351,24 @@ def squash(heads, noise, actions, log_densities):
             # By tanh itself, log(1 - tanh(a)^2) would be log(0) from |a| = 9 on in single precision.
             bend = 2.0 * (np.log(2.0) - size - np.log1p(np.exp(-2.0 * size)))
             total -= 0.5 * (noise[i, j] * noise[i, j] + np.log(2.0 * np.pi)) + log_deviation + bend
+        log_densities[i] = total
+
+
+@_jit
+def recalled_log_densities(heads, actions, log_densities):
+    """Fill the log-densities (N,) of given actions (N, D) in [-1, 1] under heads (N, 2D).
+
+    An action of size 1 counts as the largest number below it: draws beyond 8.7 round to 1 in single precision.
+    """
+    N, D = actions.shape
+    for i in range(N):
+        total = 0.0
+        for j in range(D):
+            u = min(max(float(actions[i, j]), -INSIDE), INSIDE)
+            up, down = np.log1p(u), np.log1p(-u)
+            log_deviation = min(max(float(heads[i, D + j]), LOWEST), HIGHEST)
+            z = (0.5 * (up - down) - heads[i, j]) * np.exp(-log_deviation)
+            total -= 0.5 * (z * z + np.log(2.0 * np.pi)) + log_deviation + up + down
         log_densities[i] = total
 
 
@@ -435,6 +457,48 @@ def sac_targets(
 
 
 @_jit
+def add_retrace(
+    actor, actor_sizes, critics, sizes, states, actions, rewards, keeps, nexts, following, behaviour, rows, noise,
+    temperature, targets,
+):  # fmt: skip
+    """Add to the one-decision targets (N, 1) of `rows` (N,) what the next decisions of their episodes show.
+
+    The sum over k >= 1 of keep_0 c_1 ... keep_{k-1} c_k (r_k + keep_k V(s_{k+1}) - Q(s_k, a_k)), where Q is the smaller
+    critic, V(s) = Q(s, a') - temperature * log pi(a'|s) at a fresh action, and c = min(1, pi(a|s) / behaviour). `noise`
+    (n, N, D) draws the fresh actions of k = 1, ..., n. Of the table, beside that of `train_sac`: `following` (M,), the
+    row of the same episode's next decision, or -1; `behaviour` (M,), log-density of the action when it was drawn.
+    """
+    n, N, D = noise.shape
+    width, dtype = states.shape[1], actor.dtype
+    at, weight = rows.copy(), np.ones(N)
+    x, y, u = np.empty((N, width), dtype), np.empty((N, width), dtype), np.empty((N, D), dtype)
+    r, keep, later = np.empty((N, 1), dtype), np.empty((N, 1), dtype), np.empty((N, 1), dtype)
+    inputs, least = np.empty((N, width + D), dtype), np.empty(N, dtype)
+    heads, log_densities = np.empty((N, 2 * D), dtype), np.empty(N)
+    hidden, outputs = np.empty((2, N * np.sum(sizes[1:-1])), dtype), np.empty((2, N, 1), dtype)
+    actor_hidden = np.empty(N * np.sum(actor_sizes[1:-1]), dtype)
+    for k in range(n):
+        for i in range(N):
+            weight[i] *= keeps[at[i], 0] if following[at[i]] >= 0 else 0.0
+            at[i] = following[at[i]] if weight[i] > 0.0 else at[i]
+        _gather(states, at, x)
+        _gather(nexts, at, y)
+        _gather(actions, at, u)
+        _gather(rewards, at, r)
+        _gather(keeps, at, keep)
+        _forward(actor, actor_sizes, x, actor_hidden, heads)
+        recalled_log_densities(heads, u, log_densities)
+        _join(x, u, inputs)
+        _smaller(critics, sizes, inputs, hidden, outputs, least)
+        sac_targets(actor, actor_sizes, critics, sizes, r, keep, y, noise[k], temperature, later)
+        for i in range(N):
+            # An action that the actor never draws (behaviour infinite: it was cut to the bound) ends the sum.
+            weight[i] *= np.exp(min(log_densities[i] - behaviour[at[i]], 0.0))
+            if weight[i] > 0.0:
+                targets[i, 0] += weight[i] * (later[i, 0] - least[i])
+
+
+@_jit
 def _fit_critics(
     critics, first, second, followers, sizes, inputs, targets, none, step, rate, options, gradient
 ):  # fmt: skip
@@ -455,15 +519,17 @@ def _fit_critics(
 
 @_jit
 def train_sac(
-    actor, actor_moments, actor_sizes, critics, first, second, followers, sizes, temperature, states, actions, rewards,
-    keeps, nexts, batches, noise, target_entropy, done, rate, options, losses,
+    actor, actor_moments, average, actor_sizes, critics, first, second, followers, sizes, temperature, states, actions,
+    rewards, keeps, nexts, following, behaviour, batches, noise, target_entropy, done, rate, options, averaging, losses,
 ):  # fmt: skip
     """Soft actor-critic: for each batch a step of the critics, of the actor and of the temperature.
 
-    `actor_moments` (2, P); `temperature` (3,) is its logarithm and that one's moments. Of the table: `states` and
-    `nexts` (M, O), `actions` (M, D) in [-1, 1], `rewards` and `keeps` (M, 1), the discount, or 0 where an episode
-    ended. `batches` (n_steps, N), `noise` (n_steps, 2, N, D): standard normal, for the targets and for the actor.
-    `losses` (n_steps, 3): the critics', the actor's, and the mean log-density.
+    `actor_moments` (2, P); `average` (P,), or empty, follows the actor with the decay `averaging`; `temperature` (3,)
+    is its logarithm and that one's moments. Of the table: `states` and `nexts` (M, O), `actions` (M, D) in [-1, 1],
+    `rewards` and `keeps` (M, 1), the discount, or 0 where an episode ended; `following` and `behaviour` (M,), see
+    `add_retrace`, are used for n > 1 alone. `batches` (n_steps, N), `noise` (n_steps, n + 1, N, D): standard normal,
+    for targets from n decisions and for the actor. `losses` (n_steps, 3): the critics', the actor's, and the mean
+    log-density.
     """
     n_steps, N = batches.shape
     width, D = states.shape[1], actions.shape[1]
@@ -473,6 +539,9 @@ def train_sac(
     inputs = np.empty((N, width + D), dtype)
     to_critic, to_actor = np.empty(critics.shape[1], dtype), np.empty(actor.size, dtype)
     nothing, none, slope = np.empty(0, dtype), np.empty((0, 1), dtype), np.empty(1, dtype)
+    last = noise.shape[1] - 1
+    actor_options = options.copy()
+    actor_options[3] = averaging
     for step in range(n_steps):
         rows = batches[step]
         _gather(states, rows, x)
@@ -482,14 +551,19 @@ def train_sac(
         _gather(keeps, rows, keep)
         heat = np.exp(temperature[0])
         sac_targets(actor, actor_sizes, followers, sizes, r, keep, y, noise[step, 0], heat, target)
+        if last > 1:
+            add_retrace(
+                actor, actor_sizes, followers, sizes, states, actions, rewards, keeps, nexts, following, behaviour,
+                rows, noise[step, 1:last], heat, target,
+            )  # fmt: skip
         _join(x, u, inputs)
         losses[step, 0] = _fit_critics(
             critics, first, second, followers, sizes, inputs, target, none, done + step, rate, options, to_critic
         )
         losses[step, 1], losses[step, 2] = sac_actor_gradient(
-            actor, actor_sizes, critics, sizes, x, noise[step, 1], heat, to_actor
+            actor, actor_sizes, critics, sizes, x, noise[step, last], heat, to_actor
         )
-        adam(actor, actor_moments[0], actor_moments[1], nothing, to_actor, done + step, rate, options)
+        adam(actor, actor_moments[0], actor_moments[1], average, to_actor, done + step, rate, actor_options)
         slope[0] = sac_temperature_slope(losses[step, 2], target_entropy)
         adam(temperature[:1], temperature[1:2], temperature[2:], nothing, slope, done + step, rate, options)
 
