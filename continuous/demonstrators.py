@@ -9,6 +9,7 @@ they record demonstrations. The kept ones are not a sample of what the demonstra
 reported with them.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from continuous.demonstrations import Demonstrations
 from continuous.kernels import dynamics
+from continuous.many_dimensions import arm_tips, is_stick, joints_of, scheduled_actions
 from continuous.tasks import RUNNING, Registry, Task, tip
 from theory.base import validate
 
@@ -59,13 +61,17 @@ class Script:
         (states (n, state_dim), Style) -> actions (n, action_dim), which may leave [-1, 1].
     noise : float
         Scale s of the noise at quality 1, at least 0.
+    calmer : float, optional
+        Factor of the scale for the third and later entries of an action, at least 0.
     """
 
     plan: Callable[[FloatArray, Style], FloatArray]
     noise: float
+    calmer: float = 1.0
 
     def __post_init__(self) -> None:
         validate.real("noise", self.noise, at_least=0.0)
+        validate.real("calmer", self.calmer, at_least=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +170,37 @@ def _plan_push(s: FloatArray, style: Style) -> FloatArray:
     return np.asarray(tangent * along[:, None] + outward * away[:, None])
 
 
+def _plan_stick_with_schedules(s: FloatArray, style: Style) -> FloatArray:
+    """Move as on stick, and follow every schedule."""
+    further = scheduled_actions(s[:, 2], 2 + s.shape[1] - 6)
+    return np.column_stack([_plan_stick(s[:, :6], style), further])
+
+
+def _plan_arm(s: FloatArray, style: Style) -> FloatArray:
+    """Hover over the slot, then go down through it, with the smallest turns that move the tip so."""
+    d = s.shape[1] - 4
+    plate, slot, tips = s[:, 2 + d], s[:, 3 + d], arm_tips(s, d)
+    down = ((np.abs(tips[:, 0] - slot) < 0.005) & (tips[:, 1] < plate + 0.1)) | (tips[:, 1] < plate)
+    target = np.column_stack([slot, np.where(down, plate - 0.12, plate + 0.05)])
+    way = _limited(target - tips, 0.03 * style.speed)
+    # Joint j turns everything from it to the tip: its column of the Jacobian is that lever, turned by 90 degrees.
+    headings = np.cumsum(s[:, 2 : 2 + d], axis=1)
+    levers = np.cumsum(np.stack([np.cos(headings), np.sin(headings)], axis=2)[:, ::-1], axis=1)[:, ::-1] / d
+    jacobian = np.stack([-levers[:, :, 1], levers[:, :, 0]], axis=1)
+    gram = jacobian @ jacobian.transpose(0, 2, 1) + 1e-3 * np.eye(2)  # damped: a stretched arm has no inverse
+    rates = np.einsum("nkj,nk->nj", jacobian, np.linalg.solve(gram, way[:, :, None])[:, :, 0])
+    scale = np.maximum(1.0, np.abs(rates).max(axis=1) / dynamics.STRIDE)
+    return np.asarray(rates / scale[:, None] / dynamics.STRIDE)
+
+
+def _of_many_dimensions(name: str) -> Script | None:
+    if is_stick(name):
+        return Script(plan=_plan_stick_with_schedules, noise=0.08, calmer=0.375)
+    if joints := joints_of(name):  # less noise in each of more joints: the tip's noise stays about the same
+        return Script(plan=_plan_arm, noise=0.2 / math.sqrt(joints))
+    return None
+
+
 SCRIPTS = Registry(
     "script",
     {
@@ -173,6 +210,7 @@ SCRIPTS = Registry(
         "push": Script(plan=_plan_push, noise=0.08),
         "stick": Script(plan=_plan_stick, noise=0.08),
     },
+    _of_many_dimensions,
 )
 """Demonstrators by the name of their task."""
 
@@ -220,10 +258,13 @@ def demonstrate(
     quality = validate.real("quality", quality, at_least=0.0, at_most=1.0)
     share = validate.real("rare", task.rare_in_demonstrations if rare is None else rare, at_least=0.0, at_most=1.0)
     if script is None:
-        if task.name not in SCRIPTS:
+        try:
+            script = SCRIPTS[task.name]
+        except KeyError:
             names = ", ".join(SCRIPTS)
-            raise ValueError(f"script must be given for the task {task.name!r}; there are scripts for: {names}")
-        script = SCRIPTS[task.name]
+            raise ValueError(
+                f"script must be given for the task {task.name!r}; there are scripts for: {names}"
+            ) from None
     validate.instance("script", script, Script)
     kept: list[tuple[FloatArray, FloatArray]] = []
     attempts = 0
@@ -256,6 +297,7 @@ def _attempts(
     spread = 0.15 + 0.35 * (1.0 - quality)
     style = Style(speed=1.0 + spread * (2.0 * uniforms[:, 0] - 1.0), side=np.where(uniforms[:, 1] < 0.5, -1.0, 1.0))
     shocks = script.noise * (4.0 - 3.0 * quality) * np.stack([g.standard_normal(shape) for g in generators])
+    shocks[:, :, 2:] *= script.calmer
     observations = np.empty((n, task.horizon, task.observation_dim))
     actions = np.empty((n, *shape))
     lengths = np.zeros(n, np.int64)

@@ -7,7 +7,7 @@ whole. Costs are counted in steps of the environment; a chunk counts only up to 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,11 +167,46 @@ def evaluate(
     task = validate.instance("task", task, Task)
     n_episodes = validate.integer("n_episodes", n_episodes, at_least=1)
     seed = validate.instance("seed", seed, np.random.SeedSequence)
-    act = getattr(policy, "act", policy)
+    act = checked_act(policy)
+    context_rng, policy_rng = (stream(seed, k) for k in range(2))
+    return play(task, act, task.reset(context_rng, n_episodes, rare=rare), policy_rng, record=record)
+
+
+def checked_act(policy: Policy | Act) -> Act:
+    """Method `act` of a policy, or the policy itself where it is a plain callable."""
+    act: Any = getattr(policy, "act", policy)
     if not callable(act):
         raise TypeError(f"policy must be callable or have a method act; got {type(policy).__name__}")
-    context_rng, policy_rng = (stream(seed, k) for k in range(2))
-    starts = task.reset(context_rng, n_episodes, rare=rare)
+    return cast(Act, act)
+
+
+def play(
+    task: Task,
+    act: Act,
+    starts: FloatArray,
+    policy_rng: np.random.Generator,
+    *,
+    record: Callable[[Decision], None] | None = None,
+) -> Evaluation:
+    """Roll out from given first states, side by side; only the policy's actions are checked.
+
+    Parameters
+    ----------
+    task : Task
+    act : callable
+        As of a policy.
+    starts : ndarray, (n, state_dim)
+        First states, float64 and C-ordered; n at least 1. They are frozen.
+    policy_rng : numpy.random.Generator
+        What the policy draws from.
+    record : callable, optional
+        As for `evaluate`.
+
+    Returns
+    -------
+    Evaluation
+    """
+    n_episodes = len(starts)
     success = np.zeros(n_episodes, np.bool_)
     returns = np.zeros(n_episodes)
     lengths = np.zeros(n_episodes, np.int64)

@@ -18,7 +18,8 @@ stick     x, y, context, opening's centre        x, y, context; y/0.05 and (x-0.
 
 Only the tip of the arm touches the plate; its links pass through. A motion is judged by where it ends.
 
-A new task is an entry of `TASKS`, with a script of the same name in `demonstrators.SCRIPTS`.
+A new task is an entry of `TASKS`, with a script of the same name in `demonstrators.SCRIPTS`. Tasks of many dimensions
+are made on demand, by `many_dimensions.py`; `TASKS` finds them by name, and does not list them.
 """
 
 import math
@@ -50,13 +51,20 @@ class Registry(dict[str, Entry], Generic[Entry]):
         What the entries are, for the message.
     entries : dict
         By name, in their order.
+    on_demand : callable, optional
+        Makes the entry of a name that is not listed, or returns None. Such entries never appear in a loop.
     """
 
-    def __init__(self, kind: str, entries: dict[str, Entry]) -> None:
+    def __init__(
+        self, kind: str, entries: dict[str, Entry], on_demand: Callable[[str], Entry | None] = lambda name: None
+    ) -> None:
         super().__init__(entries)
         self._kind = kind
+        self._on_demand = on_demand
 
     def __missing__(self, name: str) -> Entry:
+        if (entry := self._on_demand(name)) is not None:
+            return entry
         raise KeyError(f"no {self._kind} is called {name!r}; there are: {', '.join(self)}")
 
 
@@ -313,5 +321,12 @@ STICK = Task(
 )  # fmt: skip
 """A point mass keeps to a long passage, whose sides end the episode, and then searches an opening in a sticky wall."""
 
-TASKS = Registry("task", {task.name: task for task in (REACH, CORRIDOR, LIFT, PUSH, STICK)})
+
+def _of_many_dimensions(name: str) -> Task | None:
+    from continuous import many_dimensions  # here, because that file is built on this one
+
+    return many_dimensions.task_of_family(name)
+
+
+TASKS = Registry("task", {task.name: task for task in (REACH, CORRIDOR, LIFT, PUSH, STICK)}, _of_many_dimensions)
 """All of them by name."""

@@ -104,14 +104,56 @@ def push(state, action):
     return new, "success" if abs(block - goal) <= 0.06 else ""
 
 
+def wave(x, j):
+    """What coordinate j of stick with schedules asks for at x, as the real part of a turning arrow."""
+    length = (3.0, 3.5, 4.0, 4.5, 5.0)[j % 5]
+    turned = 2 * math.pi * (x / length - 0.25) + 1.3 * j
+    return 0.3 * complex(math.cos(turned), math.sin(turned)).real
+
+
+def stick_with_schedules(lane, tube, everywhere):
+    """The function for one version of the task: stick with another lane, and a leaky sum of errors for each wave."""
+
+    def one_step(state, action):
+        mass, outcome = stick(state[:4], action[:2])
+        if outcome != "success":
+            outcome = "failure" if mass[0] < 0 and abs(mass[1]) > lane else ""
+        errors = []
+        for j, (before, a) in enumerate(zip(state[4:], action[2:], strict=True)):
+            errors.append(0.7 * before + 0.06 * (a - wave(state[0], j)))
+            if abs(errors[-1]) > tube and (everywhere or mass[0] < 0):
+                outcome = "failure"
+        return [*mass, *errors], outcome
+
+    return one_step
+
+
+def tip_of_chain(angles):
+    """Tip of an arm of equal links of total length 1, by complex numbers."""
+    arrow, tip = complex(1 / len(angles), 0), 0j
+    for angle in angles:
+        arrow *= complex(math.cos(angle), math.sin(angle))
+        tip += arrow
+    return tip.real, tip.imag
+
+
+def planar_arm(state, action):
+    *angles, plate, slot = state
+    turned = [q + 0.06 * a for q, a in zip(angles, action, strict=True)]
+    x, z = tip_of_chain(turned)
+    if z < plate and not slot - 0.01 <= x <= slot + 0.01:
+        return state, ""
+    return [*turned, plate, slot], "success" if z <= plate - 0.08 else ""
+
+
 STEPS = {"reach": reach, "corridor": corridor, "lift": lift, "push": push, "stick": stick}
 
 
 def step(task, horizon, state, action):
-    """Whole step of one row with status and time: the next row, reward, ended, success."""
+    """Whole step of one row with status and time: the next row, reward, ended, success. `task` may be a function."""
     if state[0] != 0:
         return list(state), 0.0, True, state[0] == 1
-    body, outcome = STEPS[task](list(state[2:]), [clip(a, -1.0, 1.0) for a in action])
+    body, outcome = STEPS.get(task, task)(list(state[2:]), [clip(a, -1.0, 1.0) for a in action])
     time = state[1] + 1
     status = {"success": 1.0, "failure": 2.0, "": 3.0 if time >= horizon else 0.0}[outcome]
     return [status, time, *body], float(outcome == "success"), status != 0, outcome == "success"

@@ -19,7 +19,8 @@ from continuous.estimators import isotropic_factors
 from continuous.tasks import TASKS
 from continuous.training import Training
 from figures.control import pretraining
-from figures.control.oracle_masks import ORACLE_MASKS, oracle_mask
+from figures.control.families import MaskedSigmaBC
+from figures.control.oracle_masks import ORACLE_MASKS, oracle_entries, oracle_mask
 from figures.control.pretraining import LEARNER, LIKELIHOOD, OWN_STATES, ControlCell, Effort
 from figures.control.variants import HELD_OUT_ALPHAS, VARIANTS, PolicySpec, Variant, Workshop
 
@@ -248,7 +249,32 @@ def test_on_stick_an_action_ends_the_episode_in_the_lane_alone(x, y, forward):
         assert (any(ends), mended) == (False, 1)
 
 
+@pytest.mark.parametrize("task", ["corridor", "stick"])
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_where_all_entries_have_the_mask_the_oracles_noise_is_isotropic_bit_for_bit(task, chunk):
+    masked = MaskedSigmaBC(sigma=0.3, task=task).factors(DATA, chunk, seed(pretraining.ENSEMBLE))
+    wanted = isotropic_factors(DATA, chunk, 0.3 * oracle_mask(task, DATA.observations))
+    assert masked.tobytes() == wanted.tobytes()
+    assert masked.flags.c_contiguous
+
+
+@pytest.mark.parametrize("name", ["stick-2", "stick-4", "stick-16-everywhere"])
+def test_on_stick_with_schedules_the_oracle_adds_noise_to_the_mass_behind_the_lane_alone(name):
+    data = demonstrate(TASKS[name], 3, np.random.default_rng(1))
+    d, behind = data.actions.shape[1], data.observations[:, 0] > 0
+    entries = oracle_entries(name, data.observations, d)
+    assert_array_equal(entries, [[float(b and j < 2) for j in range(d)] for b in behind])
+    factors = MaskedSigmaBC(sigma=0.3, task=name).factors(data, 2, seed(pretraining.ENSEMBLE))
+    assert_array_equal(factors, [np.diag(0.3 * np.array([*row, *row])) for row in entries])
+    assert behind.any()
+    assert not behind.all()
+    if d == 2:
+        assert_array_equal(entries, oracle_entries("stick", data.observations, 2))
+
+
 def test_unknown_families_variants_and_masks_are_refused():
+    with pytest.raises(ValueError, match="task must have an oracle mask, as corridor, stick have; got 'arm-6'"):
+        oracle_entries("arm-6", np.zeros((1, 10)), 6)
     for task in ("reach", "lift", "push"):
         with pytest.raises(ValueError, match="task must have an oracle mask, as corridor, stick have"):
             oracle_mask(task, np.zeros((1, 6)))

@@ -140,12 +140,27 @@ def check_written_demonstrations(_, folder):
     assert (folder / "demos.csv").exists()
 
 
+def check_rising_pass_rates(printed, _):
+    rates = [float(rate) for rate in re.findall(r"pass@\d+ ([01]\.\d\d)  \[", printed)]
+    assert len(rates) == 4
+    assert rates == sorted(rates)
+
+
+def check_bounds_below_pass_rates(printed, _):
+    rows = [tuple(map(float, row)) for row in re.findall(r"pass@\d+ +([01]\.\d+)  at least ([01]\.\d+)", printed)]
+    assert len(rows) == 6
+    assert all(bound <= exact for exact, bound in rows)
+    assert rows[-1][1] > 0
+
+
 CHECKS = {
     "coverage {gamma": check_costs_and_coverage,
     "save_policy(": check_noise_and_saved_policy,
     "finetune_dsrl(": check_curve,
     "evaluate(task": check_two_successes,
     "write_demonstrations(": check_written_demonstrations,
+    "play_tries(": check_rising_pass_rates,
+    "pass_at_k_bound(": check_bounds_below_pass_rates,
 }
 """What a script promises, by a phrase that it contains: the first that fits."""
 

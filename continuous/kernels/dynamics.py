@@ -35,6 +35,9 @@ WALL, BEHIND_WALL, GATE = 0.8, 0.86, 0.045
 OPENING, UNSTUCK = 0.05, 0.5
 """stick: half-width of the opening, smallest sideways action that moves a mass which touches the wall."""
 
+SWING, LEAK = 0.3, 0.7
+"""stick with schedules: amplitude of a schedule, share of a coordinate's error that is left after a step."""
+
 GRIP_STRIDE, TALL, ALIGNED, WIDE = 0.25, 0.08, 0.05, 0.13
 CLOSED, OPEN, SPILL, CRUSH, LIFTED, TABLE = 0.4, 0.6, 0.05, 0.03, 0.35, 0.9
 """lift: change of the opening, the object's height, the misalignment that a grasp allows, the one from which the
@@ -111,7 +114,7 @@ def corridor(states, actions, horizon, out, rewards):
 
 
 @_jit
-def _stick(row, action):
+def _stick(row, action, lane):
     x, y, centre = row[2], row[3], row[5]
     if x >= WALL and abs(y - centre) > OPENING and abs(action[1]) < UNSTUCK:
         return RUNNING
@@ -123,7 +126,7 @@ def _stick(row, action):
         new_x = WALL
     row[2] = new_x
     row[3] = new_y
-    if new_x < 0.0 and abs(new_y) > LANE:
+    if new_x < 0.0 and abs(new_y) > lane:
         return FAILED
     return SUCCEEDED if new_x > BEHIND_WALL else RUNNING
 
@@ -135,7 +138,42 @@ def stick(states, actions, horizon, out, rewards):
         out[i] = states[i]
         rewards[i] = 0.0
         if states[i, STATUS] == RUNNING:
-            _close(_stick(out[i], actions[i]), horizon, out[i], rewards, i)
+            _close(_stick(out[i], actions[i], LANE), horizon, out[i], rewards, i)
+
+
+# --- stick with schedules: as stick, then an accumulated error for each further action -------------------------------
+
+
+@_jit
+def _schedule(x, j):
+    """Action that coordinate j asks for at x: waves of five lengths, no two coordinates in phase."""
+    return SWING * math.sin(2.0 * math.pi * x / (3.0 + 0.5 * (j % 5)) + 1.3 * j)
+
+
+@_jit
+def schedules(x, out):
+    """Fill out (N, d - 2) with the further actions that are asked for at x (N,)."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = _schedule(x[i], j)
+
+
+@_jit
+def stick_with_schedules(states, actions, lane, tube, everywhere, horizon, out, rewards):
+    """Move the mass as `stick` does; an accumulated error beyond `tube` ends the episode, in the lane or everywhere."""
+    for i in range(states.shape[0]):
+        out[i] = states[i]
+        rewards[i] = 0.0
+        if states[i, STATUS] != RUNNING:
+            continue
+        row = out[i]
+        x = row[2]  # a schedule is read where the step begins
+        status = _stick(row, actions[i], lane)
+        for j in range(actions.shape[1] - 2):
+            row[6 + j] = LEAK * row[6 + j] + STRIDE * (actions[i, 2 + j] - _schedule(x, j))
+            if abs(row[6 + j]) > tube and (everywhere or row[2] < 0.0):
+                status = FAILED  # also in a step that would have succeeded
+        _close(status, horizon, row, rewards, i)
 
 
 # --- lift: gripper x, z, opening; object x, z, held ------------------------------------------------------------------

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from continuous.demonstrations import Demonstrations
 from continuous.ensembles import Ensemble
-from continuous.estimators import BC, PolicyEstimator, PostBC, SigmaBC, isotropic_factors
-from figures.control.oracle_masks import oracle_mask
+from continuous.estimators import BC, PolicyEstimator, PostBC, SigmaBC
+from figures.control.oracle_masks import oracle_entries
 from figures.running.artifacts import Arrays
 
 FloatArray = NDArray[np.float64]
@@ -80,7 +80,7 @@ class MaskedSigmaBC:
     sigma : float
         Standard deviation where noise is added, in units of actions.
     task : str
-        A task of `oracle_masks.ORACLE_MASKS`.
+        A task that has an oracle mask.
     name : str, optional
     """
 
@@ -89,10 +89,10 @@ class MaskedSigmaBC:
     name: str = "sigma-BC, oracle mask"
 
     def factors(self, demonstrations: Demonstrations, chunk: int, seed: np.random.SeedSequence) -> FloatArray:
-        """Return sigma times the identity where the mask is 1, and 0 elsewhere, (N, D, D); nothing is drawn."""
-        return isotropic_factors(
-            demonstrations, chunk, self.sigma * oracle_mask(self.task, demonstrations.observations)
-        )
+        """Return sigma on the diagonal for the entries of the mask, 0 elsewhere, (N, D, D); nothing is drawn."""
+        action_dim = demonstrations.actions.shape[1]
+        entries = self.sigma * oracle_entries(self.task, demonstrations.observations, action_dim)
+        return np.asarray(np.tile(entries, chunk)[:, :, None] * np.eye(chunk * action_dim))
 
 
 def _bc(_: Ingredients) -> PolicyEstimator:
