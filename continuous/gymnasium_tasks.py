@@ -75,7 +75,7 @@ class TaskEnv(gymnasium.Env[FloatArray, FloatArray]):
 
 
 def is_success(terminated: bool, info: dict[str, Any]) -> bool:
-    """Whether `info` holds a true `is_success` or, without that, a true `success`."""
+    """Whether `info` holds a true `is_success` or, if it has none, a true `success`."""
     return bool(info.get("is_success", info.get("success", False)))
 
 

@@ -142,7 +142,7 @@ def test_the_summary_of_the_results_counts_steps_by_form():
 def test_the_paragraph_of_the_readme_counts_steps_and_the_projects_own_claims():
     record = Record(figures={}, steps=RECORD.steps[:1], claims=(claim("f"), claim("f", "b", "E1", "violated")))
     text = summary(record)
-    assert text.startswith("**Theory.** Of the paper's 1 steps and statements, as printed: 1 proved.")
+    assert text.startswith("In numbers: of the paper's 1 steps and statements, as printed: 1 proved.")
     assert text.endswith("Our own claims about computed data: 1 holds.\n")
 
 

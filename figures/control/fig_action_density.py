@@ -1,4 +1,4 @@
-"""What the cloned policies do at chosen states, with few and with many demonstrations, beside the demonstrator."""
+"""What the cloned policies and the demonstrator do at chosen states, with few and with many demonstrations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ FloatArray = NDArray[np.float64]
 
 TITLE = "What the policies do, state by state"
 CAPTION = (
-    "Corridor task: the region that holds 80 % of the actions (forward and sideways, first of a chunk) of the "
-    "demonstrator and of policies cloned from n demonstrations, one data set; at the entrance of the lane, where every "
-    "demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much noise, on "
-    "average over the demonstrations, as PostBC with alpha = 1. g-i: deviation of an action's entries, geometric mean "
-    "over data sets with 95 % Student intervals."
+    "Corridor task: the region that contains 80 % of the actions (forward and sideways, first of a chunk) of the "
+    "demonstrator and of policies cloned from n demonstrations (one data set), at the entrance of the lane, where "
+    "every demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much "
+    "noise, on average over the demonstrations, as PostBC with alpha = 1. g-i: standard deviation of an action's "
+    "entries, geometric mean over data sets with 95 % Student intervals."
 )
 PLACES = ("lane", "common gate", "rare gate")
 STATES = np.array([[-0.25, 0.0, 0.0], [0.06, 0.04, 0.2], [0.2, 0.18, 0.7]])

@@ -166,7 +166,7 @@ def write_table(path: Path, configs: Sequence[Config], sweep: Sweep) -> tuple[in
     Parameters
     ----------
     path : Path
-        The table (CSV). Settings and versions go into `<stem>.json` beside it. Both are left as they are if the cache
+        The table (CSV). Settings and versions go into `<stem>.json` next to it. Both are left as they are if the cache
         holds no block.
     configs : sequence of Config
     sweep : Sweep
@@ -239,7 +239,7 @@ def tensors(rows: Sequence[Row]) -> Arrays:
 
 
 def _key(row: Row) -> tuple[Any, ...]:
-    """Where a row stands on each of `AXES`."""
+    """Position of a row on each of `AXES`."""
     return row.task, row.n_demos, row.learner, row.policy, row.seed
 
 
@@ -268,7 +268,7 @@ def _rank(policy: PolicySpec) -> tuple[int, int, float]:
 
 
 def _check_complete(known: NDArray[np.bool_], tasks: Sequence[str]) -> None:
-    """Each policy must have each seed, for a task, number of demonstrations and learner that has it at all."""
+    """Each policy must have each seed, for each task, number of demonstrations and learner that it occurs with."""
     for task, demos in np.ndindex(*known.shape[:2]):
         here = known[task, demos]
         expected = here.any(axis=2, keepdims=True) & here.any(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""BC fails to cover (B.1): how often, and what a learner loses that has only its rollouts.
+"""BC fails to cover (B.1): how often, and what a learner loses that sees only its rollouts.
 
 The two bandits of B.1 have three arms. The demonstrator plays arm 1 with probability 1 - 4 eps and arms 2 and 3 with
 2 eps each; only arm 2 pays on the first bandit, only arm 3 on the second. BC fails where neither was demonstrated:
@@ -204,7 +204,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "Smallest minimax loss of learners that see BC's rollouts: 0 to 1000 by the closed form, 0 to 100 by a "
               "linear program."),
         Claim("bc-fails-minimax-form", "R5", "<=", Interval.point(float(lp_error)), 1e-9, "exact",
-              "Largest difference between the linear program and (1/2)(1 - 2q)^n, q the chance of each rewarded arm."),
+              "Largest difference of the linear program from (1/2)(1 - 2q)^n, q the probability of each rewarded arm."),
     ]  # fmt: skip
 
 

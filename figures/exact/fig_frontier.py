@@ -21,11 +21,11 @@ from theory.claims import Claim, Interval
 TITLE = "The most coverage at a given loss"
 SECTION = "r4"
 CAPTION = (
-    "The family of B.4 at its condition T = 1/(4 alpha), delta = 0.1. Lines: the closed forms of R4; crosses: linear "
-    "programs. Small markers: uniform noise and PostBC at noise levels up to 1, exact. They lie on the frontier of "
-    "deterministic estimators until the coverage is close to 1, uniform noise included: this family does not separate "
-    "PostBC from uniform noise. Large markers: the posterior with lambda = A, PostBC with the paper's alpha and "
-    "lambda, and BC, whose loss and coverage are 0 (drawn in the corner)."
+    "The family of B.4 with T = 1/(4 alpha), where its condition holds with equality, and delta = 0.1. Lines: the "
+    "closed forms of R4; crosses: linear programs. Small markers: uniform noise and PostBC with alpha up to 1, exact. "
+    "They lie on the frontier of deterministic estimators until the coverage is close to 1, uniform noise included: "
+    "this family does not separate PostBC from uniform noise. Large markers: the posterior with lambda = A, PostBC "
+    "with the paper's alpha and lambda, and BC, whose loss and coverage are 0 (drawn in the corner)."
 )
 JUDGED = ("uniform noise", "PostBC", "PostBC, lambda = L'/2")
 """Families that claims are about."""
@@ -189,13 +189,13 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "Largest relative distance of uniform noise and PostBC from the deterministic frontier, where "
               "that is at most 1/2."),
         Claim("frontier-members-below", "R4", "<=", Interval.point(max(above)), 1e-9, "exact",
-              "Largest relative excess of any member over the deterministic frontier, at every loss."),
+              "Largest relative excess of any policy of the family over the deterministic frontier, at every loss."),
         Claim("frontier-change-of-measure", "lemma-hellinger", "<=",
               Interval.point(float(arrays["hellinger"][:, marked].max())), 1.0, "exact",
               "Largest ratio of P_i[pi_hat(i) >= gamma alpha] to 2 P_j[the same] + T alpha, over gamma, for BC, the "
               "posterior and PostBC."),
         Claim("frontier-printed-bound-fails", "thm-lower-bound", ">=", Interval.point(min(printed)), 1.0, "exact",
-              "Smallest ratio of a member's coverage to the printed bound xi/(2 A alpha): above 1, it is false."),
+              "Smallest ratio of a policy's coverage to the printed bound xi/(2 A alpha): above 1, it is false."),
         Claim("frontier-corrected-bound", "B4.8", "<=", Interval.point(max(corrected)), 1.0, "exact",
               "Largest ratio of the best coverage to the corrected bound 4 xi/((A - 1) alpha)."),
     ]  # fmt: skip

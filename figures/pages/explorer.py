@@ -39,7 +39,7 @@ class Slider:
     key : str
         Name in the page's address.
     symbol, label : str
-        Letter and words beside the slider.
+        Letter and words of the slider.
     stops : tuple of float
         Values that the slider can have, rising.
     start : float
@@ -64,7 +64,7 @@ class Picture:
     ----------
     id, title : str
     kind : {"mark", "curve", "bar"}
-        What stands for a policy in it.
+        What represents a policy in it.
     names : tuple of str
         Policies and bounds that it shows, in the order of its legend.
     """
@@ -102,13 +102,13 @@ def stops(low: float, high: float, *, whole: bool = False) -> tuple[float, ...]:
 
 SLIDERS = (
     Slider("T", "T", "demonstrations", stops(1, 10_000, whole=True), 20, whole=True),
-    Slider("w", "w", "chance of a visit", stops(0.01, 1.0), 1.0),
+    Slider("w", "w", "probability of a visit", stops(0.01, 1.0), 1.0),
     Slider("A", "A", "actions", tuple(range(2, 31)), 10, whole=True),
     Slider("p", "p", "probability of ★", stops(0.005, 0.5), 0.05),
     Slider("alpha", "α", "weight of noise", tuple(i / 100 for i in range(101)), 0.25),
     Slider("lambda", "λ", "prior mass", stops(0.1, 100.0), 4.0),
     Slider("gamma", "γ", "coverage", stops(0.001, 0.5), 0.02),
-    Slider("delta", "δ", "chance of failure", stops(0.001, 0.5), 0.1),
+    Slider("delta", "δ", "probability of failure", stops(0.001, 0.5), 0.1),
     Slider("H", "H", "horizon", stops(1, 100, whole=True), 20, whole=True),
 )
 """Letters as in the paper; T = demonstrations, w = occupancy of the state, p = probability of the action."""

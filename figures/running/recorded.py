@@ -1,7 +1,7 @@
-"""Recorded tables: results of long experiments, kept in the repository as CSV, and drawn without computing anew.
+"""Recorded tables: results of long experiments, kept in the repository as CSV, and drawn without recomputing them.
 
 A table is `results/<part>.csv`, with a header and one row for each result; all entries are text. This module says what
-a recorded table is and knows none: which tables there are, and what their columns mean, belongs to the experiment.
+a recorded table is; which tables there are, and what their columns mean, is up to the experiment.
 """
 
 import csv

@@ -37,7 +37,7 @@ _CACHED_VISITS = 1024
 
 
 @_sum_in_any_order
-def _inner_product(x, y):  # stands in dynamic_programming.py too: compiled code calls none of another file
+def _inner_product(x, y):  # copied in dynamic_programming.py: files of kernels must not call each other
     total = 0.0
     for i in range(x.size):
         total += x[i] * y[i]

@@ -107,7 +107,7 @@ def perturbed_estimates(
     n_draws : int
         At least 1.
     rng : numpy.random.Generator
-        The only source of chance.
+        The only source of randomness.
 
     Returns
     -------
