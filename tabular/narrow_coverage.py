@@ -54,7 +54,7 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NarrowProcess:
-    """A process of at most two reachable states a step, after T demonstrations. Build it with `of`.
+    """A process with at most two reachable states per step, after T demonstrations. Build it with `of`.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def narrow_coverage_probability(
     process = NarrowProcess.of(mdp, demonstrator, n_demos)
     if process is None:
         raise ValueError(
-            f"mdp must have at most 2 reachable states a step under the demonstrator, for n_demos at most {MAX_DEMOS} "
-            f"and {MAX_WORK:.0e} multiplications"
+            f"mdp must have at most 2 reachable states per step under the demonstrator, for n_demos at most "
+            f"{MAX_DEMOS} and {MAX_WORK:.0e} multiplications"
         )
     return process.coverage_probability(estimator, gamma)

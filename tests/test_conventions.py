@@ -40,7 +40,7 @@ FOLDERS = {
         "lessons": {"look", "running", "exact"},
     },
 }
-"""What each folder of a package may import of that package, beside itself."""
+"""What each folder of a package may import of that package, apart from itself."""
 HALVES = {"running": set(), "look": set(), "control": {"continuous"}, "pages": set()}
 """Which halves of the project the folders of `figures` may import; the others may import both."""
 OURS = {*PACKAGES, "paper_repro", "benchmarks", "tests"}

@@ -160,7 +160,7 @@ def test_claims_of_the_papers_experiments_are_counted_apart():
     )
     assert "| this project's own | 2 hold |" in found
     assert re.search(r"\| E2: .* \| 1 holds, 1 violated \|", found)
-    assert re.search(r"\| E4: .* \| not put to a test yet \|", found)
+    assert re.search(r"\| E4: .* \| not tested yet \|", found)
 
 
 def test_the_table_of_control_has_a_row_for_each_task_and_names_each_verdict_but_a_tie():

@@ -124,7 +124,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One column a state: few demonstrations, many, and the deviations."""
+    """One column per state: few demonstrations, many, and the deviations."""
     figure = style.new_figure(page=5.6, column=7.2)
     upper, lower = style.new_parts(figure, style.by_form((2.1, 0.9), (3.2, 1.25)))
     regions = style.new_grid(upper, 2, len(PLACES), sharey=True)

@@ -120,7 +120,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One column a task: success above, differences from BC below."""
+    """One column per task: success above, differences from BC below."""
     tasks = [str(task) for task in arrays["tasks"]]
     figure = style.new_figure(page=3.8, column=1.0 + 1.5 * len(tasks))
     panels = style.new_grid(figure, 2, len(tasks), sharex=True, ratios=style.by_form((1, 0.7), (1, 1)))

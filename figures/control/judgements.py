@@ -64,7 +64,7 @@ def judge_together(differences: FloatArray, rng: np.random.Generator, bounds: Ar
 
 
 def judge_each_comparison(differences: FloatArray, rng: np.random.Generator, bounds: Sequence[float]) -> Arrays:
-    """Judge each comparison separately: `judge_together` over all cases of one comparison, C times, (..., C).
+    """Judge each of C comparisons separately: `judge_together` over all cases of one comparison, (..., C).
 
     So the adjustment is for trying one statement on many tasks and learners.
 

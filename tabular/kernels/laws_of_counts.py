@@ -252,7 +252,7 @@ def required(n, weight, threshold, n_actions):
 
 @_jit
 def covered_given_visits(visits, noise_weight, p, threshold, log_negligible, out):
-    """Fill P[the cell is covered | n visits] for each n; 1 where Chernoff's bound leaves a failure of nothing."""
+    """Fill P[the cell is covered | n visits] for each n; 1 where Chernoff's bound on failure is negligible."""
     A = p.size
     m = np.empty(A, np.int64)
     for i in range(visits.size):

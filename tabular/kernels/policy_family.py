@@ -116,7 +116,7 @@ def _noise_weights(n, alpha, inverse_mass, kept, known):
 
 @_jit
 def _family_values_dense(probabilities, reward, counts, visits, alpha, inverse_mass, value):
-    """As `family_values`, for a full table: two products of matrices a step."""
+    """As `family_values`, for a full table: two products of matrices per step."""
     K, S, A, _ = probabilities.shape
     H, L = counts.shape[0], alpha.size
     kept, known = np.empty((_CACHED_VISITS + 1, L)), np.zeros(_CACHED_VISITS + 1, np.bool_)

@@ -96,7 +96,7 @@ def perturbed_estimates(
     n_draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw from the posterior by perturbed regressions, one fresh perturbation a draw.
+    """Draw from the posterior by perturbed regressions, one fresh perturbation per draw.
 
     Parameters
     ----------
