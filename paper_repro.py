@@ -26,9 +26,7 @@ WHOLE_RUN_FILES = ("verdicts.json", "errata.md", "report.html", "explorer.html",
 CELLS = "cells"
 """Folder of finished cells, in the output folder."""
 
-STOPPED = (
-    "Stopped. Finished figures and cells are kept in the output folder; the same command goes on from there."
-)
+STOPPED = "Stopped. Finished figures and cells are kept in the output folder; the same command goes on from there."
 
 # One thread a worker, decided before numpy is imported: cells are the unit of parallel work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -98,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("\n".join(f"{name:26s} {title}" for name, title in titles.items()))
         return 0
     _check_folder(options)
-    if options.whole:  # a run that stops half way must not leave an older run's verdicts beside its own figures
+    if options.whole:  # a run that stops half way must not leave an older run's verdicts next to new figures
         for stale in WHOLE_RUN_FILES:
             (options.out / stale).unlink(missing_ok=True)
     begin = time.monotonic()
@@ -159,7 +157,7 @@ def _check_folder(options: RunOptions) -> None:
         profile, seed = _profile_and_seed(verdicts)
         if (profile, seed) != (options.profile, options.seed):
             _refuse(
-                f"argument --only: {options.out} holds a whole run of profile {profile} and seed {seed}; "
+                f"argument --only: {options.out} holds a whole run with {profile} settings and seed {seed}; "
                 "name another folder with --out"
             )
 
@@ -245,7 +243,7 @@ def _parse(arguments: Sequence[str] | None, results: Sequence[str], figures: Seq
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="small settings, some minutes (the default)")
+    size.add_argument("--quick", action="store_true", help="small settings, a few minutes (the default)")
     size.add_argument("--full", action="store_true", help="the settings of the published figures")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="one result or figure (may be repeated); never rewrites verdicts.json")  # fmt: skip
@@ -253,8 +251,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=_at_least_1, default=_cores(), metavar="N",
                         help="worker processes (default: all cores, here %(default)s)")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="output folder (default: out)")
-    parser.add_argument("--seed", type=_at_least_0, default=0, metavar="N", help="seed of all chance (default: 0)")
-    parser.add_argument("--from-data", action="store_true", help="judge and draw the data in the output folder again")
+    parser.add_argument("--seed", type=_at_least_0, default=0, metavar="N",
+                        help="seed of all random numbers (default: 0)")  # fmt: skip
+    parser.add_argument("--from-data", action="store_true",
+                        help="check and draw the data in the output folder without recomputing them")  # fmt: skip
     return parser
 
 

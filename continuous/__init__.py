@@ -1,1 +1,1 @@
-"""The same estimator on continuous states: ensembles, generative policies, simulated control."""
+"""PostBC on continuous states and actions: ensembles, generative policies, simulated control."""

@@ -52,8 +52,8 @@ class BestOfN:
     Parameters
     ----------
     rollouts : tuple of int
-        Total numbers of the pretrained policy's episodes after which a critic is fitted anew; increasing, each at
-        least 1.
+        Total numbers of the pretrained policy's episodes after which a critic is fitted from scratch; increasing, each
+        at least 1.
     candidates : tuple of int
         Numbers N of samples to choose from, increasing, each at least 1; each gives a result, from the same critic.
     expectile : float

@@ -51,7 +51,7 @@ def cholesky_factors(covariance: Any) -> FloatArray:
         raise ValueError(f"covariance must have no eigenvalue below zero; got {values.min()}")
     root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
     # root root^T = covariance; of root^T = Q R with Q orthogonal, R^T is triangular and has the same square. LAPACK's
-    # Cholesky would refuse the singular matrices, of which an ensemble with K <= D members gives nothing else.
+    # Cholesky would fail on singular matrices, and with K <= D members all covariances are singular.
     upper: FloatArray = np.asarray(np.linalg.qr(root.transpose(0, 2, 1), mode="r"))
     signs = np.where(np.einsum("nii->ni", upper) < 0, -1.0, 1.0)
     factors: FloatArray = np.tril((upper * signs[:, :, None]).transpose(0, 2, 1))

@@ -1,4 +1,4 @@
-"""The one evaluation: every success rate that is printed or drawn comes from here.
+"""Evaluation of policies: every success rate that is printed or drawn comes from here.
 
 Episode i's first state depends on the seed and i alone. So two policies evaluated with the same seed meet the same
 contexts, and the first n of more episodes are those of an evaluation of n. Actions come in chunks that are carried out

@@ -1,9 +1,9 @@
 """What the three finetuners share: the clock, recorded decisions, and the form of their results.
 
-A finetuner starts from a pretrained policy, which it never changes, and learns from its own episodes alone. Their cost
-is counted in steps of the environment. Tasks end after a fixed time, so the share of the time that is left is an input
-beside the observation, and every end of an episode is a true end: no value is bootstrapped across it. Every success
-rate comes from `evaluation.evaluate`.
+A finetuner starts from a pretrained policy, which it never changes, and learns only from its own episodes. Their cost
+is counted in steps of the environment. Tasks end after a fixed time, so the remaining share of the time is an input
+in addition to the observation, and every end of an episode is a true end: no value is bootstrapped across it. Every
+success rate comes from `evaluation.evaluate`.
 """
 
 from collections.abc import Callable

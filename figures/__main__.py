@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# One thread a worker, decided before numpy is imported.
+# One thread per worker, decided before numpy is imported.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
@@ -27,14 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     writing = commands.add_parser("docs", help="write tables, docs/gallery.md and the pictures")
     writing.add_argument("folders", nargs="*", type=Path, default=[Path("out")], metavar="DIR",
-                      help="output folders, the preferred first; one holds a whole run (default: out)")  # fmt: skip
+                      help="output folders, the preferred first; one must hold a whole run (default: out)")  # fmt: skip
     writing.add_argument("--check", action="store_true", help="write nothing; compare with the whole run")
-    parts = commands.add_parser("grid", help="compute the full grid of finetuning, or continue it")
+    parts = commands.add_parser("grid", help="compute the full grid of finetuning, or resume it")
     parts.add_argument("--only", nargs="+", choices=list(grid.PARTS), default=list(grid.PARTS), metavar="PART",
                        help=f"parts to compute, in this order: {', '.join(grid.PARTS)}")  # fmt: skip
     parts.add_argument("--into", type=Path, default=ROOT / "results", metavar="DIR", help="folder of the tables")
     parts.add_argument("--cache", type=Path, default=Path("out/cells"), metavar="DIR", help="folder of finished cells")
-    parts.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes (default: one a core)")
+    parts.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes (default: one per core)")
     parts.add_argument("--seed", type=int, default=0)
     parts.add_argument("--collect", action="store_true", help="write tables of what is finished, and compute nothing")
     options = parser.parse_args(arguments)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         parser.error(str(error))
     if not options.check:
-        print("\n".join(docs.write_docs(ROOT, options.folders)) or "README.md and docs/ are made anew")
+        print("\n".join(docs.write_docs(ROOT, options.folders)) or "README.md and docs/ are updated")
         return 0
     record = docs_record.read_record(ROOT / "docs" / docs_record.VERDICTS)
     differing = docs_record.differences(record, docs_record.read_run(whole))

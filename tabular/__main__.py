@@ -1,4 +1,4 @@
-"""`python -m tabular audit DATA`: what demonstrations cover. `python -m tabular plan`: how many an action needs."""
+"""`python -m tabular audit DATA`: what demonstrations cover; `python -m tabular plan`: how many are needed."""
 
 import argparse
 import json
@@ -99,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
         command = add(commands)
         command.add_argument("--delta", type=float, default=0.05, help="allowed probability of failure (default: 0.05)")
         command.add_argument(
-            "--coverage", type=float, metavar="GAMMA", help="an action is covered with at least GAMMA p"
+            "--coverage",
+            type=float,
+            metavar="GAMMA",
+            help="an action of probability p counts as covered from GAMMA p on",
         )
     return parser
 
@@ -112,16 +115,18 @@ def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     sizes.add_argument("--actions", type=int, metavar="N", help="number of actions in every state")
     sizes.add_argument("--actions-file", type=Path, metavar="CSV", help="number of actions by state: state,n_actions")
     add("--states", type=int, metavar="N", help="number of states (default: the number in the data)")
-    add("--stationary", action="store_true", help="pool the steps")
+    add("--stationary", action="store_true", help="pool the steps: one policy for all of them")
     add("--loss", type=float, help="tolerated loss, for rewards in [0, 1] a step (default: 5 %% of the horizon)")
-    add("--folds", type=int, default=10, metavar="N", help="folds of episodes (default: 10)")
+    add("--folds", type=int, default=10, metavar="N", help="folds of episodes in cross-validation (default: 10)")
     add("--seed", type=_seed, default=0, metavar="N", help="seed of the folds (default: 0)")
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="output folder (default: out)")
     return command
 
 
 def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    command = commands.add_parser("plan", help="how many demonstrations an action needs, no data", allow_abbrev=False)
+    command = commands.add_parser(
+        "plan", help="how many demonstrations cover an action (needs no data)", allow_abbrev=False
+    )
     add = command.add_argument
     add("--occupancy", type=float, required=True, metavar="W", help="probability of the state at its step")
     add("--probability", type=float, required=True, metavar="P", help="probability of the action in the state")
@@ -130,7 +135,9 @@ def _add_plan(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     add("--horizon", type=int, default=10, metavar="N", help="number of steps (default: 10)")
     add("--alpha", type=float, default=1.0, help="alpha of PostBC (default: 1)")
     add("--prior-mass", type=float, metavar="LAMBDA", help="lambda of PostBC (default: L'/2)")
-    add("--visits", type=int, default=0, metavar="N", help="visits so far without the action (default: 0)")
+    add(
+        "--visits", type=int, default=0, metavar="N", help="visits to the state so far, without the action (default: 0)"
+    )
     add("--out", type=Path, metavar="DIR", help="write plan.json and plan.html to this folder")
     return command
 

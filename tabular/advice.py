@@ -1,4 +1,4 @@
-"""What to choose and how much more to record: recommended (alpha, lambda) with guarantees, and a plan.
+"""Advice: recommended (alpha, lambda) with guarantees, and how many more demonstrations to record.
 
 The loss of PostBC is bounded by R1,
 
@@ -69,7 +69,7 @@ def recommendation(tally: Tally, n_states: int, question: Question) -> Recommend
 
     R1 needs the occupancy w, which only the data tell. So its sum is bounded in three ways:
 
-    `estimate`: leave out each demonstration in turn and put n a_{n-1}/T in place of w E[a_N]. This is unbiased for R1
+    `estimate`: leave out each demonstration in turn and use n a_{n-1}/T instead of w E[a_N]. This is unbiased for R1
     at T - 1 demonstrations, and no guarantee.
     `upper`: the estimate plus a margin. With probability 1 - delta the true value is below it, whatever the process
     (McDiarmid: one demonstration moves each step's sum by at most 2/T).

@@ -1,4 +1,4 @@
-"""What a demonstration data set covers: visits, actions that BC would rule out, likelihoods, guarantees, a plan.
+"""What a data set of demonstrations covers: visits, actions that BC would rule out, likelihoods, guarantees, a plan.
 
 Everything is computed from a `Tally`. A cell c is a step and a state (a state alone where the demonstrator is taken as
 stationary); n is its number of visits and K that of the recordings of an action in it. Shares and likelihoods are

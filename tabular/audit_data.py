@@ -45,7 +45,7 @@ def read_tally(
     n_actions : int, optional
         Number of actions of every state, at least 1.
     actions_file : path-like, optional
-        A csv with the columns state and n_actions, in place of `n_actions`.
+        A csv with the columns state and n_actions, instead of `n_actions`.
     n_folds : int, optional
         Folds of episodes, at least 2.
 

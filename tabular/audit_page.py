@@ -61,7 +61,7 @@ def page(report: AuditReport | PlanReport) -> str:
 
 
 def audit_text(report: AuditReport) -> str:
-    """All of an audit in some forty lines, with at most five blocks of steps."""
+    """An audit in about forty lines, with at most five blocks of steps."""
     data = report.data
     stated = "stated" if data.actions_stated else "found in the data: too few if some were never recorded"
     kind = "steps pooled" if data.stationary else "a cell is a state at a step"
@@ -105,7 +105,7 @@ def _zero_lines(report: AuditReport) -> list[str]:
     data, zero, missing = report.data, report.zero, report.good_turing
     lines = ["Where BC rules out what the demonstrator did"]
     if zero is None:
-        lines.append("  no estimate: with one episode nothing can be held out")
+        lines.append("  no estimate: a single episode leaves nothing to hold out")
     else:
         lines += [
             f"  held-out rows that BC gives probability 0: {_percent(zero.zero)} ({data.folds} folds of episodes)",
@@ -137,7 +137,7 @@ def _advice_lines(advice: Recommendation | None) -> list[str]:
     if advice is None:
         return [
             "Recommended (alpha, lambda)",
-            "  none: R1 and R3 are about separate steps and do not apply to pooled ones",
+            "  none: R1 and R3 treat each step separately and do not apply to pooled steps",
         ]
     lines = [
         f"Recommended: lambda = L'/2 = {advice.prior_mass:.3g}, and the largest alpha with a loss of at most "
@@ -187,7 +187,7 @@ def _percent(estimate: Estimate) -> str:
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
-    """Head and body of each paragraph."""
+    """Heading and body of each paragraph."""
     return [(part.split("\n", 1)[0], part.split("\n", 1)[1]) for part in text.split("\n\n")]
 
 
@@ -210,7 +210,7 @@ def curves(x: Sequence[float], lines: Mapping[str, Sequence[float]], wanted: flo
 
 
 def stacked_bars(labels: Sequence[int], shares: Sequence[Sequence[float]]) -> str:
-    """SVG of one bar a label, with the shares on top of each other; the axis ends at the tallest bar."""
+    """SVG with one bar per label, with the shares on top of each other; the axis ends at the tallest bar."""
     top = max(max(sum(share) for share in shares), 1e-9)
     width = (WIDTH - LEFT - 10) / len(labels)
     drawn = []

@@ -1,4 +1,4 @@
-"""What an audit and a plan say, as records. `as_json` writes them as JSON; `audit_page` writes them as text and page.
+"""Records of an audit and of a plan. `as_json` writes them as JSON; `audit_page` writes them as text and page.
 
 A cell is a step and a state, or a state alone where the steps are pooled. Shares and probabilities are in [0, 1].
 """

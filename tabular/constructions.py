@@ -32,7 +32,7 @@ def two_bandits(epsilon: float) -> tuple[Instance, Instance]:
 def uniform_noise_trap(epsilon: float, horizon: int, n_branches: int) -> Instance:
     """The process on which uniform noise fails (prop-uniform-fails, B2.1-B2.4), with P_0 normalised.
 
-    States 0..k-1 (s~_1..s~_k) and k+1 (s_2) keep the process for ever; state k (s_1) keeps it under the first
+    States 0..k-1 (s~_1..s~_k) and k+1 (s_2) keep the process until the end; state k (s_1) keeps it under the first
     action and falls to s_2 under the second. P_0(s_1) = 1/2, P_0(s~_i) = 2^-(i+1) for i >= 2, and s~_1 takes the rest,
     2^-2 + 2^-(k+1) (printed: 2^-2 + 2^-k, which sums to more than 1). The first step pays 1 or 1 - 4 eps on s~_i, the
     last step pays 1 on (s_1, first action). The demonstrator mixes evenly on s~_i and plays the first action on s_1.

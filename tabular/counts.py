@@ -90,7 +90,7 @@ class Counts(FrozenArrays):
         counts = validate.integers("counts", self.counts, shape=(None, None, None))
         if 0 in counts.shape:
             raise ValueError(f"counts must have at least one step, state and action; got shape {counts.shape}")
-        # Summed in floating point first: an integer sum beyond 2^63 would wrap around without a word.
+        # Summed in floating point first: an integer sum beyond 2^63 would silently wrap around.
         if counts.sum(axis=(1, 2), dtype=np.float64).max() >= 2.0**63:
             raise ValueError("counts must hold fewer than 2^63 pairs in each step")
         totals = counts.sum(axis=(1, 2))

@@ -1,7 +1,7 @@
 """The exact probability that a cloned policy covers one action, or one cell (h, s).
 
 With T demonstrations and occupancy w, the cell is visited n ~ Bin(T, w) times, and given n the recordings K of its
-actions are multinomial with the demonstrator's probabilities p. A member of the family plays action a with probability
+actions are multinomial with the demonstrator's probabilities p. A policy of the family plays action a with probability
 (1 - a_n) K_a/n + a_n/A. The cell is covered with parameter gamma if that is at least gamma p_a for every a, so
 
     P[covered] = sum_n P[Bin(T, w) = n] P[Mult(n, p) >= m(n)],   m_a(n) = smallest K_a that covers.

@@ -1,11 +1,11 @@
-"""Many members of the family on one data set: all returns in one backward pass, all coverages in one pass.
+"""Many policies of the family on one data set: all returns in one backward pass, all coverages in one pass.
 
-Choosing (alpha, lambda) means trying many of them on the same counts. All members mix the same two policies, BC and the
+Choosing (alpha, lambda) means trying many of them on the same counts. All of them mix the same two policies, BC and the
 uniform one, with weights that depend on the visits n = T_h(s) alone:
 
     V_h(s) = (1 - a_n) sum_a T_h(s,a)/n Q_h(s,a) + a_n/A sum_a Q_h(s,a),   a_n = alpha/(1 + n/lambda),
 
-so each step costs two sums for every member, and no policy is formed. Letters: alpha, lambda = prior_mass; the kernels
+so each step costs two sums for every pair, and no policy is formed. Letters: alpha, lambda = prior_mass; the kernels
 take 1/lambda, which is 0 for uniform noise.
 """
 

@@ -5,7 +5,7 @@
 found by bisection, since the probability does not increase with gamma. The probability is
 
     exact          for one cell, for a process whose states never mix (bandits, B.2), and for a process with at most two
-                   reachable states a step (locks), where that takes seconds;
+                   reachable states per step (locks), where that takes seconds;
     a lower bound  for any other process (`certificates`), so gamma_star is never too large.
 
 `sampled_gamma_star` gives an interval from sampled data instead, for any estimator. In our comparisons the certified

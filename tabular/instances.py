@@ -1,4 +1,4 @@
-"""Everyday processes for experiments, each with a stochastic demonstrator; the paper's own are in `constructions`.
+"""Processes for experiments, each with a stochastic demonstrator; the paper's own are in `constructions`.
 
 Every function returns an `Instance`. Where J*, the optimal return, and J(pi_beta), the demonstrator's, have a closed
 form, the docstring gives it and a test checks it; otherwise dynamic programming computes them.
@@ -60,7 +60,7 @@ class Instance(FrozenArrays):
 
 
 def chain_lock(horizon: int, n_actions: int, skill: float, slip: float = 0.0) -> Instance:
-    """A combination lock: only the first action in every step keeps the lock alive, which pays 1 at the end.
+    """A combination lock: only the first action in every step keeps the lock alive; it then pays 1 at the end.
 
     State 0 is alive, 1 dead. The right action fails with probability `slip` (except in the last step, where it is
     paid at once). The demonstrator plays it with probability `skill`, and the others evenly.
@@ -128,7 +128,7 @@ def deep_sea(size: int, skill: float, slip: float = 0.0) -> Instance:
 
 
 def grid(side: int, horizon: int, slip: float = 0.1, temperature: float = 0.1) -> Instance:
-    """A square grid: walk from one corner to the opposite one, on a floor that sometimes moves you at random.
+    """A square grid: walk from one corner to the opposite one, where a step sometimes goes in a random direction.
 
     Actions are up, down, left, right; with probability `slip` a random one of the four happens instead; a wall keeps
     you in place. Arriving at the goal pays 1 once; after that nothing happens. The demonstrator is `softmax` of the
@@ -216,12 +216,12 @@ def reset_bandits(visit_probability: ArrayLike, horizon: int, n_actions: int, n_
     """Every step draws a new state and needs a safe action; any other action ends all reward. R1 is nearly tight here.
 
     States 0..I-1 are drawn independently in each step, with the given probabilities; state I is dead. The first
-    `n_safe` actions pay 1 and go on, every other one pays 0 and leads to the dead state, which pays 0 for ever. The
+    `n_safe` actions pay 1 and go on, every other one pays 0 and leads to the dead state, which always pays 0. The
     demonstrator plays the safe actions evenly. J* = J(pi_beta) = H.
 
     The demonstrated states of different steps are independent, so for a cloned policy with noise weights a_n
     J(pi_beta) - E J(pi_hat) = sum_h (1 - (1 - c b)^h), c = 1 - n_safe/A, b = sum_s w E[a_N] and N ~ Bin(T, w). R1's
-    bound is its first order in b, with 1 - 1/A in place of c.
+    bound is its first order in b, with 1 - 1/A instead of c.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class FrozenArrays:
 
 @dataclass(frozen=True)
 class RewardMap:
-    """How a table's rewards were brought into [0, 1]: original = offset + slope * reward."""
+    """How a table's rewards were mapped to [0, 1]: original = offset + slope * reward."""
 
     offset: float = 0.0
     slope: float = 1.0

@@ -1,4 +1,4 @@
-"""The exact probability that a cloned policy covers a process with at most two reachable states a step, such as a lock.
+"""The exact probability that a cloned policy covers a process with at most two reachable states per step.
 
 The number n_h of trajectories in the first of the two states is a Markov chain over the steps, because the other state
 has T - n_h. Given n_h, the counts of the actions in the two states are independent multinomials. They say whether the
@@ -54,7 +54,7 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NarrowProcess:
-    """A process of at most two reachable states a step, after T demonstrations. Build it with `of`.
+    """A process with at most two reachable states per step, after T demonstrations. Build it with `of`.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def narrow_coverage_probability(
     Parameters
     ----------
     mdp : FiniteHorizonMDP
-        At most two states a step that the demonstrator reaches.
+        With at most two states that the demonstrator reaches in each step.
     demonstrator : array_like, (H, S, A)
     n_demos : int
         T, from 1 to `MAX_DEMOS`. Each step costs O(T^1.5) where the actions of a state lead to the first next state
@@ -200,7 +200,7 @@ def narrow_coverage_probability(
     process = NarrowProcess.of(mdp, demonstrator, n_demos)
     if process is None:
         raise ValueError(
-            f"mdp must have at most 2 reachable states a step under the demonstrator, for n_demos at most {MAX_DEMOS} "
-            f"and {MAX_WORK:.0e} multiplications"
+            f"mdp must have at most 2 reachable states per step under the demonstrator, for n_demos at most "
+            f"{MAX_DEMOS} and {MAX_WORK:.0e} multiplications"
         )
     return process.coverage_probability(estimator, gamma)

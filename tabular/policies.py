@@ -9,7 +9,7 @@ With n = T_h(s) visits, a policy of the family mixes the empirical actions with 
     posterior      alpha = 1                  (posterior mean under a symmetric Dirichlet prior of mass lambda)
     PostBC         alpha and lambda free
 
-`MixtureEstimator` is a member of this family. What needs only a cloned policy (sampled coverage, returns, profiles,
+`MixtureEstimator` is an estimator of this family. What needs only a cloned policy (sampled coverage, returns, profiles,
 finetuning) takes any `PolicyEstimator`; what needs a_n in closed form (exact coverage, bounds) takes members alone.
 
 Letters: alpha = weight of the posterior, lambda = prior_mass, a_n = noise weight (`theory.bounds.family`).
@@ -47,7 +47,7 @@ class PolicyEstimator(Protocol):
 
 @dataclass(frozen=True)
 class MixtureEstimator:
-    """A member of the family: BC mixed with the uniform distribution, with weight a_n after n visits.
+    """An estimator of the family: BC mixed with the uniform distribution, with weight a_n after n visits.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def checked_estimator(estimator: Any) -> PolicyEstimator:
 
 
 def checked_member(estimator: Any) -> MixtureEstimator:
-    """Return the estimator if it is a member of the family, whose noise weight is known, else raise TypeError."""
+    """Return the estimator if it is of the family, so that its noise weight is known, else raise TypeError."""
     if not isinstance(estimator, MixtureEstimator):
         raise TypeError(
             "estimator must be a MixtureEstimator, because only that family has a closed form; "

@@ -1,4 +1,4 @@
-"""Coverage profile: how often, under the demonstrator, its probability is at least M times the policy's.
+"""Coverage profile: how often an action or trajectory is M times likelier under the demonstrator than under the policy.
 
     step         C(M) = 1/H sum_h P_beta[pi_beta_h(a|s)/pi_hat_h(a|s) >= M]
     trajectory   C(M) = P_beta[P_beta(tau)/P_hat(tau) >= M]
@@ -14,7 +14,7 @@ The profile of steps is exact. That of trajectories is exact where the log-ratio
 sampled, with intervals. Both take any policy.
 
 Letters: M = thresholds, pi_beta = demonstrator, pi_hat = policy, tau = a trajectory.
-Source: Chen et al., The Coverage Principle (2025), for the profile; the companion for the rest, beside R6.4.
+Source: Chen et al., The Coverage Principle (2025), for the profile; the companion for the rest, see also R6.4.
 """
 
 import math

@@ -59,7 +59,7 @@ class Tally:
         return validate.frozen(result)
 
     def without_steps(self) -> "Tally":
-        """Counts by state and action alone, for a stationary demonstrator: one cell a state, all at step 0."""
+        """Counts by state and action alone, for a stationary demonstrator: one cell per state, all at step 0."""
         state = self.cell_state[self.pair_cell]
         pairs, pair_index = np.unique(np.stack([state, self.pair_action], axis=1), axis=0, return_inverse=True)
         counts = np.zeros((len(pairs), self.counts.shape[1]), np.int64)

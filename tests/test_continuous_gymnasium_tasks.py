@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from continuous.demonstrators import SCRIPTS, Script, Style, demonstrate
 from continuous.evaluation import compare, evaluate
-from continuous.gymnasium_tasks import StateAccess, TaskEnv, task_of
+from continuous.gymnasium_episodes import StateAccess
+from continuous.gymnasium_tasks import TaskEnv, task_of
 from continuous.linear_quadratic import double_integrator
 from continuous.tasks import TASKS, TIMED_OUT
 

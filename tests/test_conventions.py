@@ -23,7 +23,7 @@ PACKAGES = {
     "continuous": {"continuous", "theory"},
     "figures": {"figures", "tabular", "continuous", "theory"},
 }
-ROOMS = {
+FOLDERS = {
     "theory": {
         "base": set(),
         "statistics": {"base", "claims"},
@@ -40,9 +40,9 @@ ROOMS = {
         "lessons": {"look", "running", "exact"},
     },
 }
-"""What each room of a package may import of that package, beside itself."""
+"""What each folder of a package may import of that package, apart from itself."""
 HALVES = {"running": set(), "look": set(), "control": {"continuous"}, "pages": set()}
-"""Which halves of the project the rooms of `figures` may import; the others may import both."""
+"""Which halves of the project the folders of `figures` may import; the others may import both."""
 OURS = {*PACKAGES, "paper_repro", "benchmarks", "tests"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("**/*.py"))
 TESTS = sorted((ROOT / "tests").glob("**/*.py"))
@@ -115,19 +115,19 @@ def test_imports_point_one_way(path):
 
 
 IN_ROOMS = [
-    path for path in MODULES if len(path.relative_to(ROOT).parts) > 2 and path.relative_to(ROOT).parts[0] in ROOMS
+    path for path in MODULES if len(path.relative_to(ROOT).parts) > 2 and path.relative_to(ROOT).parts[0] in FOLDERS
 ]
 
 
 @each(IN_ROOMS)
-def test_rooms_of_a_package_import_one_way(path):
-    package, room, *_ = path.relative_to(ROOT).parts
+def test_folders_of_a_package_import_one_way(path):
+    package, folder, *_ = path.relative_to(ROOT).parts
     names = {tuple(name.split(".")[:2]) for name in imported(parsed(path))}
     inside = {name[1] for name in names if name[0] == package and name[1:]}
-    assert inside <= {room, *ROOMS[package][room]}
+    assert inside <= {folder, *FOLDERS[package][folder]}
     if package == "figures":
         halves = {name[0] for name in names} & {"tabular", "continuous"}
-        assert halves <= HALVES.get(room, {"tabular", "continuous"})
+        assert halves <= HALVES.get(folder, {"tabular", "continuous"})
 
 
 def module_of(path):
@@ -365,7 +365,7 @@ def test_a_file_is_named_plainly(path):
 
 
 @each([path for path in MODULES if path.name.startswith("fig_")])
-def test_a_figure_stands_in_a_room_where_it_is_discovered(path):
+def test_a_figure_is_in_a_folder_where_it_is_discovered(path):
     assert path.parent.parent == ROOT / "figures"
     assert path.stem in figure_names()
 
@@ -385,5 +385,5 @@ def test_constraints_pin_versions_and_hold_no_address():
 
 @each([path for path in MODULES if path.parent.name in ("engines", "proofs")])
 def test_what_decides_a_step_shares_no_code_with_the_bounds_that_it_judges(path):
-    rooms = {tuple(name.split(".")[:2]) for name in imported(parsed(path))}
-    assert not rooms & {("theory", "bounds"), ("theory", "statistics")}
+    folders = {tuple(name.split(".")[:2]) for name in imported(parsed(path))}
+    assert not folders & {("theory", "bounds"), ("theory", "statistics")}

@@ -142,7 +142,7 @@ def test_the_summary_of_the_results_counts_steps_by_form():
 def test_the_paragraph_of_the_readme_counts_steps_and_the_projects_own_claims():
     record = Record(figures={}, steps=RECORD.steps[:1], claims=(claim("f"), claim("f", "b", "E1", "violated")))
     text = summary(record)
-    assert text.startswith("**Theory.** Of the paper's 1 steps and statements, as printed: 1 proved.")
+    assert text.startswith("In numbers: of the paper's 1 steps and statements, as printed: 1 proved.")
     assert text.endswith("Our own claims about computed data: 1 holds.\n")
 
 
@@ -160,7 +160,7 @@ def test_claims_of_the_papers_experiments_are_counted_apart():
     )
     assert "| this project's own | 2 hold |" in found
     assert re.search(r"\| E2: .* \| 1 holds, 1 violated \|", found)
-    assert re.search(r"\| E4: .* \| not put to a test yet \|", found)
+    assert re.search(r"\| E4: .* \| not tested yet \|", found)
 
 
 def test_the_table_of_control_has_a_row_for_each_task_and_names_each_verdict_but_a_tie():

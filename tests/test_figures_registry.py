@@ -53,8 +53,8 @@ def draw(arrays):
 
 
 @pytest.fixture
-def room(tmp_path, monkeypatch):
-    """A further room of figures, outside the checkout."""
+def folder(tmp_path, monkeypatch):
+    """A further folder of figures, outside the checkout."""
     folder = tmp_path / "package" / "scratch"
     folder.mkdir(parents=True)
     monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(folder.parent)])
@@ -64,9 +64,9 @@ def room(tmp_path, monkeypatch):
     vars(figures).pop("scratch", None)
 
 
-def test_a_new_file_in_a_room_is_a_new_figure_and_leaves_the_others_alone(room, tmp_path):
+def test_a_new_file_in_a_folder_is_a_new_figure_and_leaves_the_others_alone(folder, tmp_path):
     before = {name: figure_module(name) for name in figure_names()}
-    (room / "fig_scratch.py").write_text(SCRATCH)
+    (folder / "fig_scratch.py").write_text(SCRATCH)
     assert figure_names() == sorted([*before, "fig_scratch"])
     assert all(figure_module(name) is module for name, module in before.items())
     finished = pipeline.make("fig_scratch", "quick", Sweep(0), tmp_path / "out")
@@ -78,16 +78,16 @@ def test_a_new_file_in_a_room_is_a_new_figure_and_leaves_the_others_alone(room, 
     assert [entry["verdict"] for entry in verdicts["claims"]] == ["holds"]
 
 
-def test_two_figures_of_one_name_are_refused_with_their_rooms(room):
-    (room / "fig_bc_fails.py").write_text(SCRATCH)
-    with pytest.raises(ValueError, match="fig_bc_fails stands in two rooms, figures/exact and figures/scratch"):
+def test_two_figures_of_one_name_are_refused_with_their_folders(folder):
+    (folder / "fig_bc_fails.py").write_text(SCRATCH)
+    with pytest.raises(ValueError, match="fig_bc_fails is in two folders, figures/exact and figures/scratch"):
         figure_names()
 
 
-def test_optional_attributes_of_a_figures_module_have_defaults(room):
-    (room / "fig_plain.py").write_text(SCRATCH)
+def test_optional_attributes_of_a_figures_module_have_defaults(folder):
+    (folder / "fig_plain.py").write_text(SCRATCH)
     named = 'SECTION = "r1"\nALSO = ("r2", "r3")\nNEEDS = ("folder/file.csv",)\n'
-    (room / "fig_named.py").write_text(SCRATCH + named)
+    (folder / "fig_named.py").write_text(SCRATCH + named)
     plain, full = figure_entry("fig_plain"), figure_entry("fig_named")
     assert (plain.name, plain.section, plain.also, plain.needs) == ("fig_plain", "experiments", (), ())
     assert (full.section, full.also, full.needs) == ("r1", ("r2", "r3"), ("folder/file.csv",))

@@ -261,7 +261,7 @@ def test_the_report_ends_with_its_provenance(source):
     end = source.partition('<h2 id="provenance">')[2]
     assert "0123abc" in end
     assert "numpy 2.0" in end
-    assert "profile quick, seed 0" in end
+    assert "quick settings, seed 0" in end
     assert "<h2" not in end
 
 

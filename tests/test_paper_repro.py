@@ -148,7 +148,7 @@ def test_a_partial_run_of_another_seed_is_not_written_into_the_folder_of_a_whole
     monkeypatch.setattr(registry, "figure_names", lambda: [FAST])
     run(tmp_path)
     message = refused(capsys, "--out", str(tmp_path), "--only", FAST, "--seed", "7")
-    assert "holds a whole run of profile quick and seed 0" in message
+    assert "holds a whole run with quick settings and seed 0" in message
     assert run(tmp_path, "--only", FAST) == 0
 
 

@@ -1,4 +1,4 @@
-"""Coverage of processes of at most two reachable states a step: over all data sets, in closed form, by Monte Carlo."""
+"""Coverage of processes with at most two reachable states per step: over all data sets, in closed form, by Monte Carlo."""
 
 import re
 from fractions import Fraction
@@ -230,7 +230,7 @@ def test_a_process_is_narrow_with_two_states_a_step_and_a_limited_amount_of_work
 
 
 RULE = posterior(2.0)
-MESSAGE = "mdp must have at most 2 reachable states a step under the demonstrator, for n_demos at most 10000 and 2e+09 multiplications"
+MESSAGE = "mdp must have at most 2 reachable states per step under the demonstrator, for n_demos at most 10000 and 2e+09 multiplications"
 REFUSED = [
     (SEA, 5, RULE, 0.5, ValueError, MESSAGE),
     (LOCK, MAX_DEMOS + 1, RULE, 0.5, ValueError, MESSAGE),

@@ -1,4 +1,4 @@
-"""The vocabulary of checking: what is claimed, on which evidence, and with which verdict.
+"""Records of checking: what is claimed, on which evidence, and with which verdict.
 
 A *claim* compares an interval `[low, high]` that holds a quantity with a bound `b`. Its verdict is computed and cannot
 be set:
@@ -23,7 +23,7 @@ StepVerdict = Literal["proved", "refuted", "supported", "undecided", "quoted"]
 Form = Literal["printed", "corrected", "companion"]
 Relation = Literal["<=", ">="]
 Severity = Literal["typing error", "proof only", "condition", "constant", "statement"]
-"""How far an error reaches: a slip of the pen; a step whose statement survives; a missing condition; a wrong constant;
+"""How far an error reaches: a typing error; a step whose statement still holds; a missing condition; a wrong constant;
 a statement that is false."""
 
 EMPIRICAL_SOURCES = frozenset({"E0", "E1", "E2", "E3", "E4"})
@@ -140,7 +140,7 @@ class Outcome:
 class Step:
     """One line of a proof, in one form.
 
-    The same `id` may stand twice: as ``printed`` and, where that fails, as ``corrected``.
+    The same `id` may occur twice: as ``printed`` and, where that fails, as ``corrected``.
     """
 
     id: str
@@ -172,7 +172,7 @@ class Result:
     assumptions: tuple[str, ...] = ()
     """What the statement needs, one plain phrase each."""
     meaning: str = ""
-    """What the statement says to somebody who has not read the paper, in plain words."""
+    """What the statement says to a reader who has not read the paper, in plain words."""
 
 
 @dataclass(frozen=True, kw_only=True)

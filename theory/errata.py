@@ -10,14 +10,14 @@ _INTRODUCTION = """# Errata
 
 Found by machine in version 1 of *Posterior Behavioral Cloning* (arXiv 2512.16911v1). Later versions may differ. Every
 entry is a printed relation that an exact computation refutes, with a counterexample in numbers; the corrected relation
-beside it is proved. Most are slips that change nothing else; the summary says how far each reaches.
+next to it is proved. Most are slips that affect nothing else; the summary says how far each reaches.
 """
 SEVERITIES: dict[Severity, str] = {
     "statement": "a statement that is false as printed",
     "constant": "a wrong constant in a statement",
-    "condition": "a condition that is missing",
-    "proof only": "a step that fails while the statement it serves survives",
-    "typing error": "a slip of the pen",
+    "condition": "a missing condition",
+    "proof only": "a proof step that fails, although the statement holds",
+    "typing error": "a misprint",
 }
 """What each severity means, the most far-reaching first."""
 
@@ -51,7 +51,7 @@ def errata(steps: Iterable[Decided]) -> list[Erratum]:
     Returns
     -------
     list of Erratum
-        The most far-reaching first, then in the given order. A refuted step to which nobody has given a severity comes
+        The most far-reaching first, then in the given order. A refuted step without a severity comes
         before all others.
     """
     steps = tuple(steps)

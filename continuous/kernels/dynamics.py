@@ -1,6 +1,6 @@
 """Compiled dynamics of the control tasks: one step of many episodes at once.
 
-    states, out  (N, width) float64   a row an episode: `STATUS`, `TIME` (steps so far), and the task's own columns,
+    states, out  (N, width) float64   one row per episode: `STATUS`, `TIME` (steps so far), and the task's own columns,
                                       which `tasks.py` lists
     actions      (N, D)               in [-1, 1]
     horizon                           steps until an episode runs out of time
@@ -41,7 +41,7 @@ SWING, LEAK = 0.3, 0.7
 GRIP_STRIDE, TALL, ALIGNED, WIDE = 0.25, 0.08, 0.05, 0.13
 CLOSED, OPEN, SPILL, CRUSH, LIFTED, TABLE = 0.4, 0.6, 0.05, 0.03, 0.35, 0.9
 """lift: change of the opening, the object's height, the misalignment that a grasp allows, the one from which the
-gripper passes beside the object; when the fingers hold and let go, from which height a fall ends the episode, from
+gripper passes the object at its side; when the fingers hold and let go, from which height a fall ends the episode, from
 which stroke down onto the object, the height that succeeds, half-length of the table."""
 
 CONTACT, HOME = 0.17, 0.06
@@ -102,7 +102,7 @@ def _corridor(row, action):
 
 @_jit
 def corridor(states, actions, horizon, out, rewards):
-    """Move the mass; leaving the lane ends the episode, a motion into the wall beside its gate is refused."""
+    """Move the mass; leaving the lane ends the episode, a motion into the wall next to its gate is refused."""
     for i in range(states.shape[0]):
         out[i] = states[i]
         rewards[i] = 0.0
@@ -198,7 +198,7 @@ def _carry(row, x, z):
 
 @_jit
 def _approach(row, x, z):
-    """Move the gripper that holds nothing: beside the object, around it, against it; onto it is refused, or crushes."""
+    """Move the gripper that holds nothing: past the object, around it, against it; onto it is refused, or crushes."""
     side = row[2] - row[5]
     offset = x - row[5]
     inside = row[3] < TALL and abs(side) <= ALIGNED

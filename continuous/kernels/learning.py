@@ -632,7 +632,7 @@ def train_iql(
 
 @_jit
 def step_log_densities(parameters, sizes, inputs, offsets, nexts, slopes, deviations, out):
-    """Log-density of each next (N, D): normal, with mean offset + slope * network and deviation (N,) a row."""
+    """Log-density of each next (N, D): normal, with mean offset + slope * network and deviation (N,) per row."""
     N, D = nexts.shape
     outputs = np.empty((N, D), parameters.dtype)
     forward(parameters, sizes, inputs, outputs)

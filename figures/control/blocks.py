@@ -175,7 +175,7 @@ def finetune(block: Block, finetuner: str, policy: ClonedPolicy) -> tuple[Finetu
 
 
 def run_block(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """Pretrain and finetune all policies of a block. All chance follows from the cell; `rng` is unused.
+    """Pretrain and finetune all policies of a block. All random numbers follow from the cell; `rng` is unused.
 
     Parameters
     ----------

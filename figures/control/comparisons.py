@@ -1,4 +1,4 @@
-"""Who wins what: paired differences between named families of pretrained policies, seed by seed.
+"""Comparisons: paired differences between named families of pretrained policies, seed by seed.
 
 A family is a curve of policies, by the strength of its noise. There are three kinds of comparison (`Match`):
 

@@ -1,4 +1,4 @@
-"""Contrasts of the ablations: two finetuned policies, of which one differs from the other in one respect."""
+"""Contrasts of the ablations: two finetuned policies that differ in one respect."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

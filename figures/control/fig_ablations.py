@@ -21,11 +21,11 @@ TITLE = "Ablations: shape, ensemble, demonstrator and critic"
 CAPTION = (
     "Differences of success before finetuning (a) and after it (b), paired by seed, with 95 % intervals (studentised "
     "bootstrap). An interval that contains 0 is a tie; intervals that reach the edge extend beyond it. PostBC and "
-    "sigma-BC have the strength that was chosen for the task on separate seeds. The learner is DSRL; for the critics "
+    "sigma-BC have the strengths chosen for the task on separate seeds. The learner is DSRL; for the critics "
     "(thousands of updates, k, and width of layers) it is Best-of-N with N = 16. All shapes have equal trace. The "
     "oracle adds noise only where a wrong action can be corrected. 8 seeds (5 for the critics), good demonstrators "
-    "except in the group about demonstrators; stick from 10 demonstrations and corridor from 5, and all tasks from 10 "
-    "in the group beyond the paper. Both profiles draw the recorded grid."
+    "except in the group 'demonstrator'; stick with 10 demonstrations and corridor with 5, and all tasks with 10 in "
+    "the group 'beyond the paper'. Quick and full settings draw the same recorded grid."
 )
 FULL = QUICK = Recorded(("strengths", "demonstrations", "ablations", "critics", "beyond", "shrinkage", "by_n"))
 TABLES = (*grid.CHOICES, "choice_by_n")
@@ -84,8 +84,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
             judgements.claim(
                 arrays, (int(i), 1), name=f"ablations {task} {group} {label}", source="E0",
                 subject=f"{task} from {arrays['n_demos'][i]} demonstrations, success after finetuning, "
-                f"{group}, {label}",
-                judged_together="those of one line on all its tasks",
+                f"{group}: {label}",
+                judged_together="the tasks of this comparison",
             )
         )  # fmt: skip
     return [claim for claim in all_claims if claim is not None]

@@ -1,4 +1,4 @@
-"""What the cloned policies do at chosen states, with few and with many demonstrations, beside the demonstrator."""
+"""What the cloned policies and the demonstrator do at chosen states, with few and with many demonstrations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ FloatArray = NDArray[np.float64]
 
 TITLE = "What the policies do, state by state"
 CAPTION = (
-    "Corridor task: the region that holds 80 % of the actions (forward and sideways, first of a chunk) of the "
-    "demonstrator and of policies cloned from n demonstrations, one data set; at the entrance of the lane, where every "
-    "demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much noise, on "
-    "average over the demonstrations, as PostBC with alpha = 1. g-i: deviation of an action's entries, geometric mean "
-    "over data sets with 95 % Student intervals."
+    "Corridor task: the region that contains 80 % of the actions (forward and sideways, first of a chunk) of the "
+    "demonstrator and of policies cloned from n demonstrations (one data set), at the entrance of the lane, where "
+    "every demonstration passes, and on the way to a gate at a common and at a rare height. Sigma-BC adds as much "
+    "noise, on average over the demonstrations, as PostBC with alpha = 1. g-i: standard deviation of an action's "
+    "entries, geometric mean over data sets with 95 % Student intervals."
 )
 PLACES = ("lane", "common gate", "rare gate")
 STATES = np.array([[-0.25, 0.0, 0.0], [0.06, 0.04, 0.2], [0.2, 0.18, 0.7]])
@@ -124,7 +124,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One column a state: few demonstrations, many, and the deviations."""
+    """One column per state: few demonstrations, many, and the deviations."""
     figure = style.new_figure(page=5.6, column=7.2)
     upper, lower = style.new_parts(figure, style.by_form((2.1, 0.9), (3.2, 1.25)))
     regions = style.new_grid(upper, 2, len(PLACES), sharey=True)

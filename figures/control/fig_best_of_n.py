@@ -15,13 +15,13 @@ from theory.claims import Claim
 
 TITLE = "Best-of-N: more rollouts, and the trade-off by strength"
 CAPTION = (
-    "a, c and so on: success when the best of 16 samples is taken, by a critic trained on 200 and on 1000 episodes of "
+    "a, c and so on: success when the best of 16 samples is chosen by a critic trained on 200 and on 1000 episodes of "
     "the pretrained policy; the value at 0 is the success of the pretrained policy. Means over seeds with Student's 95 "
     "% intervals (of single curves, not of differences); the strengths were chosen for DSRL on separate seeds. b, d "
     "and so on: success before and after finetuning (N = 16, 1000 episodes). Each curve is a family, each mark a "
     "strength, with Student's 95 % intervals; up and to the right is better, and on the dotted line there is no gain; "
-    "the numbers beside the marks are sigma or alpha. T: demonstrations. Seeds: 5 in a, c and so on; in b, d and so on "
-    "20 on reach and stick and 10 on the other tasks. Both profiles draw the recorded grid."
+    "the numbers at the marks are sigma or alpha. T: demonstrations. Seeds: 5 in a, c and so on; in b, d and so on 20 "
+    "on reach and stick and 10 on the other tasks. Quick and full settings draw the same recorded grid."
 )
 STRENGTHS, ROLLOUTS = ("strengths", "strengths_ends"), ("rollouts",)
 """Recorded tables of the lower and of the upper panels."""

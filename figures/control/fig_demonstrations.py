@@ -20,14 +20,14 @@ from figures.running.sweep import Sweep
 from theory.claims import Claim
 from theory.statistics.probability import mean_interval
 
-TITLE = "Demonstrations: what PostBC gains, from few and from many"
+TITLE = "Demonstrations: what PostBC gains with few and with many"
 CAPTION = (
     "a, c and so on: success before finetuning (dashed) and after DSRL (solid), means over seeds with Student's 95 % "
     "intervals (of single policies, not of differences). Sigma and alpha are the same for all numbers of "
-    "demonstrations; they were chosen for each task from 10 demonstrations on separate seeds. b, d and so on: success "
+    "demonstrations; they were chosen for each task with 10 demonstrations, on separate seeds. b, d and so on: success "
     "after finetuning, PostBC minus BC and PostBC minus sigma-BC, in the colour of BC or sigma-BC, paired by seed, "
-    "with 95 % intervals (studentised bootstrap). 20 seeds on reach and stick, 10 on the other tasks. Both profiles "
-    "draw the recorded grid."
+    "with 95 % intervals (studentised bootstrap). 20 seeds on reach and stick, 10 on the other tasks. Quick and full "
+    "settings draw the same recorded grid."
 )
 FULL = QUICK = Recorded(("strengths", "demonstrations"))
 TABLES = grid.CHOICES
@@ -106,7 +106,8 @@ def _claim(
 ) -> Claim | None:
     return judgements.claim(
         judgement, index, name=f"demonstrations {task} {name}", source=source,
-        subject=f"DSRL on {task}, success after finetuning, {difference}", judged_together="those of one rival",
+        subject=f"DSRL on {task}, success after finetuning, {difference}",
+        judged_together="all differences from this rival",
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ CAPTION = (
     "Success against steps of the environment, evaluated on common first states: means over seeds with Student's 95 % "
     "intervals (of single curves, not of differences). The value at 0 is the success of the pretrained policy. The "
     "strengths were chosen for DSRL on separate seeds. T: demonstrations. 1500 episodes; 20 seeds on reach and stick, "
-    "10 on the other tasks. Both profiles draw the recorded grid."
+    "10 on the other tasks. Quick and full settings draw the same recorded grid."
 )
 FULL = QUICK = Recorded(("dppo",))
 

@@ -25,12 +25,12 @@ FloatArray = NDArray[np.float64]
 TITLE = "Where the posterior is wide"
 CAPTION = (
     "Width: root mean square deviation between the members of an ensemble, over the entries of an action chunk. a-c: "
-    "width on the plane of the corridor task (a lane, then a wall with a gate, here at height 0), for three numbers of "
-    "demonstrations (lines: the demonstrations); trajectory bootstrap. d: width at held-out states of this task, by "
-    "the density of the demonstrator's states there. e: mean width at held-out states against n, with the exponent of "
-    "the fitted power law (d and e: geometric means over data sets). f: networks fitted to perturbed targets: their "
-    "spread at the demonstrated states, as a share of the perturbation; 1 means that every member memorised the noise "
-    "of its targets, so that PostBC becomes sigma-BC. Bands: 95 % Student intervals over data sets."
+    "width on the plane of the corridor task (a lane, then a wall with a gate, here at height 0) by the trajectory "
+    "bootstrap, for three numbers of demonstrations (lines: the demonstrations). d: width at held-out states of this "
+    "task, by the density of the demonstrator's states there. e: mean width at held-out states against n, with the "
+    "exponent of the fitted power law (d and e: geometric means over data sets). f: networks fitted to perturbed "
+    "targets: their spread at the demonstrated states, as a share of the perturbation; 1 means that every member "
+    "memorised the noise of its targets, so that PostBC becomes sigma-BC. Bands: 95 % Student intervals over data sets."
 )
 PRIORS = (1.0, 100.0)
 PRIOR_NAMES = ("pulled to its prior", "hardly pulled")

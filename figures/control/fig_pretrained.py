@@ -23,9 +23,9 @@ TITLE = "Success before finetuning"
 CAPTION = (
     "Control tasks, policies cloned from n demonstrations, before any finetuning. Success rate: mean over training "
     "seeds; thick bars: 95 % Student intervals over seeds; thin bars: 95 % Clopper-Pearson intervals over all "
-    "episodes, which are about these policies only. Minus BC's: PostBC minus BC and sigma-BC minus BC, paired by seed "
-    "(same demonstrations, start of training and episodes), with 95 % Student intervals; dotted: the margin of the "
-    "claim. Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but the same "
+    "episodes, which are about these policies only. Panels 'minus BC': PostBC minus BC and sigma-BC minus BC, paired "
+    "by seed (same demonstrations, start of training and episodes), with 95 % Student intervals; dotted: the margin of "
+    "claim E1. Sigma-BC adds as much noise, on average over the demonstrations, as PostBC with alpha = 1, but the same "
     "amount everywhere."
 )
 MARGIN = 0.05
@@ -122,7 +122,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
 
 
 def draw(arrays: Arrays) -> Figure:
-    """One column a task: success above, differences from BC below."""
+    """One column per task: success above, differences from BC below."""
     tasks = [str(task) for task in arrays["tasks"]]
     figure = style.new_figure(page=3.8, column=1.0 + 1.5 * len(tasks))
     panels = style.new_grid(figure, 2, len(tasks), sharex=True, ratios=style.by_form((1, 0.7), (1, 1)))

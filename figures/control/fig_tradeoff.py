@@ -16,14 +16,14 @@ from theory.claims import Claim
 TITLE = "Before and after finetuning: each family's trade-off"
 CAPTION = (
     "a, c and so on: success before and after finetuning by DSRL, means over seeds. Each curve is a family, each mark "
-    "a strength (the number beside it: sigma of sigma-BC, alpha of PostBC; larger marks mean more noise). Up and to "
-    "the right is better; on the dotted line there is no gain. Crosses: Student's 95 % intervals, of single policies, "
-    "not of differences. b, d and so on: PostBC minus sigma-BC, paired by seed, for each alpha, against the noise it "
-    "added, with 95 % intervals (studentised bootstrap): success after finetuning at equal success before it (against "
-    "the best of sigma-BC and BC, found on the other half of the seeds), and success before and after at equal noise. "
-    "There is no point where nothing can be matched. An interval that contains 0 is a tie; intervals that reach the "
-    "edge extend beyond it. T: demonstrations. The published settings: 500 episodes, 20 seeds on reach and stick, 10 "
-    "on the other tasks."
+    "a strength (the number next to it: sigma of sigma-BC, alpha of PostBC; larger marks mean more noise). Up and to "
+    "the right is better; on the dotted line there is no gain. Thin lines: Student's 95 % intervals (of single "
+    "policies, not of differences). b, d and so on: PostBC minus sigma-BC, paired by seed, for each alpha, against the "
+    "noise it added, with 95 % intervals (studentised bootstrap): success after finetuning at equal success before it "
+    "(against the best of sigma-BC and BC, found on the other half of the seeds), and success before and after at "
+    "equal noise. Points that cannot be matched are left out. An interval that contains 0 is a tie; intervals that "
+    "reach the edge extend beyond it. T: demonstrations. With full settings: 500 episodes, 20 seeds on reach and "
+    "stick, 10 on the other tasks."
 )
 FULL = Recorded(("strengths", "strengths_ends"))
 QUICK = blocks.QUICK

@@ -16,7 +16,7 @@ ALL_AT_ONCE = 0.05
 """Probability that any of the intervals that are judged together misses its mean."""
 
 COLUMNS = ("mean", "low", "high", "wide_low", "wide_high", "p", "holm")
-"""Numbers of a judgement, beside `n`, the number of pairs."""
+"""Numbers of a judgement, in addition to `n`, the number of pairs."""
 
 
 def stack_padded(differences: Sequence[FloatArray], shape: tuple[int, ...]) -> FloatArray:
@@ -43,8 +43,8 @@ def judge_together(differences: FloatArray, rng: np.random.Generator, bounds: Ar
     -------
     dict of ndarray, (...)
         `mean`; `low` and `high`, 95 % by the studentised bootstrap; `wide_low` and `wide_high`, the same at the level
-        at which all hold together with probability 1 - `ALL_AT_ONCE`; `p`, by flipped signs about the bound, and
-        `holm`, adjusted for all; `n`, the number of pairs.
+        at which all hold together with probability 1 - `ALL_AT_ONCE`; `p`, by a sign-flip test about the bound,
+        and `holm`, adjusted for all; `n`, the number of pairs.
     """
     shape = differences.shape[:-1]
     rows = [row[~np.isnan(row)] for row in differences.reshape(-1, differences.shape[-1])]
@@ -64,7 +64,7 @@ def judge_together(differences: FloatArray, rng: np.random.Generator, bounds: Ar
 
 
 def judge_each_comparison(differences: FloatArray, rng: np.random.Generator, bounds: Sequence[float]) -> Arrays:
-    """Judge each comparison separately: `judge_together` over all cases of one comparison, C times, (..., C).
+    """Judge each of C comparisons separately: `judge_together` over all cases of one comparison, (..., C).
 
     So the adjustment is for trying one statement on many tasks and learners.
 
@@ -103,7 +103,7 @@ def claim(
     subject : str
         What the difference is between, as printed.
     judged_together : str
-        The intervals that were adjusted together, as printed.
+        Over what interval and p-value are adjusted, as printed.
     bound : float, optional
     """
     low, high, mean, p = (float(judgement[key][index]) for key in ("wide_low", "wide_high", "mean", "holm"))
@@ -111,9 +111,9 @@ def claim(
         return None
     return Claim(
         id=claim_id(name), source=source, relation=">=", interval=Interval(low, high), bound=bound, evidence="sampled",
-        detail=f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; intervals by the studentised "
-        f"bootstrap of the pairs, {judged_together} together at {1 - ALL_AT_ONCE:g}; p = {p:.3g} by flipped signs, "
-        f"adjusted after Holm for as many; decided only where p is at most {SIGNIFICANT:g}, too.",
+        detail=f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; {1 - ALL_AT_ONCE:.0%} interval by "
+        f"the studentised bootstrap of the pairs, simultaneous over {judged_together}; p = {p:.3g} (sign-flip test, "
+        f"Holm-adjusted over the same); decided only if p is at most {SIGNIFICANT:g}.",
         p_value=p,
     )  # fmt: skip
 

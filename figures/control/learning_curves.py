@@ -21,9 +21,8 @@ FloatArray = NDArray[np.float64]
 CAPTION = (
     "Success against steps of the environment, evaluated on common first states: means over seeds with Student's 95 % "
     "intervals (of single curves, not of differences). All actions of a chunk count as steps. The value at 0 is the "
-    "success of the pretrained policy. For sigma-BC and PostBC the curve shown is that of the strength with the "
-    "highest last success on these seeds; for the claims the strength is chosen on the other half of the seeds. T: "
-    "demonstrations."
+    "success of the pretrained policy. For sigma-BC and PostBC the strength with the highest final success on these "
+    "seeds is shown; for the claims the strength is chosen on the other half of the seeds. T: demonstrations."
 )
 
 STEPS = ("steps of the environment (thousands)", "steps (thousands)")
@@ -45,7 +44,7 @@ class CurveComparison:
         `MEAN`, `LAST` or `GAIN`.
     family : str
     rival : str or None, optional
-        Whose quantity is subtracted; None: nobody's.
+        Whose quantity is subtracted; None: no policy's.
     source : {"E0", "E2"}
         Claim of the paper that this is about; E0: none.
     """
@@ -128,7 +127,7 @@ def claims(arrays: Arrays, learner: str) -> list[Claim]:
             judgement, index, name=f"{learner.lower()} {task} {n} {comparison.text}", source=comparison.source,
             subject=f"{learner} on {task} from {n} demonstrations, {comparison.text} (success; a curve's is its mean "
             "behind 0)",
-            judged_together="those of one comparison on all tasks",
+            judged_together="all tasks",
         )  # fmt: skip
         if claim is not None:
             all_claims.append(claim)
@@ -151,7 +150,7 @@ def draw(arrays: Arrays) -> Figure:
 def draw_panel(axes: Axes, arrays: Arrays, case: tuple[int, ...], letter: str) -> None:
     """Draw the curves of one task and number of demonstrations.
 
-    On a page each curve has its name and strength at its end; in a column the strengths stand in the title.
+    On a page each curve has its name and strength at its end; in a column the strengths are in the title.
     """
     families = [family for family in families_of(arrays) if _has_curve(arrays, case, family)]
     curves = [_draw_curve(axes, arrays, case, family) for family in families]

@@ -89,7 +89,9 @@ def run_methods(sweep: Sweep, cells: Sequence[MethodsCell]) -> list[Arrays]:
 
 
 def pretrain(cell: Cell, rng: np.random.Generator) -> Arrays:
-    """Clone by every method, and evaluate all on the same episodes. All chance follows from the cell; `rng` is unused.
+    """Clone by every method, and evaluate all on the same episodes.
+
+    All random numbers follow from the cell; `rng` is unused.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Cells about the ensemble's posterior: how wide it is where, and how far networks memorise noise in their targets.
+"""Cells about the ensemble's posterior: its width at various states, and how far networks memorise noisy targets.
 
 The width at an observation o is the root mean square deviation between the members, over the D entries of a chunk:
 sqrt(tr Sigma(o) / D), with Sigma(o) the covariance of the members' predictions.
@@ -88,7 +88,7 @@ def tenths_by_density(states: FloatArray) -> NDArray[np.int64]:
 def widths(cell: Cell, rng: np.random.Generator) -> Arrays:
     """Width of one ensemble at held-out states: mean, by tenths of density, rank correlation; and on the plane.
 
-    All chance follows from the cell, a `WidthCell`; `rng` is unused.
+    All random numbers follow from the cell, a `WidthCell`; `rng` is unused.
     """
     asked = WidthCell.of(cell)
     data = pretraining.demonstrations(asked)
@@ -112,7 +112,7 @@ def widths(cell: Cell, rng: np.random.Generator) -> Arrays:
 def memorise(cell: Cell, rng: np.random.Generator) -> Arrays:
     """Spread of members fitted to noise-perturbed targets, as a share of the perturbation, at and off the data.
 
-    All chance follows from the cell, a `MemoryCell`; `rng` is unused.
+    All random numbers follow from the cell, a `MemoryCell`; `rng` is unused.
     """
     asked = MemoryCell.of(cell)
     data, effort = pretraining.demonstrations(asked), asked.effort

@@ -1,7 +1,8 @@
 """What every control experiment does to pretrain a policy: demonstrations, the ensemble's posterior, the cloned policy.
 
-All chance follows from the cell: one `root`, task and replicate give the same demonstrations (fewer are the first of
-more), the same start of training and the same evaluation episodes to every method and every number of demonstrations.
+All random numbers follow from the cell: one `root`, task and replicate give the same demonstrations (fewer are the
+first of more), the same start of training and the same evaluation episodes to every method and every number of
+demonstrations.
 So differences between methods are paired, and figures that ask for the same cells share them.
 """
 
@@ -23,7 +24,7 @@ from figures.running.sweep import Cell, Sweep
 FloatArray = NDArray[np.float64]
 
 DATA, ENSEMBLE, POLICY, EVALUATION, HELD_OUT = range(5)
-"""Purposes of chance: each has a separate stream in `seed`."""
+"""Purposes of random numbers: each has a separate stream in `seed`."""
 LEARNER = 10
 """Stream of a finetuner."""
 LIKELIHOOD, OWN_STATES = 20, 21

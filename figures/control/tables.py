@@ -234,7 +234,7 @@ def tensors(rows: Sequence[Row]) -> Arrays:
 
 
 def _key(row: Row) -> tuple[Any, ...]:
-    """Where a row stands on each of `AXES`."""
+    """Position of a row on each of `AXES`."""
     return row.task, row.n_demos, row.learner, row.policy, row.seed
 
 
@@ -263,7 +263,7 @@ def _rank(policy: PolicySpec) -> tuple[int, int, float]:
 
 
 def _check_complete(known: NDArray[np.bool_], tasks: Sequence[str]) -> None:
-    """Each policy must have each seed, for a task, number of demonstrations and learner that has it at all."""
+    """Each policy must have each seed, for each task, number of demonstrations and learner that it occurs with."""
     for task, demos in np.ndindex(*known.shape[:2]):
         has_row = known[task, demos]
         expected = has_row.any(axis=2, keepdims=True) & has_row.any(axis=1, keepdims=True)

@@ -68,7 +68,7 @@ def claims(arrays: Arrays) -> list[Claim]:
         claim = judgements.claim(
             judgement, index, name=f"tradeoff {task} {n} {learner} {comparison.text}", source=comparison.source,
             subject=f"{learner} on {task} from {n} demonstrations, success {comparison.text}",
-            judged_together="those of one comparison on all tasks", bound=comparison.bound,
+            judged_together="all tasks", bound=comparison.bound,
         )  # fmt: skip
         if claim is not None:
             all_claims.append(claim)
@@ -104,8 +104,8 @@ def axes_names() -> tuple[str, str]:
 def name_families(axes: Axes, arrays: Arrays, case: tuple[int, ...]) -> None:
     """Name the points of `draw_families` and mark the better direction; call this after the figure is laid out.
 
-    On a page, each family is named at one of its strengths, and other strengths stand where there is room. In a column
-    there are only strengths, because the legend names the families.
+    On a page, each family is named at one of its strengths, and other strengths are named where there is space. In a
+    column there are only strengths, because the legend names the families.
     """
     x, y = (means(arrays[name][case]) for name in ("pretrained", "finetuned"))
     arrow = {"arrowstyle": "->", "lw": 1.2}

@@ -7,7 +7,7 @@ For an instance (a process with rewards and a demonstrator pi_beta), a number T 
     loss   = J(pi_beta) - J(pi_hat)
     gamma  = min pi_hat_h(a|s)/pi_beta_h(a|s)    over the (h, s) that pi_beta visits
 
-J and gamma are exact given the data; only D is random. Much of the loss is chance that has nothing to do with the
+J and gamma are exact given the data; only D is random. Much of the loss is noise that has nothing to do with the
 estimator: that of the demonstrator's own trajectories. A control variate takes it out. With q equal to BC in visited
 states and to pi_beta elsewhere, E[J(pi_beta) - J(q)] = 0 (R1.3), so a multiple of it may be subtracted
 (`controlled`).
@@ -138,7 +138,7 @@ def replicate(cell: Cell, rng: np.random.Generator) -> Arrays:
         `loss` and `coverage`, (estimators, replicates), and, (replicates,): `control`, J(pi_beta) - J(q) of the
         module's head; `shortfall`, the largest w T - 2 T_h(s) over all (h, s), which is the smallest lambda with which
         Lemma 3's inequality holds; `unseen`, the probability that BC meets a state that it never saw at that step;
-        `missing`, the expected number of such states on a trajectory of the demonstrator, less its mean over the data,
+        `missing`, the expected number of such states on a trajectory of the demonstrator, minus its mean over the data,
         the sum of w (1 - w)^T.
     """
     task = CloningCell(**cell)

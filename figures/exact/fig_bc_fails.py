@@ -1,4 +1,4 @@
-"""BC fails to cover (B.1): how often, and what a learner loses that has only its rollouts.
+"""BC fails to cover (B.1): how often, and what a learner loses that sees only its rollouts.
 
 The two bandits of B.1 have three arms. The demonstrator plays arm 1 with probability 1 - 4 eps and arms 2 and 3 with
 2 eps each; only arm 2 pays on the first bandit, only arm 3 on the second. BC fails where neither was demonstrated:
@@ -212,7 +212,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "by a linear program."),
         Claim(id="bc-fails-minimax-form", source="R5", relation="<=", interval=Interval.point(float(lp_error)),
               bound=1e-9, evidence="exact",
-              detail="Largest difference between the linear program and (1/2)(1 - 2q)^n, q the chance of each rewarded "
+              detail="Largest difference of the linear program from (1/2)(1 - 2q)^n, q the probability of each rewarded "
               "arm."),
     ]  # fmt: skip
 

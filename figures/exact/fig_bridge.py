@@ -33,14 +33,14 @@ TITLE = "The same estimator, from tables to networks"
 SECTION = "lemma-perturbation"
 ALSO = ("lemma-gaussian-posterior",)
 CAPTION = (
-    "Eight states with fewer and fewer recorded actions (two actions, taken with probability 0.3 and 0.7, or as near "
-    "as counts allow). Shown is the standard deviation of the mean action. a, pairs drawn with replacement: in closed "
-    "form; by linear networks on one-hot states, which are tables; and by networks with hidden layers on the state's "
-    "position, which share information between neighbours. Where all recorded actions agree, the bootstrap shows no "
-    "uncertainty; a member that draws no action of a state keeps its random start there. b, targets perturbed and "
-    "parameters pulled towards a draw from the prior (Lemma 7): linear networks are draws from the Gaussian "
-    "posterior. Grey: the tabular (Dirichlet) posterior. Bars: intervals of the sampled deviations, with false alarm "
-    "1e-6 for all together (normal approximation)."
+    "Eight states, each with fewer recorded actions than the one before (two actions, with shares of 0.3 and 0.7, or "
+    "as close to that as counts allow). Shown is the standard deviation of the mean action. a: bootstrap of pairs, in "
+    "closed form; by linear networks on one-hot states, which are tables; and by networks with hidden layers on the "
+    "state's position, which share information between neighbours. Where all recorded actions agree, the bootstrap "
+    "shows no uncertainty; a member that draws no action of a state keeps its random initial value there. b: perturbed "
+    "targets and parameters regularised towards a draw from the prior (Lemma 7), where linear networks are draws from "
+    "the Gaussian posterior. Grey: the tabular (Dirichlet) posterior. Bars: intervals for the sampled deviations; the "
+    "probability that any of them misses is 1e-6 (normal approximation)."
 )
 TAKEN = (19, 10, 5, 2, 1, 1, 0, 0)
 VISITS = (64, 32, 16, 8, 4, 2, 1, 0)

@@ -20,13 +20,13 @@ NEEDS = FILES
 TITLE = "A chess player's moves that cloning rules out"
 CAPTION = (
     "Kasparov's first twelve moves of 2117 games (state: move number and position; actions: the legal moves; facts "
-    "extracted from a third party's compilation). a: share of his held-out moves that BC gives probability 0, of "
-    "those in positions that the cloned games know, against the number of cloned games. Games are split at random "
-    "(five folds), or the last fifth in time is held out and the games just before it are cloned; dotted, share of "
-    "positions that are new (random). b: the same by move number, with the most games. c: mean log-likelihood of his "
-    "held-out moves (random); BC's is minus infinity. The paper's PostBC is no better than uniform noise of the same "
-    "alpha; lambda = L'/2 with alpha = 1 is better with a dozen games and worse with many. 95 % intervals by games "
-    "(b: Clopper-Pearson)."
+    "extracted from a third party's compilation). a: share of his held-out moves to which BC gives probability 0, "
+    "among moves in positions that occur in the cloned games, against the number of cloned games. Games are split at "
+    "random (five folds), or the last fifth in time is held out and the games just before it are cloned; dotted, share "
+    "of positions that are new (random). b: the same by move number, with the most games. c: mean log-likelihood of "
+    "his held-out moves (random); BC's is minus infinity. The paper's PostBC is no better than uniform noise of the "
+    "same alpha; lambda = L'/2 with alpha = 1 is better with a dozen games and worse with many. 95 % intervals, "
+    "resampling games (b: Clopper-Pearson)."
 )
 
 

@@ -26,7 +26,7 @@ CAPTION = (
     "Coverage gamma that a policy reaches with probability 0.9, over the states that the demonstrator visits, against "
     "the number of demonstrations T, with 95 % distribution-free intervals; R3's guarantee for PostBC with lambda = "
     "L'/2, over all states, dashed. BC covers nothing (0) as long as any action of a visited state is unrecorded. All "
-    "noise has the paper's alpha; more noise covers more, and costs more (see the figure of the losses)."
+    "noise has the paper's alpha; more noise covers more, and costs more return (see fig_suboptimality)."
 )
 FULL, QUICK = cloning_experiment.FULL, cloning_experiment.QUICK
 FLOOR = 1e-4

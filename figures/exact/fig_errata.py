@@ -36,11 +36,11 @@ CAPTION = (
     "Version 1 of the paper. Dotted: the bound as printed; solid black: corrected; points: exact values. Shaded: the "
     "wrong side of the printed bound. a, b: coverage of a policy that ignores the data, on the family of B.4, above "
     "the printed upper bounds (a: T = 25, alpha = 1/(4T); b: A = 10, xi = 0.02 log(T)/T, alpha = 1/(2T)); purple: the "
-    "best coverage of any estimator (R4, delta = 1/4). c: probability that the posterior with A = 300 arms, of which "
-    "the demonstrator plays 89, reaches Lemma 1's bound on every arm, delta = 0.9 (grey points: the corrected bound). "
-    "d: probability of an unseen state, four equally likely ones, N = T. e: loss of PostBC on a bandit with two arms; "
-    "the rate with the constant 28. f: probability that BC falls behind by eps, at the largest T that the statement "
-    "allows (grey points: corrected, 1 <= T <= 1/(8 eps)); T = 0 is allowed as printed."
+    "best coverage of any estimator (R4, delta = 1/4). c: probability that the posterior reaches Lemma 1's bound on "
+    "every arm, for A = 300 arms, 89 of which the demonstrator plays, and delta = 0.9 (grey points: the corrected "
+    "bound). d: probability of meeting an unseen state, with four equally likely states, N = T. e: loss of PostBC on a "
+    "bandit with two arms, and the rate with the constant 28. f: probability that BC falls behind by eps, at the "
+    "largest T that the statement allows (grey points: corrected, 1 <= T <= 1/(8 eps)); T = 0 is allowed as printed."
 )
 DELTA, A_COVERAGE, A_USED = 0.9, 300, 89
 """Lemma 1: delta, number of arms, and number of arms that the demonstrator plays, with equal probability."""
@@ -191,11 +191,11 @@ def check(arrays: Arrays) -> Sequence[Claim]:
         claim("coverage-corrected", "lemma-coverage", ">=", chances[1].min(), 1 - DELTA,
               "The same for the corrected bound, with log(SAH/delta)."),
         claim("unseen-printed", "lemma-first-visit", ">=", (unseen[0] - unseen[1])[0], 0.5,
-              "Probability of an unseen state less Lemma 4's printed bound, at N = 1."),
+              "Probability of an unseen state minus Lemma 4's printed bound, at N = 1."),
         claim("unseen-corrected", "R1", "<=", (unseen[0] / unseen[2]).max(), kept,
               "Largest ratio of the probability of an unseen state to S H m_N, over N."),
         claim("main-printed", "thm-main", ">=", (main[0] - main[1])[0], 0.1,
-              "Loss of PostBC less the main theorem's rate, at T = 1, where the rate is 0 with any constant."),
+              "Loss of PostBC minus the main theorem's rate, at T = 1, where the rate is 0 with any constant."),
         claim("main-corrected", "thm-main", "<=",
               max((main[0] / main[2]).max(), (main[0, late] / main[1, late]).max()), kept,
               "Largest ratio of PostBC's loss to the bound with its constants, and for T >= 2 to 28 H^2 S log(T)/T."),

@@ -21,9 +21,9 @@ from theory.statistics.probability import clopper_pearson
 TITLE = "Four policies in one state"
 SECTION = "lemma-coverage"
 CAPTION = (
-    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). "
-    "a-d: probability of each action after n draws, the same draws for all policies (of 99 histories, the one with "
-    "the median time of the first rarest action). e: weight of the uniform distribution in each policy. f: exact "
+    "One state with four actions, which the demonstrator plays with probability 0.6, 0.25, 0.1 and 0.05 (dotted). a-d: "
+    "probability of each action after n draws, the same draws for all policies (of 99 sequences, the one in which the "
+    "rarest action first appears at the median time). e: weight of the uniform distribution in each policy. f: exact "
     "probability that the rarest action has at least a quarter of the demonstrator's probability."
 )
 DEMONSTRATOR = (0.6, 0.25, 0.1, 0.05)

@@ -22,13 +22,13 @@ from theory.statistics.probability import bootstrap_interval, mean_interval, qua
 
 TITLE = "What missing coverage costs in episodes"
 CAPTION = (
-    "a: episodes until J first reaches 90 % of J*, on a lock whose right action has probability gamma in one step and "
-    "1 in the others; the demonstrator always plays it, so gamma is the coverage. Grey: 1/gamma. Orange (full "
-    "profile): the funnel cloned with three levels of uniform noise, natural gradient. b: the same with d steps of "
-    "probability p0 each. Grey: p0^-d, the mean number of episodes until the first reward. Bars: 95 % "
-    "distribution-free intervals for the median. c: policy gradient on the funnel with a critic that starts at the "
-    "exact values of the pretrained policy (dashed) or at 0 (solid; nearly the same), noise at matched return; means "
-    "with 95 % bootstrap bands. Dotted: BC's plateau."
+    "a: episodes until J first reaches 90 % of J*, on a lock where the pretrained policy plays the right action with "
+    "probability gamma in one step and 1 in the others; the demonstrator always plays it, so gamma is the coverage. "
+    "Grey: 1/gamma. Orange (full settings): the funnel cloned with three levels of uniform noise, natural gradient. b: "
+    "the same with d steps in which the right action has probability p0. Grey: p0^-d, the mean number of episodes "
+    "until the first reward. Bars: 95 % distribution-free intervals for the median. c: policy gradient on the funnel "
+    "with a critic that starts at the exact values of the pretrained policy (dashed) or at 0 (solid; nearly the same), "
+    "for noise at matched return; means with 95 % bootstrap bands. Dotted: BC's plateau."
 )
 
 GAMMAS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
@@ -186,7 +186,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "without."),
         Claim(id="finetune-cost-coverage-beats-critic", source="E2", relation=">=",
               interval=mean_interval(coverage, CONFIDENCE), bound=0.0, evidence="sampled",
-              detail=f"Funnel: return after {last} episodes, PostBC without a critic less BC with the exact one "
+              detail=f"Funnel: return after {last} episodes, PostBC without a critic minus BC with the exact one "
               f"({level})."),
         Claim(id="finetune-cost-critic-gain", source="E0", relation="<=", interval=_size(gain), bound=0.05,
               evidence="sampled",

@@ -23,13 +23,13 @@ TITLE = "Reinforcement learning from BC and from noisy policies"
 CAPTION = (
     "Top: exact return J of the current policy, as a share of J*, against episodes of the natural policy gradient; "
     "means over data sets with 95 % bootstrap bands. Solid: noise at matched return (80 % of BC's expected return, or "
-    "full noise where that costs less); dashed: the paper's noise. Dotted: the largest return that any learner can "
-    "reach with the actions that BC plays. Grey: 90 % of J*; markers: median of the episodes until it is reached, "
-    "with its 95 % distribution-free interval. BC never reaches it on the funnel, rarely on the bandit, and on "
-    "DeepSea and the stochastic lock only from some data sets; it is best on the deterministic lock; on the Garnet "
-    "every kind of noise suffices. Bottom: for each learner, PostBC's J/J* less BC's and less that of uniform noise "
-    "at matched return, mean over the episodes, on the same data; 95 % bootstrap intervals; filled where a "
-    "permutation test rejects equality (0.05, Bonferroni)."
+    "the largest noise where that costs less); dashed: the paper's noise. Dotted: BC's plateau, the largest return of "
+    "any policy that plays only actions of BC. Grey: 90 % of J*; markers: median of the episodes until it is reached, "
+    "with its 95 % distribution-free interval. BC never reaches it on the funnel, rarely on the bandit, and on DeepSea "
+    "and the stochastic lock only from some data sets; it is best on the deterministic lock; on the Garnet every kind "
+    "of noise suffices. Bottom: for each learner, J/J* of PostBC minus that of BC (left) and minus that of uniform "
+    "noise (right) at matched return, mean over the episodes, on the same data sets; 95 % bootstrap intervals; filled "
+    "where a permutation test rejects equality (0.05, Bonferroni)."
 )
 
 
@@ -217,9 +217,9 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "reach it, and count as if they did at the end)."),
         Claim(id="finetune-lock-postbc-better", source="E2", relation=">=", interval=mean_interval(gap, CONFIDENCE),
               bound=0.0, evidence="sampled",
-              detail=f"Deterministic lock: PostBC's return less BC's, mean over the episodes ({level})."),
+              detail=f"Deterministic lock: PostBC's return minus BC's, mean over the episodes ({level})."),
         Claim(id="finetune-garnet-any-noise", source="E0", relation=">=", interval=least, bound=0.0, evidence="sampled",
-              detail="Garnet: return at the end less BC's plateau on the same data, smallest over the kinds of noise "
+              detail="Garnet: return at the end minus BC's plateau on the same data, smallest over the kinds of noise "
               f"({level} each)."),
     ]  # fmt: skip
 
@@ -259,7 +259,7 @@ def draw(arrays: Arrays) -> Figure:
     differences = style.new_panels(lower, len(RIVALS), page=2, column=2, sharey=True)
     for k, (axes, rival) in enumerate(zip(differences, RIVALS, strict=True)):
         _draw_differences(axes, arrays, k)
-        style.panel_letter(axes, palette.letter(len(names) + k), f"PostBC less {rival}")
+        style.panel_letter(axes, palette.letter(len(names) + k), f"PostBC minus {rival}")
     style.name_axes(differences, "difference of mean J/J*", "")
     handles, labels = differences[0].get_legend_handles_labels()
     lower.legend(handles, labels, loc="outside lower center", ncols=style.by_form(5, 2), columnspacing=1.2)

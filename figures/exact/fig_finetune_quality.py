@@ -19,11 +19,11 @@ from theory.statistics.probability import bootstrap_interval, mean_interval
 TITLE = "Finetuning from poor and from good demonstrators"
 CAPTION = (
     "Return J after finetuning by the natural policy gradient (solid), and before (dotted), as shares of J*, against "
-    "the demonstrator's return: skills on the funnel and the lock, temperatures on the Garnet. Noise at matched "
-    "return: 80 % of BC's expected return, or full noise where that costs less. Means over data sets with 95 % "
-    "bootstrap intervals. Grey: return equal to the demonstrator's. An optimal demonstrator, deterministic here, "
-    "leaves nothing to learn; with a poorer one, more of its good actions are unrecorded; with one that rarely "
-    "succeeds, there is nothing to start from."
+    "the demonstrator's return: varied by its skill on the funnel and the lock, and by its temperature on the Garnet. "
+    "Noise at matched return: 80 % of BC's expected return, or the largest noise where that costs less. Means over "
+    "data sets with 95 % bootstrap intervals. Grey: return equal to the demonstrator's. An optimal demonstrator, "
+    "deterministic here, leaves nothing to learn; with a poorer one, more of its good actions are unrecorded; with one "
+    "that rarely succeeds, there is nothing to start from."
 )
 
 
@@ -119,7 +119,7 @@ def check(arrays: Arrays) -> Sequence[Claim]:
     return [
         Claim(id="finetune-quality-gain", source="E2", relation=">=", interval=max(gains, key=lambda gain: gain.low),
               bound=0.05, evidence="sampled",
-              detail="Return after finetuning from PostBC less that from BC, shares of J*, at the demonstrator where "
+              detail="Return after finetuning from PostBC minus that from BC, shares of J*, at the demonstrator where "
               f"it is largest ({CONFIDENCE:.0%} for all together): {listed}."),
         Claim(id="finetune-quality-best", source="E0", relation="<=", interval=lost[k], bound=0.05, evidence="sampled",
               detail=f"Best demonstrator ({arrays['demonstrator'][k, top[k]]:.2f} of J*): what PostBC loses against BC "

@@ -21,11 +21,11 @@ from theory.claims import Claim, Interval
 TITLE = "The most coverage at a given loss"
 SECTION = "r4"
 CAPTION = (
-    "The family of B.4 at its condition T = 1/(4 alpha), delta = 0.1. Lines: the closed forms of R4; crosses: linear "
-    "programs. Small markers: uniform noise and PostBC at noise levels up to 1, exact. They lie on the frontier of "
-    "deterministic estimators until the coverage is close to 1, uniform noise included: this family does not separate "
-    "PostBC from uniform noise. Large markers: the posterior with lambda = A, PostBC with the paper's alpha and "
-    "lambda, and BC, whose loss and coverage are 0 (drawn in the corner)."
+    "The family of B.4 with T = 1/(4 alpha), where its condition holds with equality, and delta = 0.1. Lines: the "
+    "closed forms of R4; crosses: linear programs. Small markers: uniform noise and PostBC with alpha up to 1, exact. "
+    "They lie on the frontier of deterministic estimators until the coverage is close to 1, uniform noise included: "
+    "this family does not separate PostBC from uniform noise. Large markers: the posterior with lambda = A, PostBC "
+    "with the paper's alpha and lambda, and BC, whose loss and coverage are 0 (drawn in the corner)."
 )
 JUDGED = ("uniform noise", "PostBC", "PostBC, lambda = L'/2")
 """Families that claims are about."""
@@ -193,14 +193,15 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "that is at most 1/2."),
         Claim(id="frontier-members-below", source="R4", relation="<=", interval=Interval.point(max(above)), bound=1e-9,
               evidence="exact",
-              detail="Largest relative excess of any member over the deterministic frontier, at every loss."),
+              detail="Largest relative excess of any policy of the family over the deterministic frontier, at every "
+              "loss."),
         Claim(id="frontier-change-of-measure", source="lemma-hellinger", relation="<=",
               interval=Interval.point(float(arrays["hellinger"][:, marked].max())), bound=1.0, evidence="exact",
               detail="Largest ratio of P_i[pi_hat(i) >= gamma alpha] to 2 P_j[the same] + T alpha, over gamma, for BC, "
               "the posterior and PostBC."),
         Claim(id="frontier-printed-bound-fails", source="thm-lower-bound", relation=">=",
               interval=Interval.point(min(printed)), bound=1.0, evidence="exact",
-              detail="Smallest ratio of a member's coverage to the printed bound xi/(2 A alpha): above 1, it is "
+              detail="Smallest ratio of a policy's coverage to the printed bound xi/(2 A alpha): above 1, it is "
               "false."),
         Claim(id="frontier-corrected-bound", source="B4.8", relation="<=", interval=Interval.point(max(corrected)),
               bound=1.0, evidence="exact",

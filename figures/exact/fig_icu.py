@@ -28,13 +28,13 @@ from theory.statistics.probability import clopper_pearson
 TITLE = "Coverage of clinicians, ICU-Sepsis"
 CAPTION = (
     "ICU-Sepsis (Choudhary, Gupta, Thomas 2024; a process of 716 states and 25 actions estimated from intensive-care "
-    "records), the clinicians' estimated policy as demonstrator; against the demonstrations T. Top: coverage reached "
-    "with probability 0.9 over all states that it visits. Middle: over states that it visits with probability 0.001 "
-    "or more in that step. BC covers nothing (0). Bottom: exact loss of survival probability within the horizon, mean "
-    "over data sets. Bands: 95 % intervals (coverage: distribution-free; loss: Student's). All noise has the paper's "
-    "alpha. With the same alpha PostBC covers no more than uniform noise here, and both cost nearly as little as BC. "
-    "Uniform actions survive nearly as often as the clinicians, so this process tests coverage and says little about "
-    "loss. It must not be used to draw conclusions that guide medical practice."
+    "records), the clinicians' estimated policy as demonstrator; against the number of demonstrations T. Top: coverage "
+    "reached with probability 0.9 over all states that it visits. Middle: over states that it visits with probability "
+    "0.001 or more in that step. BC covers nothing (0). Bottom: exact loss of survival probability within the horizon, "
+    "averaged over data sets. Bands: 95 % intervals (coverage: distribution-free; loss: Student's). All noise has the "
+    "paper's alpha. With the same alpha PostBC covers no more than uniform noise here, and both cost nearly as little "
+    "as BC. Uniform actions survive nearly as often as the clinicians, so this process tests coverage and says little "
+    "about loss. It must not be used to draw conclusions that guide medical practice."
 )
 NEEDS = ("icu_sepsis/icu_sepsis.npz",)
 FLOOR = 1e-4

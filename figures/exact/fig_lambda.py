@@ -1,4 +1,4 @@
-"""Which prior mass covers most at one price: alpha is matched on one set of data, coverage is measured on another.
+"""Which prior mass covers most at equal price: alpha is matched on one set of data, coverage is measured on another.
 
 The price of an estimator is its expected loss above BC's. The budget is the price of PostBC with the paper's alpha and
 lambda. Each choice is a family of estimators with a weight alpha in [0, 1], and alpha = 0 is BC; its alpha is the
@@ -27,12 +27,12 @@ from tabular.instances import Instance
 from tabular.policies import BC, MixtureEstimator, PolicyEstimator
 from theory.claims import Claim, Interval
 
-TITLE = "Which prior mass covers most at one price"
+TITLE = "Which prior mass covers most at equal price"
 CAPTION = (
-    "Coverage reached with probability 0.9 on held-out data, at the same expected loss for all: that of PostBC with "
-    "the paper's alpha and lambda. For each lambda, alpha is chosen on other data to give this loss. Bands: 95 % "
-    "distribution-free intervals for each point. Best: the lambda of a grid that covered most on the data on which it "
-    "was chosen. Where uniform noise is as high as PostBC or higher, PostBC does not win."
+    "Coverage reached with probability 0.9 on held-out data sets. All policies have the same expected loss, that of "
+    "PostBC with the paper's alpha and lambda: for each lambda, alpha is chosen on other data sets to give this loss. "
+    "Bands: 95 % distribution-free intervals for each point. Best: of several lambdas, the one that covered most on "
+    "the data sets on which it was chosen. Where uniform noise is as high as PostBC or higher, PostBC does not win."
 )
 
 

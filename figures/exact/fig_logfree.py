@@ -29,12 +29,12 @@ from theory.statistics.probability import mean_interval
 TITLE = "The loss without the logarithm"
 SECTION = "r1"
 CAPTION = (
-    "Reset bandits (H = 10, A = 64): each step draws a fresh state, and 62 of the 64 actions end everything; the "
-    "exact expected loss is known in closed form. a: BC's loss times T/(H^2 S) where, at each T, 100 rare states have "
-    "the probability 1/(T + 1) that is worst for BC, with a demonstrator that mixes two actions: it stays level, as "
-    "R1 does, and as H^2 S log(T)/T does not ('simple': R1 without the visit probabilities; black: the main theorem "
-    "with its constants, whose logarithm A = 64 hides). b: R1 over the exact loss of BC there, for demonstrators that "
-    "mix two actions and that play one. c: one process for all T, with probabilities that fall as 1/i over 100 "
+    "Reset bandits (H = 10, A = 64): each step draws a fresh state, and 62 of the 64 actions end all reward; the exact "
+    "expected loss is known in closed form. a: BC's loss times T/(H^2 S) where, at each T, 100 rare states have the "
+    "probability 1/(T + 1) that is worst for BC, with a demonstrator that mixes two actions: it levels off, as R1 does "
+    "and H^2 S log(T)/T does not ('simple': R1 without the visit probabilities; black: the main theorem with its "
+    "constants, whose logarithm is hidden by A = 64). b: R1 divided by the exact loss of BC there, for demonstrators "
+    "that mix two actions and that play one. c: one process for all T, with probabilities that fall as 1/i over 100 "
     "states: exact losses (lines) and R1 (dashed) of four policies."
 )
 HORIZON, N_ACTIONS, N_RARE = 10, 64, 100

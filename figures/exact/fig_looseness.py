@@ -35,15 +35,15 @@ TITLE = "How loose the bounds are"
 SECTION = "bounds"
 ALSO = ("lemma-visits", "lemma-first-visit", "thm-lower-bound", "r2", "r5")
 CAPTION = (
-    "Factor between each bound and the truth, against the number of demonstrations T: 1 is exact, below 1 is false. "
-    "Lines: median over six instances; bands: from the smallest to the largest of their 95 % intervals. Printed "
-    "bounds dotted, corrected bounds with their constants black, ours purple. a-d: chain lock, DeepSea, grid, funnel, "
-    "Garnet and FrozenLake8x8; the truth is sampled, and shown where its interval is above 0 (c: above 1), which "
-    "leaves fewer instances at large T. a: gamma of PostBC with probability 0.9, by distribution-free intervals; b: "
-    "its expected loss, by Student's intervals ('printed' is the rate with the constant 1); c: the smallest lambda "
-    "for which Lemma 3 holds with probability 0.9; d: the probability that BC meets a state it never saw. e, f: "
-    "exact. e: gamma of uniform noise at its own loss, H from 2 to 100; f: the best coverage of any estimator on the "
-    "family of B.4, A from 2 to 100, for delta = 1/4; there R4 is the truth."
+    "Factor between each bound and the true value, against the number of demonstrations T: a factor of 1 is exact, and "
+    "below 1 the bound is false. Lines: median over six instances; bands: from the smallest to the largest of their 95 "
+    "% intervals. Printed bounds dotted, corrected bounds with their constants black, ours purple. a-d: chain lock, "
+    "DeepSea, grid, funnel, Garnet and FrozenLake8x8; the true value is sampled, and shown where its interval is above "
+    "0 (c: above 1), which leaves fewer instances at large T. a: gamma of PostBC with probability 0.9, by "
+    "distribution-free intervals; b: its expected loss, by Student's intervals ('printed' is the rate with the "
+    "constant 1); c: the smallest lambda for which Lemma 3 holds with probability 0.9; d: the probability that BC "
+    "meets a state it never saw. e, f: exact. e: gamma of uniform noise at its own loss, H from 2 to 100; f: the best "
+    "coverage of any estimator on the family of B.4, A from 2 to 100, for delta = 1/4; there R4 is exact."
 )
 SIX = ("chain lock", "DeepSea", "grid", "funnel", "Garnet", "FrozenLake8x8")
 """Instances of panels a to d."""
@@ -189,7 +189,7 @@ def _frontier(n_actions: int, n_demos: int) -> list[float]:
 def looseness(arrays: Arrays, key: str, bound: str, truth: str) -> NDArray[np.float64]:
     """Factor between a bound and the truth, (instances, T).
 
-    `truth` names the array that stands for the truth: `truth`, `low`, `high`, `strict_low` or `strict_high`.
+    `truth` names the array that is used as the truth: `truth`, `low`, `high`, `strict_low` or `strict_high`.
     """
     value = arrays[f"{key}_{truth}"]
     bounds = arrays[f"{key}_bound"][PANELS[key].bounds.index(bound)]

@@ -35,14 +35,15 @@ from theory.statistics.probability import clopper_pearson, quantile_interval
 TITLE = "Coverage profiles and Best-of-N"
 SECTION = "r6"
 CAPTION = (
-    "Top: probability, under the demonstrator, that a step is at least M times as likely as under the cloned policy, "
-    "mean over data sets of T = 30 demonstrations (bands: 95 % Student intervals). Middle: the same for whole "
-    "trajectories (95 % Clopper-Pearson intervals, one trajectory for each data set). BC's curves end flat: BC never "
-    "plays that share. Bottom: number of rollouts of which one succeeds with probability 0.9, which Best-of-N over "
-    "trajectories needs; exact for each data set; shown is the number that suffices for 90 % of the data sets (bands: "
-    "95 % distribution-free intervals; upper edge: infinity), with two bounds for the posterior: R6.4, from the exact "
-    "divergence, and one from the profile. In (h) and (i) success needs frequent actions of the demonstrator, which "
-    "BC has; in (g) it needs rare ones."
+    "Top: probability, under the demonstrator, that an action is at least M times as likely as under the cloned "
+    "policy, mean over data sets of T = 30 demonstrations (bands: 95 % Student intervals). Middle: the same for whole "
+    "trajectories (95 % Clopper-Pearson intervals, one trajectory for each data set). BC's curves become flat: that "
+    "share of steps or trajectories BC never plays. Bottom: number of rollouts until one succeeds with probability "
+    "0.9, as Best-of-N over trajectories needs; it is exact for each data set, and shown is the number that suffices "
+    "for 90 % of the data sets (bands: 95 % distribution-free intervals; upper edge: infinity), with two bounds for "
+    "the posterior: R6.4, from the exact divergence, and one from the profile. In (h) and (i) success needs only "
+    "frequent actions of the demonstrator, which BC plays; in (g), a lock whose demonstrator rarely succeeds, it needs "
+    "rare ones."
 )
 FLOOR = 1e-4
 """Least probability that is drawn."""

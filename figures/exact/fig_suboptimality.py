@@ -25,11 +25,11 @@ ALSO = ("lemma-suboptimality",)
 CAPTION = (
     "Expected loss E[J(pi_beta) - J(pi_hat)] against the number of demonstrations T, as a share of the horizon, with "
     "nominal 95 % Student intervals; R1's bound for PostBC dashed. A point is shown where the mean loss is positive "
-    "and at least 30 data sets contribute to it: BC's loss soon becomes too rare to sample. On DeepSea it is "
-    "negative, because the uniform policy in unseen states beats the demonstrator there. Numbers: slope between the "
-    "last two T on logarithmic axes, with half the width of its 95 % normal interval (at least 0.001). All noise has "
-    "the paper's alpha. The loss from uniform noise does not vanish as T grows; that of the posterior and of PostBC "
-    "does; BC's is the smallest."
+    "and at least 30 data sets contribute to it: data sets on which BC loses anything soon become too rare to sample. "
+    "On DeepSea it is negative, because the uniform policy in unseen states beats the demonstrator there. Numbers: "
+    "slope between the last two T on logarithmic axes, with half the width of its 95 % normal interval (at least "
+    "0.001). All noise has the paper's alpha. The loss from uniform noise does not vanish as T grows; the losses of "
+    "the posterior and of PostBC do; BC's is the smallest."
 )
 FULL, QUICK = cloning_experiment.FULL, cloning_experiment.QUICK
 NUMBERED = ("uniform noise", "posterior", "PostBC")

@@ -35,9 +35,10 @@ CAPTION = (
     "Expected KL divergence of a cloned policy's trajectories from the demonstrator's, exact, in nats, against the "
     "number of demonstrations T; R6's bound on the posterior, dashed (from the visit probabilities; 'simple': "
     "HS(A-1)/(T+1)). The posterior's (lambda = A) falls as 1/T; uniform noise's (alpha = 1/max(A, H), as for PostBC) "
-    "never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d); these two "
-    "are double sums, computed for smaller T only. BC's divergence is infinite until every action of every state it "
-    "visited is recorded; shown is an exact upper bound on the probability that it is finite."
+    "never falls below its limit, dotted, which is low where the demonstrator is itself nearly uniform (d); for PostBC "
+    "and uniform noise double sums are needed, which are computed for smaller T only. Bottom: BC's divergence is "
+    "infinite until every action of every visited state is recorded; shown is an exact upper bound on the probability "
+    "that it is finite."
 )
 POLICIES = ("uniform noise", "posterior", "PostBC")
 INSTANCES = ("chain lock", "DeepSea", "funnel", "Garnet")

@@ -22,7 +22,7 @@ from theory.claims import Claim, Interval
 TITLE = "Uniform noise fails"
 SECTION = "prop-uniform-fails"
 CAPTION = (
-    "The process of B.2. Each point is one alpha: the exact expected loss of the policy against the largest gamma "
+    "The process of B.2. Each point has one alpha: the exact expected loss of the policy against the largest gamma "
     "that it covers with probability 0.9, exact for the whole process. Uniform noise stays below our bound gamma <= "
     "alpha. At equal loss PostBC covers somewhat more with 30 demonstrations, and many times more with 1000."
 )

@@ -249,7 +249,7 @@ def _learning_cell(
 
 
 def over_episodes(returns: FloatArray, times: NDArray[np.int64]) -> FloatArray:
-    """Mean of J over the episodes, by trapezoids between the checkpoints (the last axis): J* less the mean regret."""
+    """Mean of J over the episodes, by trapezoids between the checkpoints (the last axis): J* minus the mean regret."""
     area: FloatArray = np.trapezoid(returns, times, axis=-1) / times[-1]
     return area
 

@@ -1,4 +1,4 @@
-"""What finetuning starts from and learns with: instances, starts, learners, and one run of them."""
+"""Instances, starting policies and learners of finetuning, and one run of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,9 +122,9 @@ class FinetuningRun:
     learner : str, optional
         Of `LEARNERS`.
     episodes, quality : optional
-        In place of those of the problem.
+        Instead of those of the problem.
     level : float, optional
-        Noise level, in place of that of the rule.
+        Noise level, instead of that of the rule.
     """
 
     instance: str

@@ -1,4 +1,4 @@
-"""Episodes that learners need on a lock of which the pretrained policy misses the first steps.
+"""Episodes that learners need on a lock where the pretrained policy rarely plays the right action in the first steps.
 
 The right action has probability p in the first d steps and 1 in the others, so an episode earns the reward with
 probability p^d, and the first reward takes p^-d episodes on average.

@@ -63,7 +63,7 @@ for _ in range(10):
 
 # %% [markdown]
 """**Answer 1.** Each press is button 1 with probability 1 - 4 eps, so the share is (1 - 4 eps)^T: about 59 %. BC then
-presses button 1 for ever and earns nothing, on either machine. It is 2 eps worse than its teacher.
+always presses button 1 and earns nothing, on either machine. It is 2 eps worse than the demonstrator.
 """
 
 # %%
@@ -100,13 +100,13 @@ show("lesson_1_missed", draw_missed)
 We let BC play as often as we like, look at what it earned, and then choose a better policy. On the machine where
 button 2 pays the right answer is "always 2", on the other it is "always 3".
 
-**Question 2.** After a million rounds of BC's play (in the unlucky case above), how well can the best learner in the
-world do, whichever of the two machines it has?
+**Question 2.** After a million rounds of BC's play (in the unlucky case above), how well can the best possible
+learner do on the worse of the two machines?
 """
 
 # %% [markdown]
 """**Answer 2.** BC never presses 2 or 3, so the million rounds look the same on both machines: a million times button
-1, no pay. The learner cannot tell the machines apart. Whatever it then does, it presses the wrong button at least
+1, no pay. The learner cannot tell the machines apart. Whatever it does then, it presses the wrong button at least
 half of the time on one of them. It loses 1/2, and no amount of play helps. *A policy that gives an action
 probability 0 cannot teach us about it.*
 """
@@ -151,8 +151,8 @@ at least one press of a button of probability 2 eps = 0.05? And of one of probab
 
 # %% [markdown]
 """**Answer 3.** The button is missing with probability (1 - p)^T, so T must be about 3/p: 59 presses, and 2995 for the
-rarer one. In a process of many states it is worse: what counts are the visits of the *state*, so a state that is
-met in one of a hundred demonstrations asks for a hundred times as many. `python -m tabular plan` computes this.
+rarer one. In a process of many states it is worse: what counts are the visits to the *state*, so a state that is
+met in one of a hundred demonstrations needs a hundred times as many. `python -m tabular plan` computes this.
 """
 
 # %%

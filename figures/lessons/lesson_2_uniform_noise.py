@@ -44,12 +44,12 @@ print(f"...\nthe path:     probability {trap.mdp.initial[N_SIDE]:.3f}, demonstra
 
 # %% [markdown]
 """**Question 1.** With uniform noise of weight alpha, an action is drawn at random with probability alpha. What is the
-chance to stay on the path for all ten steps, for alpha = 0.1? Does it help to record more demonstrations?
+probability of staying on the path for all ten steps, for alpha = 0.1? Does it help to record more demonstrations?
 """
 
 # %% [markdown]
 """**Answer 1.** Half of the random draws are action 2, so each step is survived with probability 1 - alpha/2, and the
-path with (1 - alpha/2)^10 = 0.60. The demonstrations do not enter: uniform noise costs the same for ever.
+path with (1 - alpha/2)^10 = 0.60. The number of demonstrations does not matter: the cost of uniform noise never falls.
 """
 
 # %%
@@ -96,14 +96,14 @@ show("lesson_2_weights", draw_weights)
 
 # %% [markdown]
 """**Question 2.** A side state was visited once, and action 2 was recorded. The demonstrator plays action 1 there half
-of the time. Which share of that does each policy keep (its coverage): BC, uniform noise with alpha = 0.1, the
-posterior with lambda = 2?
+of the time. Which share of that probability does each policy keep (its coverage): BC, uniform noise with alpha =
+0.1, the posterior with lambda = 2?
 """
 
 # %% [markdown]
 """**Answer 2.** BC: 0. Uniform noise: alpha/2 = 0.05 out of 0.5, a tenth. The posterior: (0 + 1)/(1 + 2) = 1/3 out of
 0.5, two thirds. So the posterior has more noise than uniform noise where it is needed, and on the path, with its
-500 visits, next to none.
+500 visits, hardly any.
 """
 
 # %%
@@ -148,7 +148,7 @@ assert covered["PostBC"] > 5 * covered["uniform noise"]
 
 # %% [markdown]
 """**Answer 3.** No. It wins where states are visited unevenly: much noise is then wasted on states that are known
-well. In a bandit with one state every weight of noise is as good as the other, and on some processes with few
-demonstrations uniform noise covers more at the same price: see `fig_lambda` (the chain lock), and `fig_frontier`
+well. In a bandit with one state the two kinds of noise are equally good, and on some processes with
+few demonstrations uniform noise covers more at the same price: see `fig_lambda` (the chain lock), and `fig_frontier`
 for the best that any method can do.
 """

@@ -41,7 +41,7 @@ anything, every p is as plausible as any other (the flat prior). Then we see it 
 # %% [markdown]
 """**Answer 1.** 1/7. The rule (Laplace's): add one imaginary case of each kind, so (0 + 1)/(5 + 2). To see that it is
 no trick, draw many demonstrators with p at random, let each toss five times, and keep only those that went left five
-times. Then look what *these* do next.
+times. Then look at what *these* do next.
 """
 
 # %%
@@ -84,8 +84,8 @@ What does this have to do with "noise where the data are few"?
 """
 
 # %% [markdown]
-"""**Answer 2.** 4/5, 1/2 and about 1/100. The noise is not put anywhere by hand: it is what is not known, and where
-much was seen there is little of that. (Lesson 2 shows what happens with the same noise everywhere.)
+"""**Answer 2.** 4/5, 1/2 and about 1/100. The noise is not placed by hand: it reflects what we do not know, and
+where much was seen that is little. (Lesson 2 shows what happens with the same noise everywhere.)
 """
 
 # %%
@@ -107,9 +107,9 @@ mu by least squares to the noisy recordings and that number. Repeat this many ti
 """
 
 # %% [markdown]
-"""**Answer 3.** The fit answers "what would I believe, had the noise fallen otherwise?" The spread of the answers is
+"""**Answer 3.** The fit answers "what would I believe if the noise had been different?" The spread of the answers is
 exactly the posterior's (Lemma 7 of the paper): the fit is a linear function of Gaussian noise, with the posterior's
-mean, and its variance works out the same. With much data the noise averages out, and the answers agree.
+mean, and the same variance. With much data the noise averages out, and the answers agree.
 """
 
 # %%
@@ -131,7 +131,7 @@ assert fit_is_posterior.pvalue > 1e-6
 
 
 def draw_gaussian(figure: Figure) -> None:
-    """Draw the fits to perturbed data beside the exact posterior."""
+    """Draw the fits to perturbed data with the exact posterior."""
     axes = figure.subplots()
     grid = np.linspace(-1, 4, 301)
     axes.hist(draws, bins=50, density=True, color="#CCCCCC")
@@ -203,7 +203,7 @@ for version in spread:
 """**Answer 4.** Narrow on the left with its fourteen demonstrations, wide on the right with two and where there are
 none: that is the paper's claim E4. But neither is *the* posterior. The two ensembles differ most exactly where there
 are few data: what networks do between and beyond the data depends on how they start, on how long they are trained, and
-on the prior that was put in. An ensemble is a good sign of where to be careful, and its scale has to be tuned: that is
+on the prior that was chosen. An ensemble tells well where to be careful, but its scale has to be tuned: that is
 the alpha of the practical method, which plays the demonstrator's action plus alpha times noise of this spread.
 """
 

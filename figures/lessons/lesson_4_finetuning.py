@@ -29,8 +29,8 @@ from tabular.policies import BC, MixtureEstimator, postbc, uniform_noise
 # %% [markdown]
 """## A trunk and six branches.
 
-An episode has H = 12 steps and begins on a trunk. Action 1 stays on the trunk; the others end all hope of reward. In
-each step chance moves us, with probability 0.2, into one of six branches. Each branch has one right action of four,
+An episode has H = 12 steps and begins on a trunk. Action 1 stays on the trunk; the others forfeit the reward. In
+each step we are moved, with probability 0.2, to a random one of six branches. Each branch has one right action of four,
 which leads back. Being on the trunk at the end pays 1. The demonstrator never errs on the trunk, and plays the right
 action of a branch half of the time.
 """
@@ -47,7 +47,7 @@ What does BC play in such a branch? How far can RL get from there?
 """
 
 # %% [markdown]
-"""**Answer 1.** BC plays what was recorded: if that one demonstration erred, it plays that error for ever, with
+"""**Answer 1.** BC plays what was recorded: if that one demonstration erred, it repeats that error with
 probability 1. RL tries nothing else, so it never finds the way back, however long it runs. The best policy that
 plays only what BC plays can be computed exactly: a *plateau*, far below the best.
 """
@@ -145,7 +145,7 @@ assert interval((runs["PostBC"] - runs["BC"])[:, [10]])[0] > 0.15
 
 # %% [markdown]
 """**Answer 3.** For the first few hundred episodes BC is a little ahead; then it reaches its plateau and stays, while
-PostBC passes it and climbs to the best. Uniform noise gets there as well, later: each episode is more likely to be
+PostBC passes it and climbs to the best. Uniform noise gets there as well, but later: each episode is more likely to be
 lost on the trunk, so there is less to learn from. In short: *a policy that starts a little lower and covers everything
 ends higher.*
 """
@@ -158,11 +158,11 @@ earn anything? What will a learner make of that?
 """
 
 # %% [markdown]
-"""**Answer 4.** The noise takes a wrong action on the trunk with probability 3/8 a step, so of a million episodes
-about one earns anything, and what is never rewarded is never learnt: the learner does not move in 20 000 episodes.
-Covering is not enough; the price counts. PostBC's noise is small where all demonstrations agree and were many, and it
-learns. (Do not expect wonders: with 50 steps even BC earns next to nothing here, and none of the three gets anywhere
-in 20 000 episodes.)
+"""**Answer 4.** The noise takes a wrong action on the trunk with probability 3/8 in each step, so of a million
+episodes about one earns anything, and what is never rewarded is never learnt: the learner does not move in 20 000
+episodes. Coverage is not enough; its price matters, too. PostBC's noise is small where there are many demonstrations,
+and it learns. (Do not expect wonders: with 50 steps even BC earns next to nothing here, and none of the three makes any
+progress in 20 000 episodes.)
 """
 
 # %%

@@ -1,1 +1,1 @@
-"""How figures look: sizes, colours, markers, letters of panels, names beside lines."""
+"""How figures look: sizes, colours, markers, letters of panels, names next to lines."""

@@ -1,4 +1,4 @@
-"""Names beside lines and points, in place of a legend, which do not overlap."""
+"""Names next to lines and points, instead of a legend, placed so that they do not overlap."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ def name_ends(axes: Axes, ends: Sequence[End], size: float = 7.0) -> None:
 
 
 class Placer:
-    """Puts names beside points, clear of lines, markers and other names.
+    """Puts names next to points, clear of lines, markers and other names.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Placer:
         self._drawn = [box for line in avoided for box in self._boxes(line)]
 
     def place(self, names: Sequence[str], points: Sequence[Point], colour: str, needed: bool = True) -> int:
-        """Write one of the names beside its point.
+        """Write one of the names next to its point.
 
         Parameters
         ----------

@@ -2,7 +2,7 @@
 
 A name has the same look in every figure. What has no row here (tasks, learners, instances) is drawn as the k-th of a
 series, by `series_colour` and `series_marker`, and panels get their letters from `letter`: each works for any number,
-so that one more member needs no change elsewhere.
+so that one more task or learner needs no change elsewhere.
 """
 
 from collections.abc import Mapping

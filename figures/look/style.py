@@ -273,9 +273,9 @@ def size_in_points(axes: Axes) -> NDArray[np.float64]:
     return np.array([share.width * whole.width, share.height * whole.height]) * 72 / figure.dpi
 
 
-def _fitted(text: str, room: float) -> str:
-    """The text, wrapped in a column where it is longer than its room in points."""
-    return text if _form.get() == "page" else wrapped(text, int(room / LETTER))
+def _fitted(text: str, space: float) -> str:
+    """The text, wrapped in a column where it is longer than its space in points."""
+    return text if _form.get() == "page" else wrapped(text, int(space / LETTER))
 
 
 def name_intervals(axes: Axes, text: str = "95 % intervals") -> None:

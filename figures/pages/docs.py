@@ -24,8 +24,8 @@ def write_docs(root: Path, folders: Sequence[Path]) -> list[str]:
     root : Path
         The checkout.
     folders : sequence of Path
-        Output folders. A figure is taken from the first that has it, the steps and the report from the first that holds
-        a whole run: so figures of full settings can stand before a quick run of everything.
+        Output folders. A figure is taken from the first that contains it, the steps and the report from the first
+        that holds a whole run: so figures with full settings can come before a quick run of everything.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def write_docs(root: Path, folders: Sequence[Path]) -> list[str]:
 
 
 def photograph(page: Path, picture: Path) -> list[str]:
-    """Take a picture of the report's first screen with Chromium; return why not, in sentences, where there is none.
+    """Take a picture of the report's first screen with Chromium; return sentences that say why, if that fails.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ def read_run(folder: Path) -> WholeRun:
 
 
 def record_json(record: Record) -> str:
-    """Write the record with one step or claim a line, so that a change can be read."""
+    """Write the record with one step or claim per line, so that changes are easy to read."""
     figures = _lines(f'"{name}": {_line(figure)}' for name, figure in record.figures.items())
     steps, claims = (_lines(map(_line, entries)) for entries in (record.steps, record.claims))
     parts = (f'"schema": {SCHEMA}', f'"figures": {{{figures}}}', f'"steps": [{steps}]', f'"claims": [{claims}]')
@@ -199,7 +199,7 @@ def lacking_figures(record: Record) -> list[str]:
 
 
 def differences(record: Record, run: WholeRun) -> list[str]:
-    """In what a fresh run differs from the record, in sentences.
+    """Differences of a fresh run from the record, as sentences.
 
     All steps are compared, and the claims of figures that were made with the same profile. Claims of the paper's
     experiments may come out differently. Figures that the run left out are no difference.

@@ -15,7 +15,7 @@ from theory.results import all_results
 
 _INTRODUCTION = (
     "Made by `make docs` from finished runs. `python paper_repro.py --only NAME` makes one of the figures again; "
-    "their numbers and intervals stand in `out/report.html`."
+    "their numbers and intervals are in `out/report.html`."
 )
 
 
@@ -23,14 +23,14 @@ _INTRODUCTION = (
 
 
 def with_parts(text: str, parts: Mapping[str, str], page: str) -> str:
-    """Return a page with its generated parts made anew.
+    """Return a page with its generated parts replaced by new ones.
 
     Parameters
     ----------
     text : str
         With a pair of lines ``<!-- NAME: made by make docs -->`` and ``<!-- end NAME -->`` for each part.
     parts : mapping of str to str
-        What is to stand between these lines, by name of the part.
+        The text between these lines, by name of the part.
     page : str
         Name of the page, for the message.
 
@@ -49,7 +49,7 @@ def with_parts(text: str, parts: Mapping[str, str], page: str) -> str:
 
 
 def made_pages(root: Path, record: Record) -> dict[Path, str]:
-    """Return the pages of a checkout that have generated parts, with these parts made anew, by path."""
+    """Return the pages of a checkout that have generated parts, with these parts replaced by new ones, by path."""
     pages = {}
     for page, makers in PARTS.items():
         parts = {name: maker(record) for name, maker in makers.items()}
@@ -62,16 +62,16 @@ def made_pages(root: Path, record: Record) -> dict[Path, str]:
 
 def summary(record: Record) -> str:
     """Return the README's paragraph that counts the verdicts on the steps, and those on the project's own claims."""
-    theoretical = [claim for claim in record.claims if claim.source not in EMPIRICAL_SOURCES]
-    return f"**Theory.** {_steps_sentence(record.steps)}\nOur own claims about computed data: {_tally(theoretical)}.\n"
+    own = [claim for claim in record.claims if claim.source not in EMPIRICAL_SOURCES]
+    return f"In numbers: {_steps_sentence(record.steps, 'of')}\nOur own claims about computed data: {_tally(own)}.\n"
 
 
-def _steps_sentence(steps: Sequence[StepSummary]) -> str:
+def _steps_sentence(steps: Sequence[StepSummary], first_word: str = "Of") -> str:
     printed, corrected, companion = (
         [s for s in steps if s.form == form] for form in ("printed", "corrected", "companion")
     )
     return (
-        f"Of the paper's {len(printed)} steps and statements, as printed: {_tally(printed)}. "
+        f"{first_word} the paper's {len(printed)} steps and statements, as printed: {_tally(printed)}. "
         f"Their corrections: {_tally(corrected)}. Our own {len(companion)} steps: {_tally(companion)}."
     )
 
@@ -105,7 +105,7 @@ def claims_table(record: Record) -> str:
     groups = [("this project's own", [c for c in record.claims if c.source not in EMPIRICAL_SOURCES])]
     groups += [(f"{name}: {text}", [c for c in record.claims if c.source == name]) for name, text in EMPIRICAL.items()]
     lines = ["| claims about computed data | how they came out |", "|---|---|"]
-    lines += [f"| {name} | {_tally(claims) or 'not put to a test yet'} |" for name, claims in groups]
+    lines += [f"| {name} | {_tally(claims) or 'not tested yet'} |" for name, claims in groups]
     return "\n".join(lines) + "\n"
 
 

@@ -39,7 +39,7 @@ class Slider:
     key : str
         Name in the page's address.
     symbol, label : str
-        Letter and words beside the slider.
+        Letter and words of the slider.
     stops : tuple of float
         Values that the slider can have, rising.
     start : float
@@ -64,7 +64,7 @@ class Picture:
     ----------
     id, title : str
     kind : {"mark", "curve", "bar"}
-        What stands for a policy in it.
+        What represents a policy in it.
     names : tuple of str
         Policies and bounds that it shows, in the order of its legend.
     """
@@ -102,13 +102,13 @@ def stops(low: float, high: float, *, whole: bool = False) -> tuple[float, ...]:
 
 SLIDERS = (
     Slider(key="T", symbol="T", label="demonstrations", stops=stops(1, 10_000, whole=True), start=20, whole=True),
-    Slider(key="w", symbol="w", label="chance of a visit", stops=stops(0.01, 1.0), start=1.0),
+    Slider(key="w", symbol="w", label="probability of a visit", stops=stops(0.01, 1.0), start=1.0),
     Slider(key="A", symbol="A", label="actions", stops=tuple(range(2, 31)), start=10, whole=True),
     Slider(key="p", symbol="p", label="probability of ★", stops=stops(0.005, 0.5), start=0.05),
     Slider(key="alpha", symbol="α", label="weight of noise", stops=tuple(i / 100 for i in range(101)), start=0.25),
     Slider(key="lambda", symbol="λ", label="prior mass", stops=stops(0.1, 100.0), start=4.0),
     Slider(key="gamma", symbol="γ", label="coverage", stops=stops(0.001, 0.5), start=0.02),
-    Slider(key="delta", symbol="δ", label="chance of failure", stops=stops(0.001, 0.5), start=0.1),
+    Slider(key="delta", symbol="δ", label="probability of failure", stops=stops(0.001, 0.5), start=0.1),
     Slider(key="H", symbol="H", label="horizon", stops=stops(1, 100, whole=True), start=20, whole=True),
 )
 """Letters as in the paper; T = demonstrations, w = occupancy of the state, p = probability of the action."""

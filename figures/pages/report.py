@@ -1,8 +1,8 @@
 """The report: every verdict and every figure of a run, in one page that needs no network.
 
 The page has one section for each result (statement, meaning, verdict, claims, figures, steps, errata), then the figures
-of all bounds, the errata, the experiments, and where the results come from. A figure stands where its `SECTION` says,
-and is shown again with the results of its `ALSO`; a claim stands with the result that its source names.
+of all bounds, the errata, the experiments, and where the results come from. A figure is in the section that its
+`SECTION` names, and is shown again with the results of its `ALSO`; a claim is with the result that its source names.
 """
 
 import math
@@ -62,7 +62,7 @@ class ShownClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownFigure:
-    """A figure with its pictures; `section` is where it stands."""
+    """A figure with its pictures; `section` is where it is shown."""
 
     figure: FinishedFigure
     section: str
@@ -87,11 +87,11 @@ class ResultSection:
     steps: tuple[ShownStep, ...]
     claims: tuple[ShownClaim, ...]
     figures: tuple[ShownFigure, ...]
-    """Figures that stand here."""
+    """Figures of this section."""
     also: tuple[ShownFigure, ...]
-    """Figures that stand elsewhere and are shown here again."""
+    """Figures of other sections that are shown here again."""
     see_also: tuple[ShownFigure, ...]
-    """Figures that stand elsewhere and have a claim about this result."""
+    """Figures of other sections with a claim about this result."""
     errata: tuple[Erratum, ...]
 
     @property

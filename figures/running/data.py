@@ -1,4 +1,4 @@
-"""Data files of others, which we may not distribute: the environment variable POSTBC_DATA names their folder.
+"""Third-party data files, which we may not distribute: the environment variable POSTBC_DATA names their folder.
 
 A figure's module names the files that it needs, relative to that folder: ``NEEDS = ("folder/file.csv",)``. A figure
 whose files are not found is left out of a run.

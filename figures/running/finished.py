@@ -17,7 +17,7 @@ class FinishedFigure:
     title: str
     caption: str
     section: str
-    """Where it stands in the report, see `figures.running.registry.FigureEntry`."""
+    """Its section in the report, see `figures.running.registry.FigureEntry`."""
     also: tuple[str, ...]
     """Results with which the report shows it again."""
     claims: tuple[Claim, ...]
@@ -25,7 +25,7 @@ class FinishedFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """A figure that was not made because data files of others were not found."""
+    """A figure that was not made because third-party data files were not found."""
 
     figure: str
     needs: tuple[str, ...]

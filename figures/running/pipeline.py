@@ -71,7 +71,7 @@ def make(name: str, profile: Profile, sweep: Sweep, out: Path, *, from_data: boo
 
 
 def missing_files(name: str, out: Path, *, from_data: bool = False) -> list[str]:
-    """Data files of others without which a figure must be left out.
+    """Third-party data files without which a figure must be left out.
 
     Parameters
     ----------

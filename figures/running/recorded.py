@@ -1,12 +1,12 @@
-"""Recorded tables: results of long experiments, kept in the repository as CSV, and drawn without computing anew.
+"""Recorded tables: results of long experiments, kept in the repository as CSV, and drawn without recomputing them.
 
 A table is `results/<part>.csv`, with a header and one row for each result; all entries are text. Beside it stands its
 record, `<part>.json`: the table's SHA-256 and number of rows, and how many of its blocks it holds. Verdicts rest on
 these tables, so a table that is not the one of its record, or lacks blocks, is refused: fewer rows would give other
 verdicts without notice.
 
-This module says what a recorded table is and knows none: which tables there are, and what their columns mean, belongs
-to the experiment.
+This module says what a recorded table is; which tables there are, and what their columns mean, is up to the
+experiment.
 """
 
 import csv

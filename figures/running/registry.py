@@ -1,7 +1,7 @@
-"""Which figures there are: every file `fig_<name>.py` in a folder ("room") of the package `figures`.
+"""Which figures there are: every file `fig_<name>.py` in a folder of the package `figures`.
 
 A new figure is a new file; nothing else names it. The folders searched are those of `figures.__path__`, so that a test
-can add a folder of its own.
+can add a folder.
 """
 
 import importlib
@@ -55,7 +55,7 @@ class FigureEntry:
     also : tuple of str
         `ALSO`: ids of results with which the report shows it again.
     needs : tuple of str
-        `NEEDS`: data files of others that it needs, see `figures.running.data`.
+        `NEEDS`: third-party data files that it needs, see `figures.running.data`.
     tables : tuple of str
         `TABLES`: recorded tables that it reads beside those of its settings, see `figures.running.recorded`.
     """
@@ -70,13 +70,13 @@ class FigureEntry:
 
 def figure_names() -> list[str]:
     """Names of all figures, in alphabetical order."""
-    return sorted(_rooms())
+    return sorted(_folders())
 
 
 def figure_module(name: str) -> FigureModule:
     """Import the module of a figure."""
-    room = _rooms()[name]
-    return cast(FigureModule, importlib.import_module(f"figures.{room}.{name}"))
+    folder = _folders()[name]
+    return cast(FigureModule, importlib.import_module(f"figures.{folder}.{name}"))
 
 
 def figure_entry(name: str) -> FigureEntry:
@@ -92,18 +92,18 @@ def figure_entry(name: str) -> FigureEntry:
     )
 
 
-def _rooms() -> dict[str, str]:
-    """Room of each figure, by the figure's name.
+def _folders() -> dict[str, str]:
+    """Folder of each figure, by the figure's name.
 
     Raises
     ------
     ValueError
         If two files have one name: names of figures are names of output files, so that one would overwrite the other.
     """
-    rooms: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for path in (path for folder in figures.__path__ for path in sorted(Path(folder).glob("*/fig_*.py"))):
-        name, room = path.stem, path.parent.name
-        if name in rooms:
-            raise ValueError(f"{name} stands in two rooms, figures/{rooms[name]} and figures/{room}; rename one")
-        rooms[name] = room
-    return rooms
+        name, folder = path.stem, path.parent.name
+        if name in folders:
+            raise ValueError(f"{name} is in two folders, figures/{folders[name]} and figures/{folder}; rename one")
+        folders[name] = folder
+    return folders

@@ -8,7 +8,7 @@ A cell is one small part of an experiment, given by its settings: a mapping that
 
 where `canonical` is the cell's JSON with sorted keys. So the generator depends on the run's seed, the experiment's name
 and the cell's settings, and on nothing else: not on the worker, the order, the other cells, or the function's code. The
-reverse holds, too: a setting that is renamed, added or written as 1.0 in place of 1 gives the cell other random
+reverse holds, too: a setting that is renamed, added or written as 1.0 instead of 1 gives the cell other random
 numbers.
 
 Finished cells are kept in a cache under a key of the experiment's name, the function, the seed, the cell, the source
@@ -78,7 +78,7 @@ class Sweep:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def later(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Start work whose result nobody needs before `finish`: in a worker if there is one, else at once."""
+        """Start work whose result is not needed before `finish`: in a worker if there is one, else at once."""
         if self.executor is None:
             work(*arguments)
         else:
@@ -175,7 +175,7 @@ class Sweep:
         try:
             for future in as_completed(pending):
                 keep(pending[future], future.result())
-        except BaseException:  # a stopped run must not wait for cells that nobody will keep
+        except BaseException:  # a stopped run must not wait for cells that will be discarded
             for future in pending:
                 future.cancel()
             raise

@@ -29,7 +29,7 @@ _sum_in_any_order = njit(cache=True, nogil=True, fastmath={"reassoc", "contract"
 
 
 @_sum_in_any_order
-def _inner_product(x, y):  # stands in policy_family.py too: compiled code calls none of another file
+def _inner_product(x, y):  # copied in policy_family.py: files of kernels must not call each other
     total = 0.0
     for i in range(x.size):
         total += x[i] * y[i]

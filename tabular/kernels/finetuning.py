@@ -1,6 +1,6 @@
 """Compiled RL finetuning of a pretrained policy: softmax policy gradients, best of N, optimistic value iteration.
 
-A learner sees its own episodes alone: it gets the process only to roll it out, and to report the exact return J of its
+A learner sees only its own episodes: it gets the process only to roll it out, and to report the exact return J of its
 policy at the checkpoints. With G_h the return of an episode from step h on and b_h(s) the critic, the learners move
 
     gradient   along the mean of (G_h - b_h(s)) grad log pi_h(a|s), the gradient of J
@@ -24,7 +24,7 @@ Steps h count from 0. H steps, S states, A actions, D successors of a pair (s,a)
     critic           (H,S)              b, the mean return from (h,s) on
     visits           (H,S,A) int64      how often each pair was played
     slots            (H,) int64         which successor followed: an index into the list of successors
-    checkpoints      (C,) int64         increasing numbers of episodes; `out` (C,) is J after so many
+    checkpoints      (C,) int64         increasing numbers of episodes; `out` (C,) is J after each of them
 
 Not checked here: shapes, that rows are distributions, that rewards lie in [0, 1], that the batch is at least 1.
 """
@@ -94,7 +94,7 @@ def support_values(successors, probabilities, reward, policy, value):
 
 
 @_jit
-def _draw(rng, row):  # stands in two files of kernels, which must not call each other
+def _draw(rng, row):  # copied in sampling.py: files of kernels must not call each other
     """One draw from a distribution by inversion; never an outcome of probability 0."""
     u = rng.random()
     total = 0.0

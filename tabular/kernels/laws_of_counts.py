@@ -10,7 +10,7 @@ so P[covered | n] is the probability of a box of counts, P[K_a >= m_a for every 
     n, visits         int64       numbers of draws
     p, q              (A,)        probabilities of the actions, and of outcomes put together
     m, at_least       (A,) int64  least counts
-    threshold         (A,)        gamma p, less the relative rounding within which a tie counts as covered
+    threshold         (A,)        gamma p, minus the relative rounding within which a tie counts as covered
     noise_weight      (N,)        a_n for each number of visits
     log_negligible    tails below exp(-log_negligible) are left out
 
@@ -125,7 +125,7 @@ def binomial_masses(n, p, low, out):
     """
     peak = min(max(int((n + 1) * p) - low, 0), out.size - 1)
     out[peak] = binomial_mass(low + peak, n, p)
-    odds = p / (1.0 - p) if p < 1.0 else 0.0  # p = 0 and p = 1: all mass at the peak, nothing beside it
+    odds = p / (1.0 - p) if p < 1.0 else 0.0  # p = 0 and p = 1: all mass at the peak
     for i in range(peak + 1, out.size):
         out[i] = out[i - 1] * (n - low - i + 1) / (low + i) * odds
     for i in range(peak - 1, -1, -1):
@@ -252,7 +252,7 @@ def required(n, weight, threshold, n_actions):
 
 @_jit
 def covered_given_visits(visits, noise_weight, p, threshold, log_negligible, out):
-    """Fill P[the cell is covered | n visits] for each n; 1 where Chernoff's bound leaves a failure of nothing."""
+    """Fill P[the cell is covered | n visits] for each n; 1 where Chernoff's bound on failure is negligible."""
     A = p.size
     m = np.empty(A, np.int64)
     for i in range(visits.size):
@@ -398,7 +398,7 @@ def _group_totals(visits, p, starts, log_negligible):
         share = p[starts[g] : starts[g + 1]].sum()
         if g < G - 1:
             chance[g] = min(1.0, share / left) if left > 0.0 else 0.0
-        left = p[starts[g + 1] :].sum()  # added up afresh: what is subtracted time and again may end beside 0
+        left = p[starts[g + 1] :].sum()  # summed again: repeated subtraction may end next to 0
         least[g] = _window(visits.min(), min(1.0, share / total), log_negligible)[0]
         most[g] = _window(visits.max(), min(1.0, share / total), log_negligible)[1]
     return chance, least, most
@@ -418,7 +418,7 @@ def cell_moves(visits, noise_weight, law, p, threshold, n_actions, starts, turn,
 
     Group g of actions, starts[g] to starts[g+1], sends a visitor there with one probability q, and turn[g] = 1-q+qz. So
     its M visitors count turn[g]^M P[its actions are covered | M], and over the groups, at least two, M is a chain of
-    binomials. What weighs nothing beside `law`, the probability of each n, is left out.
+    binomials. What is negligible relative to `law`, the probability of each n, is left out.
     """
     G, Z = turn.shape
     negligible = math.exp(-log_negligible)

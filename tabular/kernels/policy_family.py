@@ -37,7 +37,7 @@ _CACHED_VISITS = 1024
 
 
 @_sum_in_any_order
-def _inner_product(x, y):  # stands in dynamic_programming.py too: compiled code calls none of another file
+def _inner_product(x, y):  # copied in dynamic_programming.py: files of kernels must not call each other
     total = 0.0
     for i in range(x.size):
         total += x[i] * y[i]
@@ -116,7 +116,7 @@ def _noise_weights(n, alpha, inverse_mass, kept, known):
 
 @_jit
 def _family_values_dense(probabilities, reward, counts, visits, alpha, inverse_mass, value):
-    """As `family_values`, for a full table: two products of matrices a step."""
+    """As `family_values`, for a full table: two products of matrices per step."""
     K, S, A, _ = probabilities.shape
     H, L = counts.shape[0], alpha.size
     kept, known = np.empty((_CACHED_VISITS + 1, L)), np.zeros(_CACHED_VISITS + 1, np.bool_)

@@ -42,7 +42,7 @@ def mixture_policy(counts, visits, noise_weight, out):
             n = visits[h, s]
             a_n = noise_weight[h, s]
             for a in range(A):
-                # n = 0 is a case of its own: a_0 = 1 would not help, because 0 * (0/0) is NaN.
+                # n = 0 is a separate case: a_0 = 1 would not help, because 0 * (0/0) is NaN.
                 out[h, s, a] = (1.0 - a_n) * (counts[h, s, a] / n) + a_n / A if n > 0 else 1.0 / A
 
 

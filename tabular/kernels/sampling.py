@@ -40,7 +40,7 @@ _SHORT_ROW = 16
 
 
 @_jit
-def _draw(rng, row):  # stands in two files of kernels, which must not call each other
+def _draw(rng, row):  # copied in finetuning.py: files of kernels must not call each other
     """One draw from a distribution by inversion; never an outcome of probability 0."""
     u = rng.random()
     total = 0.0

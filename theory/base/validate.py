@@ -1,6 +1,6 @@
-"""Checks of arguments, made once at the public boundary.
+"""Checks of arguments, made once, in public functions.
 
-Every message names the argument, the value and the rule that it breaks. Nothing repairs an input, but for rounding.
+Every message names the argument, the value and the rule that it breaks. No input is repaired, except for rounding.
 """
 
 import operator

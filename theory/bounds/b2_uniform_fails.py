@@ -35,7 +35,7 @@ def paper_alpha_bound(epsilon: float) -> float:
     Returns
     -------
     float
-        Above 1, and then without content, for epsilon above 1/32.
+        Above 1, and so vacuous, for epsilon above 1/32.
 
     Source: B2.10.
     """

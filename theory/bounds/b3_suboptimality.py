@@ -97,7 +97,7 @@ def lemma2_bound(n_states: int, horizon: int, n_demos: int, alpha: float, prior_
     horizon = integer("horizon", horizon, at_least=1)
     n_demos = integer("n_demos", n_demos, at_least=1)
     alpha = real("alpha", alpha, at_least=0.0, at_most=1.0)
-    # 4 log(HT) as another library rounds it must pass, hence the factor.
+    # 4 log(HT) as another library rounds it must pass, which is why there is a factor.
     least = 4.0 * math.log(horizon * n_demos) * (1.0 - 1e-15)
     prior_mass = real("prior_mass", prior_mass, at_least=least, above=0.0)
     noise = horizon * n_states * prior_mass / n_demos

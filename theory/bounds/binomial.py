@@ -61,7 +61,7 @@ def binomial_expectation(
     """
     n_trials = integer("n_trials", n_trials, at_least=0)
     unique, inverse = np.unique(np.asarray(probability, dtype=np.float64), return_inverse=True)
-    for p in unique[[0, -1]] if unique.size else ():  # sorted, NaN last: the ends stand for all
+    for p in unique[[0, -1]] if unique.size else ():  # sorted, NaN last: the ends are checked for all
         real("probability", p, at_least=0.0, at_most=1.0)
     values = np.empty(unique.shape)
     for i, p in enumerate(unique):

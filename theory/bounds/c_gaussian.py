@@ -96,7 +96,7 @@ def perturbed_estimates(
     n_draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw from the posterior by perturbed regressions, one fresh perturbation a draw.
+    """Draw from the posterior by perturbed regressions, one fresh perturbation per draw.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def perturbed_estimates(
     n_draws : int
         At least 1.
     rng : numpy.random.Generator
-        The only source of chance.
+        The only source of randomness.
 
     Returns
     -------

@@ -5,7 +5,7 @@ For lambda >= A, with probability at least 1 - delta, in every state and step:
     PostBC >= gamma pi_beta,    gamma = alpha min{1/(5 log(SH/delta)), 1/(2 lambda)}
 
 Letters: S = n_states, A = n_actions, H = horizon, alpha = weight of the posterior, lambda = prior_mass. Against Lemma 1
-(`b3_coverage`): 5 in place of 64, and no number of actions in the logarithm.
+(`b3_coverage`): 5 instead of 64, and no number of actions in the logarithm.
 """
 
 import math

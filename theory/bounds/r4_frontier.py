@@ -85,7 +85,7 @@ def randomised_frontier(
 
 
 def simple_frontier(suboptimality: float, n_actions: int, rare_probability: float, n_demos: int, delta: float) -> float:
-    """Bound on coverage min{1, xi/((A - 1) alpha q)}: no estimator covers more; attained while arm 1 has room.
+    """Bound on coverage min{1, xi/((A - 1) alpha q)}: no estimator covers more; attained if arm 1 is not exhausted.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@
     R5.3 (Lemma 3)  lambda >= 1.2551 log(SH/delta) suffices                       printed: 4 log(SH/delta)
 
 Letters: S = n_states, H = horizon, T = n_demos, eps = epsilon, alpha = weight of the noise, lambda = prior mass. The
-printed bounds stand in the modules of B.1, B.2 and Lemma 3 (`b1_bc_fails`, `b2_uniform_fails`, `b3_visits`).
+printed bounds are in the modules of B.1, B.2 and Lemma 3 (`b1_bc_fails`, `b2_uniform_fails`, `b3_visits`).
 """
 
 import math

@@ -1,7 +1,7 @@
 """Exact expectations over all data sets of a small instance, with fractions only.
 
 The judge of expectations and probabilities: it shares no code with the bounds, and no code with the simulations, so the
-family of policies stands here once more:
+family of policies is defined here once more:
 
     pi_h(a|s) = (1 - a_n) T_h(s,a)/n + a_n/A,    n = T_h(s),    a_n = alpha lambda/(n + lambda),    a_0 = 1
 

@@ -174,7 +174,7 @@ def _suspects(formula: Formula, budget: int = 4000) -> list[tuple[Fraction, ...]
 
 
 def _picks(sizes: Sequence[int], budget: int) -> list[NDArray[np.int64]]:
-    """Indices of grid points, one array an axis: all of them on up to three axes, else an even sample (Halton's)."""
+    """Indices of grid points, one array per axis: all of them on up to three axes, else an even sample (Halton's)."""
     if len(sizes) <= 3:
         return [np.asarray(g.ravel()) for g in np.meshgrid(*map(np.arange, sizes), indexing="ij")]
     result = []

@@ -41,7 +41,7 @@ def positive_on_box(
     symbols : sequence of Symbol
         The box's coordinates.
     box : tuple of (low, high)
-        Rational ends, one pair a symbol.
+        Rational ends, one pair per symbol.
     constraints : sequence of sympy.Expr, optional
         Boxes on which one of them is negative are left out.
     max_boxes : int
@@ -70,7 +70,7 @@ def positive_on_box(
             margin = min(margin, lower)
             continue
         if max(high - low for low, high in current) < Fraction(1, 2**60):
-            return None  # a zero, or a singularity: cutting on would go on for ever
+            return None  # a zero, or a singularity: the cutting would never end
         for half in _halves(current, widest):
             size = -float(max(high - low for low, high in half))
             heapq.heappush(queue, (size, 2 * count + len(queue), half))
@@ -135,7 +135,7 @@ def _lower_bound(f: Compiled, gradient: Sequence[Compiled], box: Box, sides: Seq
     widest = max(range(len(box)), key=lambda i: float(reach[i].upper()))
     if bool(mean_value > 0):
         return float(mean_value.lower()), widest
-    # The side of largest variation, unless it has become far thinner than the longest: else one side is cut for ever.
+    # The side of largest variation, unless it is far thinner than the longest: else one side would be cut endlessly.
     return None, widest if widths[widest] * 64 > widths[longest] else longest
 
 

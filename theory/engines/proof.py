@@ -1,7 +1,7 @@
 """Engines that decide a step: what is proved, what is refuted, what is neither.
 
 `decide_formula` first looks for a rational point that breaks the formula, and has that point judged by fractions alone;
-then it tries the tactics, each of which proves or keeps silent. Nothing here guesses: what no engine settles is
+then it tries the tactics, each of which proves the formula or gives up. Nothing here guesses: what no engine settles is
 `undecided`, and a check on finitely many cases is `supported`, unless these are all the cases there are.
 """
 
@@ -102,7 +102,7 @@ def all_of(*outcomes: Outcome, detail: str = "") -> Outcome:
     detail : str
         Put before the parts' own details.
     """
-    # A refutation stands whatever else is undecided; otherwise the whole is as weak as its weakest part.
+    # A refutation is final, whatever else is undecided; otherwise the whole is as weak as its weakest part.
     refuted = next((o for o in outcomes if o.verdict == "refuted"), None)
     if refuted is not None:
         return refuted

@@ -1,4 +1,4 @@
-"""Tactics: each proves a formula, or keeps silent (returns None). None ever refutes or guesses.
+"""Tactics: each proves a formula or gives up (returns None). None ever refutes or guesses.
 
     by_identity       both sides simplify to the same expression
     by_coefficients   rational functions: all coefficients have one sign
@@ -72,7 +72,7 @@ def by_intervals(max_boxes: int = 40_000) -> Tactic:
     Parameters
     ----------
     max_boxes : int
-        Effort after which it keeps silent.
+        Effort after which it gives up.
     """
 
     def tactic(formula: Formula) -> Proof | None:

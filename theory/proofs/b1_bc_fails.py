@@ -55,7 +55,7 @@ def _same_rollouts() -> Outcome:
 
 
 def _minimax_formula() -> Formula:
-    """B1.5: M stands for the larger loss, D for the difference of E[pi_hat(a3)]; x2, x3 on M1, y3 on M2."""
+    """B1.5: M is the larger loss, D the difference of E[pi_hat(a3)]; x2, x3 on M1, y3 on M2."""
     m, d, x2, x3, y3 = sympy.symbols("M D x2 x3 y3")
     ranges = (*(between(s, 0, 1) for s in (m, d, x2, x3, y3)),)
     given = (m - (1 - x2), m - (1 - y3), 1 - x2 - x3, d - (y3 - x3))
@@ -157,8 +157,8 @@ RESULT = Result(
     statement="For eps in (0, 1/8] and 1 <= T <= 1/(8 eps), with probability (1 - 4 eps)^T >= 1/2 BC loses 2 eps, "
     "covers nothing, and whatever is learnt from its rollouts loses at least 1/2 on one of two bandits.",
     meaning="With few demonstrations a cloned policy gives probability zero to actions that the demonstrator takes now "
-    "and then. Learning from such a policy's own rollouts cannot find out what those actions are worth, so the loss "
-    "stays.",
+    "and then. Learning from such a policy's own rollouts cannot discover what those actions are worth, so the loss "
+    "remains.",
     latex=r"1 \le T \le \tfrac{1}{8\epsilon} \;\Rightarrow\; "
     r"\Pr\bigl[J(\pi_\beta) - J(\hat\pi_{\mathrm{BC}}) \ge 2\epsilon\bigr] \ge (1-4\epsilon)^T \ge \tfrac12",
     assumptions=("0 < eps <= 1/8", "at least one demonstration"),

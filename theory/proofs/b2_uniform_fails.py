@@ -60,7 +60,7 @@ B2_3 = step(
     "the reward 1 - 2 Delta = 1 - 4 eps lies in [0, 1] for every eps > 0",
     formula=Formula(1 - 4 * EPS, ">=", 0, ranges=(between(EPS, 0, sympy.oo, "()"),)),
     severity="condition",
-    why="eps <= 1/4 is needed; for larger eps the claim holds without content",
+    why="eps <= 1/4 is needed; for larger eps the claim is vacuous",
 )
 B2_3C = joint_step(
     "B2.3",
@@ -223,8 +223,8 @@ STATEMENT = joint_step(
     "for every T and H >= 2 some MDP makes a loss <= eps force alpha <= 32 eps and, with probability >= 1/(4e), gamma "
     "<= 64 eps/A",
     parts=[*(s.decide for s in (B2_1C, B2_5, B2_6, B2_7, B2_8, B2_9C, B2_10, B2_11C, B2_12C, B2_13)), _small_t],
-    why="true with the corrected construction; for eps >= 1/32 it has no content, and T <= 4 is covered by that and by "
-    "k = 1",
+    why="true with the corrected construction; for eps >= 1/32 it is vacuous, and T <= 4 is covered by that and by k = "
+    "1",
 )
 
 RESULT = Result(
@@ -256,8 +256,8 @@ RESULT = Result(
     statement="For T >= 5 and 0 < eps < 1/4 there is an MDP with two actions where an expected loss of at most eps "
     "forces alpha <= 2(1 - (1 - 4 eps)^(1/H)) <= 8 eps, and coverage with probability above 1 - 1/(4 sqrt(e)) forces "
     "gamma <= alpha.",
-    meaning="Noise of one strength everywhere must be weak, or it ruins the states where every action counts. Weak "
-    "noise then hardly covers the states where the data are few: one number cannot serve both.",
+    meaning="If the noise is equally strong everywhere, it must be weak, or it ruins the states where every action "
+    "counts. But weak noise hardly covers the states with few data: no single noise level does both.",
     latex=r"J(\pi_\beta) - \mathbb E\,J(\hat\pi_{u,\alpha}) \le \epsilon \;\Rightarrow\; "
     r"\gamma \le \alpha \le 2\bigl(1-(1-4\epsilon)^{1/H}\bigr) \le 8\epsilon",
     assumptions=("T >= 5", "H >= 2", "0 < eps < 1/4", "k >= ceil(log2 T) - 1", "P_0 normalised"),

@@ -167,8 +167,8 @@ RESULT = Result(
     steps=(B3_1, B3_2, B3_3, B3_3C, B3_4, B3_5, B3_6, B3_7, B3_7C, STATEMENT, STATEMENT_C),
     statement="With probability at least 1 - delta, for all a, s, h: PostBC gives a at least alpha "
     "min{pi_beta(a|s)/(64 log(SAH/delta)), 1/(2 lambda)}.",
-    meaning="PostBC keeps every action of the demonstrator at a share of its probability that does not depend on how "
-    "many demonstrations there are, because it adds noise where visits are few.",
+    meaning="PostBC gives every action at least a share of the demonstrator's probability that does not depend on the "
+    "number of demonstrations, because it adds noise in states with few visits.",
     latex=r"\tilde\pi_h(a\mid s) \ge \alpha\,\min\Bigl\{\frac{\pi_{\beta,h}(a\mid "
     r"s)}{64\log(SAH/\delta)},\frac1{2\lambda}\Bigr\}",
     assumptions=("delta <= 0.9", "lambda >= A"),

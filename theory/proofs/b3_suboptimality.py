@@ -254,8 +254,8 @@ RESULTS = (
         steps=(B3_8, B3_9, B3_10, B3_11, B3_12, B3_13, B3_14, B3_15, LEMMA),
         statement="For lambda >= 4 log(HT): E[J(BC) - J(PostBC)] <= 4 alpha H (H S lambda/T + H(H+1) S/(2 e T)) + H "
         "S/T.",
-        meaning="What PostBC's noise costs falls like one over the number of demonstrations: where a state was seen "
-        "often, next to no noise is left.",
+        meaning="The cost of PostBC's noise is inversely proportional to the number of demonstrations: in states that "
+        "were seen often, hardly any noise is left.",
         latex=r"\mathbb E[J(\hat\pi_{\mathrm{BC}}) - J(\tilde\pi)] \le "
         r"4\alpha H\Bigl(\frac{HS\lambda}{T}+\frac{H(H+1)S}{2eT}\Bigr)+\frac{HS}{T}",
         assumptions=("lambda >= 4 log(HT)",),
@@ -267,8 +267,8 @@ RESULTS = (
         steps=(B3_21, B3_21C, B3_22, B3_22C, MAIN, MAIN_C),
         statement="With lambda = max{A, 4 log(HT)} and alpha = 1/max{A, H, log(HT)}: J(pi_beta) - E J(PostBC) <= 28 "
         "H^2 S log(T)/T for T >= 2, with the coverage of the corrected Lemma 1.",
-        meaning="PostBC loses no more than a constant times what is proved for BC, and covers the demonstrator as "
-        "well: coverage at no cost in the rate.",
+        meaning="PostBC loses at most a constant times the bound that is proved for BC, and also covers the "
+        "demonstrator: coverage at no cost in the rate.",
         latex=r"J(\pi_\beta)-\mathbb E\,J(\tilde\pi)\le 28\,\frac{H^2S\log T}{T}",
         assumptions=("T >= 2",),
     ),

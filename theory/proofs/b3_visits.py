@@ -196,7 +196,7 @@ B3_20 = joint_step(
         lambda: check_cases(_first_visit_cases(least=1), "two states, one step"),
     ],
     severity="condition",
-    why="log(N) is 0 at N = 1; N >= 2 is needed, or 1/(e N) in place of log(N)/N",
+    why="log(N) is 0 at N = 1; N >= 2 is needed, or 1/(e N) instead of log(N)/N",
 )
 B3_20C = joint_step(
     "B3.20",
@@ -236,8 +236,8 @@ RESULTS = (
         steps=(B3_16, B3_17, VISITS),
         statement="For lambda >= 4 log(SH/delta) (1.2551 log(SH/delta) suffices), with probability at least 1 - delta, "
         "for all (s, h): T_h(s) + lambda >= (w_h(s) T + lambda)/2.",
-        meaning="No state is visited much less often in the data than one expects, once lambda is added to its count. "
-        "Lemma 2 rests on it.",
+        meaning="Once lambda is added to its count, no state is visited much less often in the data than expected. "
+        "Lemma 2 relies on this.",
         latex=r"T_h(s) + \lambda \ge \tfrac12\bigl(w_h^{\beta}(s)\,T + \lambda\bigr)",
         assumptions=("lambda >= 4 log(SH/delta)",),
     ),

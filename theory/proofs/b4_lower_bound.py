@@ -33,7 +33,7 @@ B4_1 = step(
     formula=HELLINGER,
     points=[("1/25", "1/100")],
     severity="proof only",
-    why="D_H^2 needs the factor 2; Lemma 5 holds all the same, by another proof",
+    why="D_H^2 needs the factor 2; Lemma 5 still holds, by another proof",
 )
 MERGING = Formula(
     (X**2 + Y**2) * (Z**2 + S**2), ">=", (X * Z + Y * S) ** 2, ranges=tuple(above(v, 0) for v in (X, Y, Z, S))
@@ -199,7 +199,7 @@ COROLLARY = joint_step(
         proves(Formula(T, "<=", 1 / (4 * (1 / (2 * T))), ranges=(above(T, 1, integer=True),))),
     ],
     severity="constant",
-    why="alpha = 1/(2T) breaks T <= 1/(4 alpha); with alpha = 1/(4T) the bound is 16 c log(T)/(A - 1)",
+    why="alpha = 1/(2T) violates T <= 1/(4 alpha); with alpha = 1/(4T) the bound is 16 c log(T)/(A - 1)",
 )
 COROLLARY_C = joint_step(
     "thm-lower-bound-corollary",
@@ -241,7 +241,7 @@ RESULTS = (
         source="B.4, Lemma 5",
         steps=(B4_1, B4_1C, BERNOULLI, B4_3, B4_3C, LEMMA5),
         statement="For j != i and every event E of the data: P_i(E) <= 2 P_j(E) + T alpha.",
-        meaning="A demonstrator that rarely does something else can hardly be told, from few demonstrations, from one "
+        meaning="From few demonstrations, a demonstrator that rarely deviates can hardly be distinguished from one "
         "that never does.",
         latex=r"\Pr_i[E] \le 2\Pr_j[E] + T\alpha",
         assumptions=("the family of B.4",),
@@ -253,9 +253,9 @@ RESULTS = (
         steps=(B4_4, B4_5, B4_6, B4_7, B4_8, B4_8C, THEOREM, THEOREM_C, CONDITION, CONDITION_C, COROLLARY, COROLLARY_C),
         statement="If pi_hat covers gamma with probability at least 3/4 and loses at most xi on every instance, and T "
         "<= 1/(4 alpha), then gamma <= 4 xi/((A - 1) alpha).",
-        meaning="An estimator that loses little cannot cover much: with so few data, some rare action cannot be told "
-        "from the others, and spreading probability over all of them costs return. The paper's last step divides by 4 "
-        "where it must multiply; the trade-off stands, up to a constant factor.",
+        meaning="An estimator that loses little cannot cover much: with so few data the rare actions cannot be "
+        "distinguished, and spreading probability over all of them costs return. The paper's last step divides by 4 "
+        "where it must multiply; the trade-off remains, up to a constant factor.",
         latex=r"\gamma \le \frac{4\xi}{(A-1)\,\alpha}",
         assumptions=("delta <= 1/4", "T <= 1/(4 alpha)", "A >= 2"),
     ),

@@ -1,7 +1,7 @@
 """Steps of `lemma-gaussian-posterior` and `lemma-perturbation` (C), for every number of observations.
 
 Both sides transform alike under an invertible linear map of the action space, and such a map makes Sigma the identity
-and Lambda_0 diagonal at once. So dimension 1 decides all; dimension 2 with full matrices is checked beside it.
+and Lambda_0 diagonal at once. So dimension 1 decides all; dimension 2 with full matrices is checked in addition.
 
 Letters in dimension 1: sigma = Sigma, lambda0 = Lambda_0, total = sum_t x_t, draw = the prior draw. As functions:
 `theory.bounds.c_gaussian`.
@@ -125,7 +125,7 @@ RESULTS = (
         steps=(C_1, C_1C, POSTERIOR),
         statement="The posterior of mu is N(Lambda_post Sigma^-1 sum_t x_t, Lambda_post) with Lambda_post^-1 = "
         "Lambda_0^-1 + T Sigma^-1.",
-        meaning="For continuous actions with Gaussian noise, what is known of the demonstrator's mean after T "
+        meaning="For continuous actions with Gaussian noise, the posterior of the demonstrator's mean action after T "
         "demonstrations is a Gaussian whose width shrinks with T.",
         latex=r"\mu\mid x_{1:T}\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t "
         r"x_t,\Lambda_{\mathrm{post}}\bigr)",
@@ -137,9 +137,9 @@ RESULTS = (
         source="C, Lemma 7",
         steps=(C_2, C_3, C_4, PERTURBATION),
         statement="The minimiser of the perturbed, regularised least squares is distributed exactly as the posterior.",
-        meaning="To draw from that posterior, fit a regression to targets with fresh noise, pulled towards a random "
-        "draw of the prior. An ensemble of such fits is a sample of the posterior: this is what the practical method "
-        "rests on.",
+        meaning="To draw from that posterior, fit a regression to targets with fresh noise, regularised towards a "
+        "random draw from the prior. An ensemble of such fits is a sample of the posterior: the practical method "
+        "relies on this.",
         latex=r"\hat\mu(\tilde x,\tilde\mu)\sim\mathcal N\bigl(\Lambda_{\mathrm{post}}\Sigma^{-1}\textstyle\sum_t "
         r"x_t,\Lambda_{\mathrm{post}}\bigr)",
         assumptions=("Sigma and Lambda_0 positive definite", "fresh, independent perturbations"),

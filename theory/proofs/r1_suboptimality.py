@@ -245,8 +245,8 @@ RESULT = Result(
     steps=(R1_1, R1_2, R1_3, R1_4, R1_5, R1_6, R1),
     statement="For every T >= 1, alpha in [0, 1] and lambda > 0: |J(pi_beta) - E J(PostBC)| <= (1 - 1/A) sum_h (H - h "
     "+ 1) sum_s {(1 - alpha) w(1 - w)^T + alpha w E[lambda/(Bin(T, w) + lambda)]}.",
-    meaning="The logarithm in the paper's rate is not needed: the loss is bounded by a plain sum over states, which on "
-    "a process made for it is within a few per cent of the truth.",
+    meaning="The logarithm in the paper's rate is not needed: the loss is bounded by a sum over states, which on a "
+    "process constructed for it is within a few per cent of the true loss.",
     latex=r"|J(\pi_\beta)-\mathbb E\,J(\tilde\pi)|\le\Bigl(1-\tfrac1A\Bigr)\sum_h (H-h+1)\sum_s w\,\mathbb "
     r"E\,a_{\mathrm{Bin}(T,w)}",
     assumptions=("rewards in [0, 1]", "T >= 1"),

@@ -1,4 +1,4 @@
-"""Steps of the companion's R2: coverage with the paper's prior mass, without log A and with 5 in place of 64.
+"""Steps of the companion's R2: coverage with the paper's prior mass, without log A and with 5 instead of 64.
 
 Letters: n visits, k of them with the action, p its probability under the demonstrator, A actions, lambda the prior
 mass, L = log(SH/delta), M = max{5 L, 2 lambda} and m = M/2. The bound as a function: `theory.bounds.r2_coverage`.
@@ -106,8 +106,8 @@ RESULT = Result(
     steps=(R2_1, R2_2, R2_3, R2),
     statement="For lambda >= A >= 2, with probability at least 1 - delta: PostBC >= pi_beta alpha min{1/(5 "
     "log(SH/delta)), 1/(2 lambda)} everywhere.",
-    meaning="With the paper's own lambda, up to twelve times the coverage that Lemma 1 promises can be promised, and "
-    "the number of actions need not enter the logarithm.",
+    meaning="With the paper's own lambda, up to twelve times the coverage of Lemma 1 can be guaranteed, and the number "
+    "of actions need not enter the logarithm.",
     latex=r"\gamma \ge \alpha\min\Bigl\{\frac1{5\log(SH/\delta)},\frac1{2\lambda}\Bigr\}",
     assumptions=("lambda >= A", "A >= 2 (A = 1 is trivial)", "0 < delta < 1"),
 )

@@ -147,8 +147,8 @@ RESULT = Result(
     steps=(R3_1, R3_1K, R3_2, R3_3, R3),
     statement="For every lambda > 0, with probability at least 1 - delta: PostBC >= pi_beta min{1/(4L'), (alpha/A) "
     "kappa(lambda/L')}, L' = log(2SAH/delta).",
-    meaning="Coverage can be promised for any prior mass, also a small one, which costs less return. It says which "
-    "lambda to take: about half of L'.",
+    meaning="Coverage can be guaranteed for any prior mass, also for a small one, which costs less return. The bound "
+    "says which lambda to choose: about half of L'.",
     latex=r"\gamma \ge \min\Bigl\{\frac1{4L'},\frac{\alpha}{A}\,\kappa(\lambda/L')\Bigr\},\quad "
     r"L'=\log\frac{2SAH}{\delta}",
     assumptions=("lambda > 0", "A >= 2", "0 < delta < 1"),

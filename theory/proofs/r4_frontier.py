@@ -234,7 +234,7 @@ RESULT = Result(
     statement="On the family of B.4, with q = 1 - delta/(1 - alpha)^T > 0, the largest coverage at suboptimality xi is "
     "min{xi/((A-1) alpha q), 1/(1 + m alpha)}, m = max(0, ceil((A-1) q - delta)); for deterministic maps of the data "
     "it is min{xi/((A-1) alpha), 1/(1 + (A-1) alpha)}.",
-    meaning="On the paper's family of bandits, this is exactly the most that an estimator can cover at a given loss.",
+    meaning="This is exactly the largest coverage of any estimator at a given loss, on the paper's family of bandits.",
     latex=r"\gamma^\star=\min\Bigl\{\frac{\xi}{(A-1)\alpha q},\frac1{1+m\alpha}\Bigr\},\quad "
     r"q=1-\frac{\delta}{(1-\alpha)^T},\ m=\max\{0,\lceil (A-1)q-\delta\rceil\}",
     assumptions=("A >= 2", "0 < alpha < 1", "q > 0"),

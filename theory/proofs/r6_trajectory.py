@@ -226,9 +226,9 @@ RESULT = Result(
     steps=(R6_1, R6_2, R6_3, R6_4, R6_5, R6),
     statement="For the posterior policy with lambda >= A: E KL(P_beta || P_post) <= H S (lambda - 1)/(T + 1), and an "
     "event of probability p under the demonstrator keeps at least exp(-(KL + h(p))/p).",
-    meaning="The posterior covers not only single actions but whole trajectories, in the sense of information: its "
-    "mean distance to the demonstrator's trajectories falls like 1/T, whereas BC's is infinite and uniform noise's "
-    "does not fall to zero.",
+    meaning="The posterior covers not only single actions but whole trajectories: the expected KL divergence of its "
+    "trajectories from the demonstrator's falls like 1/T, whereas BC's is infinite and uniform noise's does not fall "
+    "to zero.",
     latex=r"\mathbb E\,\mathrm{KL}(P_\beta\,\|\,P_{\mathrm{post}})\le\frac{HS(\lambda-1)}{T+1}",
     assumptions=("lambda >= A", "alpha = 1"),
 )
