@@ -111,8 +111,8 @@ def claim(
         return None
     return Claim(
         id=claim_id(name), source=source, relation=">=", interval=Interval(low, high), bound=bound, evidence="sampled",
-        detail=f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; {1 - ALL_AT_ONCE:.0%} interval by "
-        f"the studentised bootstrap of the pairs, simultaneous over {judged_together}; p = {p:.3g} (sign-flip test, "
+        detail=f"{subject}: mean {mean:+.3f} over {int(judgement['n'][index])} seeds; {1 - ALL_AT_ONCE:.0%} interval "
+        f"by the studentised bootstrap of the pairs, simultaneous over {judged_together}; p = {p:.3g} (sign-flip test, "
         f"Holm-adjusted over the same); decided only if p is at most {SIGNIFICANT:g}.",
         p_value=p,
     )  # fmt: skip

@@ -212,8 +212,8 @@ def check(arrays: Arrays) -> Sequence[Claim]:
               "by a linear program."),
         Claim(id="bc-fails-minimax-form", source="R5", relation="<=", interval=Interval.point(float(lp_error)),
               bound=1e-9, evidence="exact",
-              detail="Largest difference of the linear program from (1/2)(1 - 2q)^n, q the probability of each rewarded "
-              "arm."),
+              detail="Largest difference of the linear program from (1/2)(1 - 2q)^n, q the probability of each "
+              "rewarded arm."),
     ]  # fmt: skip
 
 
