@@ -23,7 +23,7 @@ The mean is kept by k_j + t_j = 1. Only the first step differs, since the latent
 1 + v/sigma_0^2, v = 1 the variance of standardised chunks, and its k and `start` keep f as it is.
 
 Largest relative error of the deviation from 0.02 to 4, with levels from 8 (20) to 0.03: 2.4 % (4.5 %) at 4 levels,
-0.6 % (1.1 %) at 5, 0.4 % (0.5 %) at 8, 0.9 % at 100; fewer than 4 are too few. A law narrower than 0.02, even a constant,
+0.6 % (1.1 %) at 5, 0.4 % (0.5 %) at 8, 0.9 % at 100; 3 or fewer are too few. A law narrower than 0.02, or constant,
 comes out with a deviation of 0.008 to 0.02. The mean m is returned as m times 1.001, 1, 0.982 and 0.873 at the
 deviations 0.5, 1, 2 and 4 from level 8, and as m times 1, 1, 0.999 and 0.987 from level 20.
 
