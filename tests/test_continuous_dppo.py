@@ -97,15 +97,17 @@ def test_ppo_training_is_adam_on_the_clipped_objective():
 # --- on a cloned policy -----------------------------------------------------------------------------------------------
 
 
-def cloned(path="diffusion", observation_dim=3):
+def cloned(path="diffusion", observation_dim=3, **options):
     rng = np.random.default_rng(9)
     shown = Demonstrations(rng.normal(size=(20, observation_dim)), rng.uniform(-1, 1, size=(20, 2)), np.array([8, 20]))
-    return clone(shown, 2, np.random.SeedSequence(10), path=path, hidden=(6,), training=Training(n_steps=5, batch=8))
+    training = Training(n_steps=5, batch=8)
+    return clone(shown, 2, np.random.SeedSequence(10), path=path, hidden=(6,), training=training, **options)
 
 
 @pytest.mark.parametrize("path", ["diffusion", "flow"])
-def test_inner_steps_have_the_density_of_their_chain(path):
-    policy, rng, K = cloned(path), np.random.default_rng(11), 3
+@pytest.mark.parametrize("with_residual", [False, True])
+def test_inner_steps_have_the_density_of_their_chain(path, with_residual):
+    policy, rng, K = cloned(path, with_residual=with_residual), np.random.default_rng(11), 3
     seen = rng.normal(size=(4, 3))
     chain = policy.chain(seen, rng, floor=0.1)
     truth = policy.chain_log_likelihood(seen, chain, floor=0.1)[-K:]
