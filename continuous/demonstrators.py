@@ -4,6 +4,8 @@ The action at step t is plan(state, style) + m_t, clipped to [-1, 1], where
 
     m_t = 0.7 m_{t-1} + s N(0, I)      (a discrete Ornstein-Uhlenbeck process)
 
+with a smaller s in the third and later entries where the script is calmer there.
+
 The style is a factor of speed, and which way round an obstacle. Only successful episodes are kept, as people do when
 they record demonstrations. The kept ones are not a sample of what the demonstrator does, so the number of attempts is
 reported with them.
@@ -172,7 +174,7 @@ def _plan_push(s: FloatArray, style: Style) -> FloatArray:
 
 def _plan_stick_with_schedules(s: FloatArray, style: Style) -> FloatArray:
     """Move as on stick, and follow every schedule."""
-    further = scheduled_actions(s[:, 2], 2 + s.shape[1] - 6)
+    further = scheduled_actions(s[:, 2], s.shape[1] - 4)
     return np.column_stack([_plan_stick(s[:, :6], style), further])
 
 
