@@ -128,11 +128,16 @@ def postbc_success(lane: FactoredLane, n_demos: int, n_visits: int, alpha: float
 
 
 def best_uniform_alpha(lane: FactoredLane) -> float:
-    """Level at which uniform noise succeeds most often: A/((A-1)(N+1)), or 1 if N = 0.
+    """Level alpha at which uniform noise succeeds most often.
 
     Parameters
     ----------
     lane : FactoredLane
+
+    Returns
+    -------
+    float
+        A/((A-1)(N+1)), or 1 if N = 0.
 
     Source: R7.2.
     """
@@ -142,11 +147,16 @@ def best_uniform_alpha(lane: FactoredLane) -> float:
 
 
 def best_uniform_success(lane: FactoredLane) -> float:
-    """Largest success probability of uniform noise: w/((A-1)(N+1)) (1 - 1/(N+1))^N, or w/A if N = 0.
+    """Largest success probability of uniform noise.
 
     Parameters
     ----------
     lane : FactoredLane
+
+    Returns
+    -------
+    float
+        w/((A-1)(N+1)) (1 - 1/(N+1))^N, or w/A if N = 0.
 
     Source: R7.2.
     """
@@ -154,12 +164,17 @@ def best_uniform_success(lane: FactoredLane) -> float:
 
 
 def best_uniform_bounds(lane: FactoredLane) -> tuple[float, float]:
-    """Bounds on the largest success probability of uniform noise: w/(e(A-1)(N+1)) and w/(2(A-1)(N+1)).
+    """Bounds on the largest success probability of uniform noise.
 
     Parameters
     ----------
     lane : FactoredLane
         With N at least 1.
+
+    Returns
+    -------
+    low, high : float
+        w/(e(A-1)(N+1)) and w/(2(A-1)(N+1)).
 
     Source: R7.2.
     """
@@ -170,13 +185,18 @@ def best_uniform_bounds(lane: FactoredLane) -> tuple[float, float]:
 
 
 def leaving_probability(lane: FactoredLane, weight: float) -> float:
-    """Probability that a rollout leaves the lane: 1 - (1 - c x)^(d(H-1)).
+    """Probability that a rollout leaves the lane.
 
     Parameters
     ----------
     lane : FactoredLane
     weight : float
         x in [0, 1]: alpha of uniform noise, or alpha lambda/(T + lambda) of PostBC.
+
+    Returns
+    -------
+    float
+        1 - (1 - c x)^(d(H-1)).
 
     Source: R7.1.
     """
