@@ -140,11 +140,17 @@ def check_written_demonstrations(_, folder):
     assert (folder / "demos.csv").exists()
 
 
+def check_noise_of_dimension(printed, _):
+    rows = dict(re.findall(r"(uniform noise|PostBC) ([\d.]+)", printed))
+    assert float(rows["PostBC"]) > 10 * float(rows["uniform noise"]) > 0
+
+
 CHECKS = {
     "coverage {gamma": check_costs_and_coverage,
     "save_policy(": check_noise_and_saved_policy,
     "finetune_dsrl(": check_curve,
     "evaluate(task": check_two_successes,
+    "FactoredLane(": check_noise_of_dimension,
     "write_demonstrations(": check_written_demonstrations,
 }
 """What a script promises, by a phrase that it contains: the first that fits."""
