@@ -12,7 +12,7 @@ A coordinate-wise policy clones each coordinate from that coordinate's counts an
 
 Letters: d = n_coordinates, A = n_actions, H = horizon, w = visit_probability, T = n_demos, n = n_visits.
 
-Source: R7; the closed forms are in `theory.bounds.r7_factored`.
+Source: R7; the closed forms are in `theory.bounds.factored_lane`.
 """
 
 import math
@@ -26,7 +26,7 @@ from tabular.instances import Instance
 from tabular.mdp import FiniteHorizonMDP, FloatArray
 from tabular.policies import PolicyEstimator, checked_estimator
 from theory.base import validate
-from theory.bounds.r7_factored import FactoredLane
+from theory.bounds.factored_lane import FactoredLane
 
 LANE, B, END = range(3)
 """States of the process."""

@@ -153,11 +153,17 @@ def check_bounds_below_pass_rates(printed, _):
     assert rows[-1][1] > 0
 
 
+def check_noise_of_dimension(printed, _):
+    rows = dict(re.findall(r"(uniform noise|PostBC) ([\d.]+)", printed))
+    assert float(rows["PostBC"]) > 10 * float(rows["uniform noise"]) > 0
+
+
 CHECKS = {
     "coverage {gamma": check_costs_and_coverage,
     "save_policy(": check_noise_and_saved_policy,
     "finetune_dsrl(": check_curve,
     "evaluate(task": check_two_successes,
+    "FactoredLane(": check_noise_of_dimension,
     "write_demonstrations(": check_written_demonstrations,
     "play_tries(": check_rising_pass_rates,
     "pass_at_k_bound(": check_bounds_below_pass_rates,

@@ -14,8 +14,8 @@ from tabular.counts import Counts
 from tabular.demonstrations import sample_demonstrations
 from tabular.factored import END, B, FactoredEstimator, factored_lane, recorded_counts, success_probability
 from tabular.policies import BC, MixtureEstimator, PolicyEstimator, postbc, uniform_noise
-from theory.bounds import r7_factored
-from theory.bounds.r7_factored import FactoredLane
+from theory.bounds import factored_lane as closed_forms
+from theory.bounds.factored_lane import FactoredLane
 
 LANES = st.builds(
     FactoredLane,
@@ -34,13 +34,13 @@ MEMBERS = st.builds(postbc, st.floats(0, 1), st.floats(0.1, 20))
 @example(FactoredLane(n_coordinates=1, n_actions=2, horizon=1), 1, 0, postbc(1.0, 1.0))
 def test_success_by_dynamic_programming_is_the_closed_form(lane, n, more, member):
     got = success_probability(lane, member, n + more, n)
-    exact = r7_factored.postbc_success(lane, n + more, n, member.alpha, member.prior_mass)
+    exact = closed_forms.postbc_success(lane, n + more, n, member.alpha, member.prior_mass)
     assert math.isclose(got, exact, rel_tol=1e-11, abs_tol=1e-300)
 
 
 @given(LANES, st.integers(1, 6), st.floats(0, 1))
 def test_success_of_uniform_noise_is_the_closed_form_and_depends_on_no_count(lane, n, alpha):
-    exact = r7_factored.uniform_success(lane, alpha)
+    exact = closed_forms.uniform_success(lane, alpha)
     for n_demos in (n, n + 50):
         got = success_probability(lane, uniform_noise(alpha), n_demos, n)
         assert math.isclose(got, exact, rel_tol=1e-11, abs_tol=1e-300)
@@ -67,7 +67,7 @@ def test_a_rollout_leaves_the_lane_as_often_as_stated(lane):
     )
     estimator = FactoredEstimator(sizes=(lane.n_actions,) * lane.n_coordinates, coordinate=postbc(0.7, 2.0))
     reached = dp.occupancy(factored_lane(sure).mdp, estimator.policy(recorded_counts(sure, 9, 3)))[-1, B].sum()
-    assert math.isclose(1 - reached, r7_factored.leaving_probability(sure, 0.7 * 2.0 / 11.0), abs_tol=1e-12)
+    assert math.isclose(1 - reached, closed_forms.leaving_probability(sure, 0.7 * 2.0 / 11.0), abs_tol=1e-12)
 
 
 def test_demonstrations_of_the_process_have_the_counts_that_are_stated():

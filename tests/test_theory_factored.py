@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from theory.bounds import r7_factored
-from theory.bounds.r7_factored import FactoredLane
+from theory.bounds import factored_lane, r7_factored
+from theory.bounds.factored_lane import FactoredLane
 from theory.proofs.r7_cases import Lane, coordinate_rows, listed_success
 
 ROUNDING = 1 + 1e-9
@@ -62,8 +62,8 @@ def test_success_is_the_sum_over_all_sequences_of_actions(size, is_strict, alpha
     lane = FactoredLane(n_coordinates=d, n_actions=n_actions, horizon=horizon, visit_probability=0.75, strict=is_strict)
     ones = [(0,) * d]
     for prior_mass, got in (
-        (Fraction(mass), r7_factored.postbc_success(lane, n + more, n, alpha, mass)),
-        (None, r7_factored.uniform_success(lane, alpha)),
+        (Fraction(mass), factored_lane.postbc_success(lane, n + more, n, alpha, mass)),
+        (None, factored_lane.uniform_success(lane, alpha)),
     ):
         rows = [coordinate_rows(small, ones * k, Fraction(alpha), prior_mass) for k in (n + more, n)]
         assert math.isclose(got, listed_success(small, *rows, w), rel_tol=1e-12)
@@ -76,10 +76,10 @@ def test_success_is_the_sum_over_all_sequences_of_actions(size, is_strict, alpha
 @example(ONE_STEP, 1.0)
 def test_no_level_of_uniform_noise_beats_the_best(lane, alpha):
     best = r7_factored.best_uniform_success(lane)
-    assert r7_factored.uniform_success(lane, alpha) <= best * ROUNDING
+    assert factored_lane.uniform_success(lane, alpha) <= best * ROUNDING
     at = r7_factored.best_uniform_alpha(lane)
     assert 0 < at <= 1
-    assert r7_factored.uniform_success(lane, at) == best
+    assert factored_lane.uniform_success(lane, at) == best
 
 
 @given(LANES)
@@ -103,11 +103,11 @@ def test_both_ends_are_attained_and_approached():
 def test_the_best_uniform_noise_leaves_the_lane_more_often_than_not_where_state_b_is_tolerant(lane):
     assume(lane.horizon >= 2)
     wide = tolerant(lane)
-    left = r7_factored.leaving_probability(wide, r7_factored.best_uniform_alpha(wide))
+    left = factored_lane.leaving_probability(wide, r7_factored.best_uniform_alpha(wide))
     assert left * ROUNDING >= 0.5
     assert left < 1 - 1 / math.e
     narrow = strict(lane)
-    left = r7_factored.leaving_probability(narrow, r7_factored.best_uniform_alpha(narrow))
+    left = factored_lane.leaving_probability(narrow, r7_factored.best_uniform_alpha(narrow))
     assert (narrow.horizon - 1) / (2 * narrow.horizon - 1) <= left * ROUNDING
 
 
@@ -120,7 +120,7 @@ def test_the_best_uniform_noise_leaves_the_lane_more_often_than_not_where_state_
 def test_the_ratio_is_above_its_bound_from_the_sufficient_number_of_demonstrations_on(lane, n, mass, more):
     wide = tolerant(lane)
     n_demos = max(n, math.ceil(r7_factored.sufficient_demos(wide, mass) * (1 + more)))
-    post = r7_factored.postbc_success(wide, n_demos, n, 1.0, mass)
+    post = factored_lane.postbc_success(wide, n_demos, n, 1.0, mass)
     bound = r7_factored.ratio_bound(wide, n, mass)
     ratio = post / r7_factored.best_uniform_success(wide)
     assert bound <= ratio * ROUNDING
@@ -130,7 +130,7 @@ def test_the_ratio_is_above_its_bound_from_the_sufficient_number_of_demonstratio
 
 @given(LANES, st.integers(1, 1000), st.floats(0, 1), MASSES)
 def test_postbc_leaves_the_lane_at_most_as_often_as_the_bound_says(lane, n_demos, alpha, mass):
-    left = r7_factored.leaving_probability(lane, alpha * mass / (n_demos + mass))
+    left = factored_lane.leaving_probability(lane, alpha * mass / (n_demos + mass))
     assert left <= r7_factored.leaving_bound(lane, n_demos, alpha, mass) * ROUNDING
 
 
@@ -141,8 +141,8 @@ def test_the_strict_ratio_is_between_its_bounds(lane, n, more, mass, alpha):
     low, high = r7_factored.strict_ratio_bounds(narrow, n + more, n, mass)
     best = r7_factored.best_uniform_success(narrow)
     at = r7_factored.best_strict_alpha(narrow, n, mass)
-    assert r7_factored.postbc_success(narrow, n + more, n, at, mass) / best >= low / ROUNDING
-    assert r7_factored.postbc_success(narrow, n + more, n, alpha, mass) / best <= high * ROUNDING
+    assert factored_lane.postbc_success(narrow, n + more, n, at, mass) / best >= low / ROUNDING
+    assert factored_lane.postbc_success(narrow, n + more, n, alpha, mass) / best <= high * ROUNDING
 
 
 def test_a_strict_lane_costs_postbc_the_factor_d_where_a_tolerant_one_does_not():
@@ -151,7 +151,7 @@ def test_a_strict_lane_costs_postbc_the_factor_d_where_a_tolerant_one_does_not()
         for d in (4, 64):
             lane = FactoredLane(n_coordinates=d, n_actions=3, horizon=10, strict=is_strict)
             alpha = r7_factored.best_strict_alpha(lane, 2, 3.0) if is_strict else 1.0
-            post = r7_factored.postbc_success(lane, 10**6, 2, alpha, 3.0)
+            post = factored_lane.postbc_success(lane, 10**6, 2, alpha, 3.0)
             ratios[is_strict, d] = post / r7_factored.best_uniform_success(lane)
     assert ratios[False, 64] > 14 * ratios[False, 4]
     assert ratios[True, 64] < 1.1 * ratios[True, 4]

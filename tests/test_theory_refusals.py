@@ -13,6 +13,7 @@ from theory.bounds import (
     b3_visits,
     b4_lower_bound,
     c_gaussian,
+    factored_lane,
     r1_suboptimality,
     r2_coverage,
     r3_coverage,
@@ -22,7 +23,7 @@ from theory.bounds import (
     r7_factored,
 )
 from theory.bounds.binomial import binomial_pmf
-from theory.bounds.r7_factored import FactoredLane
+from theory.bounds.factored_lane import FactoredLane
 
 LANE = FactoredLane(n_coordinates=2, n_actions=3, horizon=4)
 STRICT = FactoredLane(n_coordinates=2, n_actions=3, horizon=4, strict=True)
@@ -85,13 +86,14 @@ REFUSALS = [
     (r6_trajectory.profile_bound, (-1.0, [1.0]), ValueError, "kl must be at least 0"),
     (r6_trajectory.profile_bound, (1.0, [2.0, 0.5]), ValueError, "thresholds must be at least 1; the smallest is 0.5"),
     (r6_trajectory.uniform_noise_limit, ([[1.0]], [[[0.5, 0.5]]], 2), ValueError, "alpha must be at most 1"),
-    (r7_factored.uniform_success, (LANE, 1.1), ValueError, "alpha must be at most 1"),
-    (r7_factored.postbc_success, (LANE, 1, 2, 1.0, 1.0), ValueError, "n_demos must be at least 2"),
-    (r7_factored.postbc_success, (LANE, 1, 0, 1.0, 1.0), ValueError, "n_visits must be at least 1"),
+    (factored_lane.uniform_success, (LANE, 1.1), ValueError, "alpha must be at most 1"),
+    (factored_lane.postbc_success, (LANE, 1, 2, 1.0, 1.0), ValueError, "n_demos must be at least 2"),
+    (factored_lane.postbc_success, (LANE, 1, 0, 1.0, 1.0), ValueError, "n_visits must be at least 1"),
+    (factored_lane.recorded_weight, (0, 1.0, 1.0), ValueError, "visits must be at least 1"),
     (r7_factored.best_uniform_alpha, ((2, 3, 4),), TypeError, "lane must be of type FactoredLane"),
     (r7_factored.best_uniform_success, (None,), TypeError, "lane must be of type FactoredLane"),
     (r7_factored.best_uniform_bounds, (ONE_STEP,), ValueError, "lane.n_constrained must be at least 1"),
-    (r7_factored.leaving_probability, (LANE, -0.1), ValueError, "weight must be at least 0"),
+    (factored_lane.leaving_probability, (LANE, -0.1), ValueError, "weight must be at least 0"),
     (r7_factored.leaving_bound, (LANE, 0, 1.0, 1.0), ValueError, "n_demos must be at least 1"),
     (r7_factored.sufficient_demos, (LANE, 0.0), ValueError, "prior_mass must be above 0"),
     (r7_factored.ratio_bound, (STRICT, 1, 1.0), ValueError, "lane must be tolerant"),
@@ -153,6 +155,7 @@ def test_a_bound_refuses_a_bad_argument_by_name(function, arguments, error, mess
         r5_sharp_failures,
         r6_trajectory,
         r7_factored,
+        factored_lane,
     ],
 )
 def test_every_bound_has_a_refusal_and_names_its_source(module):

@@ -1,8 +1,8 @@
 """Factored actions: how often a rollout succeeds, against the number of coordinates, and R7's bounds on the ratio.
 
-The process is the lane of R7 (`theory.bounds.r7_factored`): d coordinates with A values each, H steps. T demonstrations
-were recorded, n of which visited state b without a success. A policy clones each coordinate from that coordinate's
-counts; its success probability is a closed form, which small lanes check by dynamic programming.
+The process is the lane of R7 (`theory.bounds.factored_lane`): d coordinates with A values each, H steps. T
+demonstrations were recorded, n of which visited state b without a success. A policy clones each coordinate from that
+coordinate's counts; its success probability is a closed form, which small lanes check by dynamic programming.
 """
 
 import itertools
@@ -21,8 +21,8 @@ from figures.running.artifacts import Arrays
 from figures.running.sweep import Sweep
 from tabular.factored import success_probability
 from tabular.policies import BC, postbc, uniform_noise
-from theory.bounds import r7_factored
-from theory.bounds.r7_factored import FactoredLane
+from theory.bounds import factored_lane, r7_factored
+from theory.bounds.factored_lane import FactoredLane
 from theory.claims import Claim, Interval, Relation
 
 TITLE = "Factored actions: what dimension costs"
@@ -101,21 +101,21 @@ def _quantities(lane: FactoredLane, config: Config) -> dict[str, tuple[float, ..
     level = r7_factored.best_uniform_alpha(lane)
     success = (
         r7_factored.best_uniform_success(lane),
-        r7_factored.postbc_success(lane, T, N_VISITS, alpha, MASS),
-        r7_factored.postbc_success(lane, T, N_VISITS, 0.0, MASS),
+        factored_lane.postbc_success(lane, T, N_VISITS, alpha, MASS),
+        factored_lane.postbc_success(lane, T, N_VISITS, 0.0, MASS),
     )
     if lane.strict:
         low, high = r7_factored.strict_ratio_bounds(lane, T, N_VISITS, MASS)
     else:
         low = r7_factored.ratio_bound(lane, N_VISITS, MASS)
         high = math.e * low
-    searched = max(r7_factored.uniform_success(lane, float(x)) for x in np.geomspace(1e-5, 1.0, config.n_alphas))
+    searched = max(factored_lane.uniform_success(lane, float(x)) for x in np.geomspace(1e-5, 1.0, config.n_alphas))
     return {
         "success": tuple(p / (lane.visit_probability / 2) for p in success),
         "ratio_bounds": (low, high),
         "ends": r7_factored.best_uniform_bounds(lane),
         "best": (success[0], searched),
-        "leaves": tuple(r7_factored.leaving_probability(lane, x) for x in (level, alpha * MASS / (T + MASS))),
+        "leaves": tuple(factored_lane.leaving_probability(lane, x) for x in (level, alpha * MASS / (T + MASS))),
         "leaving_bound": (r7_factored.leaving_bound(lane, T, alpha, MASS),),
         "rollouts": tuple(r7_factored.rollouts_until_success(p, DELTA) for p in success),
     }
@@ -128,8 +128,8 @@ def closed_form_errors(most_coordinates: int) -> list[float]:
         lane = FactoredLane(n_coordinates=d, n_actions=A, horizon=H, visit_probability=0.3, strict=strict)
         for T, alpha in itertools.product((5, 100), (0.2, 1.0)):
             for member, closed in (
-                (uniform_noise(alpha), r7_factored.uniform_success(lane, alpha)),
-                (postbc(alpha, MASS), r7_factored.postbc_success(lane, T, N_VISITS, alpha, MASS)),
+                (uniform_noise(alpha), factored_lane.uniform_success(lane, alpha)),
+                (postbc(alpha, MASS), factored_lane.postbc_success(lane, T, N_VISITS, alpha, MASS)),
             ):
                 errors.append(abs(success_probability(lane, member, T, N_VISITS) / closed - 1))
         errors.append(success_probability(lane, BC, 100, N_VISITS))  # 0
@@ -172,9 +172,10 @@ def check(arrays: Arrays) -> Sequence[Claim]:
          "Largest such ratio over (e/2)H."),
     ]  # fmt: skip
     return [
-        Claim(f"factored-{id}", source, relation, Interval.point(float(value)), bound, "exact", detail)
+        Claim(id=f"factored-{id}", source=source, relation=relation, interval=Interval.point(float(value)), bound=bound,
+              evidence="exact", detail=detail)
         for id, source, relation, value, bound, detail in rows
-    ]
+    ]  # fmt: skip
 
 
 def draw(arrays: Arrays) -> Figure:

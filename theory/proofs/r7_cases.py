@@ -1,6 +1,6 @@
 """The lane of R7 in fractions, with factored actions, and the cases on which its steps are checked.
 
-The process in words: `theory.bounds.r7_factored`. Values of a coordinate are numbered from 0, so that value 1 of the
+The process in words: `theory.bounds.factored_lane`. Values of a coordinate are numbered from 0, so that value 1 of the
 statement is number 0. An infinite prior mass (None) is uniform noise; alpha = 0 is BC.
 """
 

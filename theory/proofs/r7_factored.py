@@ -3,7 +3,8 @@
 Letters: d coordinates with A values each, c = 1 - 1/A, H steps, w the demonstrator's probability of state b, T
 demonstrations of which n >= 1 visited b, x a noise weight, y = c x, N the number of coordinates that must be 1,
 m = N + 1 and u = 1/m; f(m) = (1 - 1/m)^(m-1). In units of the prior mass lambda: t = T/lambda, r = n/lambda, so that
-x_T = 1/(1 + t) and x_n = 1/(1 + r) for alpha = 1. The bounds as functions: `theory.bounds.r7_factored`.
+x_T = 1/(1 + t) and x_n = 1/(1 + r) for alpha = 1. The bounds as functions:
+`theory.bounds.r7_factored`; the process: `theory.bounds.factored_lane`.
 """
 
 import sympy
