@@ -140,8 +140,13 @@ def check_written_demonstrations(_, folder):
     assert (folder / "demos.csv").exists()
 
 
+def check_mean_return(printed, _):
+    assert re.fullmatch(r"mean return -\d+\n", printed)
+
+
 CHECKS = {
     "coverage {gamma": check_costs_and_coverage,
+    "StateAccess(": check_mean_return,
     "save_policy(": check_noise_and_saved_policy,
     "finetune_dsrl(": check_curve,
     "evaluate(task": check_two_successes,
