@@ -25,18 +25,18 @@ HORIZON = 200
 """Steps of an episode where `HORIZONS` has no entry."""
 
 HORIZONS = {
+    "assembly": 200,
+    "basketball": 160,
+    "bin-picking": 220,
+    "box-close": 160,
+    "disassemble": 280,
+    "door-open": 140,
+    "drawer-open": 140,
+    "peg-insert-side": 280,
     "pick-place": 120,
-    "push": 120,
-    "peg-insert-side": 140,
-    "assembly": 140,
-    "bin-picking": 160,
-    "door-open": 130,
-    "basketball": 140,
-    "shelf-place": 140,
-    "drawer-open": 130,
-    "box-close": 140,
+    "push": 150,
 }
-"""Steps of an episode by task."""
+"""Steps of an episode by task: nine tenths of the scripts' successes with the default noise take less."""
 
 VIEWS = ("simulator", "relative")
 """What a policy sees: the simulator's 39 numbers, or 24 that also hold the way from hand to object to goal."""
