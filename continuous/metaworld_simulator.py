@@ -18,12 +18,10 @@ The goal is visible: `_partially_observable = False` alone would leave it clippe
 observation space when it is made. A first state is that of a new environment after one `reset_model`, whose generator
 is seeded by the uniform number. (MetaWorld's own `reset` calls `reset_model` twice and draws twice.)
 
-For the tasks in `QUICK` a step skips the simulator's shaped reward, which takes longer than the physics.
+With a `Quick` rule a step skips the simulator's shaped reward, which takes longer than the physics.
 """
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -32,6 +30,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from continuous.kernels import dynamics
+from continuous.metaworld_success import QUICK
 from continuous.tasks import RUNNING, SUCCEEDED, TIMED_OUT
 
 FloatArray = NDArray[np.float64]
@@ -84,47 +83,6 @@ def new_environment(name: str) -> Any:
     vars(env).pop("sawyer_observation_space", None)  # cached, with bounds 0 for the goal
     env._freeze_rand_vec, env._set_task_called, env.seeded_rand_vec = False, True, True
     return env
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quick:
-    """What a step needs beside the physics.
-
-    Parameters
-    ----------
-    success : callable
-        (environment, position of the object) -> bool: the simulator's own rule.
-    rotation : tuple of str, optional
-        Kind and name of the thing whose rotation matrix the simulator turns into the object's quaternion; one that
-        takes no time to compute if not given.
-    """
-
-    success: Callable[[Any, FloatArray], bool]
-    rotation: tuple[str, str] | None = None
-
-
-def _near(radius: float) -> Callable[[Any, FloatArray], bool]:
-    return lambda env, thing: bool(np.linalg.norm(thing - env._target_pos) <= radius)
-
-
-def _nut_on_peg(env: Any, thing: FloatArray) -> bool:
-    gap = env._target_pos - env.data.site("RoundNut").xpos
-    return bool(np.linalg.norm(gap[:2]) < 0.02 and gap[2] > 0.0)
-
-
-def _peg_in_hole(env: Any, thing: FloatArray) -> bool:
-    gap = env.data.site("pegHead").xpos - env._target_pos
-    return bool(np.linalg.norm(gap * np.array([1.0, 2.0, 2.0])) <= 0.07)
-
-
-QUICK = {
-    "pick-place": Quick(success=_near(0.07), rotation=("geom", "objGeom")),
-    "push": Quick(success=_near(0.05), rotation=("geom", "objGeom")),
-    "bin-picking": Quick(success=_near(0.05)),
-    "assembly": Quick(success=_nut_on_peg),
-    "peg-insert-side": Quick(success=_peg_in_hole, rotation=("site", "pegGrasp")),
-}
-"""By task."""
 
 
 class Simulator:

@@ -25,18 +25,18 @@ HORIZON = 200
 """Steps of an episode where `HORIZONS` has no entry."""
 
 HORIZONS = {
+    "assembly": 200,
+    "basketball": 160,
+    "bin-picking": 220,
+    "box-close": 160,
+    "disassemble": 280,
+    "door-open": 140,
+    "drawer-open": 140,
+    "peg-insert-side": 280,
     "pick-place": 120,
-    "push": 120,
-    "peg-insert-side": 140,
-    "assembly": 140,
-    "bin-picking": 160,
-    "door-open": 130,
-    "basketball": 140,
-    "shelf-place": 140,
-    "drawer-open": 130,
-    "box-close": 140,
+    "push": 150,
 }
-"""Steps of an episode by task."""
+"""Steps of an episode by task: more than most of the scripts' successes take with the default noise."""
 
 VIEWS = ("simulator", "relative")
 """What a policy sees: the simulator's 39 numbers, or 24 that also hold the way from hand to object to goal."""
@@ -104,7 +104,7 @@ def metaworld_script(name: str, *, pace: float = 0.8, noise: float = 0.1) -> Scr
         Factor on the hand's motion at speed 1, above 0. The scripts often move as fast as an action can be; below 1,
         a drawn speed above 1 still makes a difference.
     noise : float, optional
-        Scale of the noise at quality 1, at least 0. At 0.3 most scripts fail.
+        Scale of the noise at quality 1, at least 0. At 0.3, two thirds of pick-place and nine tenths of push fail.
     """
     name = validate.choice("name", name, metaworld_names())
     pace = validate.real("pace", pace, above=0.0)

@@ -158,8 +158,13 @@ def check_noise_of_dimension(printed, _):
     assert float(rows["PostBC"]) > 10 * float(rows["uniform noise"]) > 0
 
 
+def check_mean_return(printed, _):
+    assert re.fullmatch(r"mean return -\d+\n", printed)
+
+
 CHECKS = {
     "coverage {gamma": check_costs_and_coverage,
+    "StateAccess(": check_mean_return,
     "save_policy(": check_noise_and_saved_policy,
     "finetune_dsrl(": check_curve,
     "evaluate(task": check_two_successes,
