@@ -26,9 +26,7 @@ WHOLE_RUN_FILES = ("verdicts.json", "errata.md", "report.html", "explorer.html",
 CELLS = "cells"
 """Folder of finished cells, in the output folder."""
 
-STOPPED = (
-    "Stopped. Finished figures and cells are kept in the output folder; the same command goes on from there."
-)
+STOPPED = "Stopped. Finished figures and cells are kept in the output folder; the same command goes on from there."
 
 # One thread a worker, decided before numpy is imported: cells are the unit of parallel work.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):

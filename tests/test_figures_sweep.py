@@ -267,7 +267,11 @@ def test_finished_cells_that_were_exchanged_are_computed_again(tmp_path, capfd):
     Sweep(5, cache=others).run("another", several, cells[:1])
     Sweep(5, cache=others).run("swaps", draw, [{"size": 3, "scale": 1.0}])
     foreign = [path.read_bytes() for path in sorted(others.iterdir())]
-    for path, content in ((one, second), (two, first), *((path, content) for path in (one, two) for content in foreign)):
+    for path, content in (
+        (one, second),
+        (two, first),
+        *((path, content) for path in (one, two) for content in foreign),
+    ):
         path.write_bytes(content)
         capfd.readouterr()
         found = sweep_.run("swaps", several, cells)
