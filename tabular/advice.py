@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabular.audit_records import CoverageCurve, PlanRow, PlanTable, Recommendation, RecommendedAlpha, Sizes
-from tabular.plan import ANY_POSITIVE, RecordingPlan
+from tabular.plan import ANY_POSITIVE, BeyondSearch, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, log_choice, paper_choice
 from tabular.tally import Tally
 from theory.base import validate
@@ -145,10 +145,17 @@ class UnrecordedAction:
             visits=self.visits,
         )
 
+    def needed(self, estimator: MixtureEstimator, level: float, delta: float) -> int | str | None:
+        """Number of further demonstrations; None where the policy never covers; a text where the search gave up."""
+        try:
+            return self.plan(estimator, level).demonstrations_needed(delta)
+        except BeyondSearch as error:
+            return str(error)
+
     def demonstrations_needed(
         self, policies: Mapping[str, MixtureEstimator], level: float, delta: float
-    ) -> dict[str, int | None]:
-        """Numbers of further demonstrations by policy; None where a policy never covers the action at this level.
+    ) -> dict[str, int | str | None]:
+        """Numbers of further demonstrations by policy, see `needed`.
 
         Parameters
         ----------
@@ -159,7 +166,7 @@ class UnrecordedAction:
         delta : float
             In (0, 1).
         """
-        return {name: self.plan(e, level).demonstrations_needed(delta) for name, e in policies.items()}
+        return {name: self.needed(estimator, level, delta) for name, estimator in policies.items()}
 
     def coverage_curve(self, policies: Mapping[str, MixtureEstimator], level: float) -> CoverageCurve:
         """Exact probability that the action is covered, against the number of further demonstrations.
@@ -172,8 +179,7 @@ class UnrecordedAction:
             gamma, in (0, 1].
         """
         plans = {name: self.plan(estimator, level) for name, estimator in policies.items()}
-        last = math.ceil(6.0 / (self.occupancy * self.probability))
-        more = np.unique(np.linspace(0, last, 61).round().astype(np.int64)).tolist()
+        more = _numbers_shown(validate.real("occupancy * probability", self.occupancy * self.probability, above=1e-290))
         return CoverageCurve(
             occupancy=self.occupancy,
             probability=self.probability,
@@ -181,6 +187,15 @@ class UnrecordedAction:
             more=more,
             covered={name: [plan.coverage_probability(m) for m in more] for name, plan in plans.items()},
         )
+
+
+def _numbers_shown(chance: float) -> list[int]:
+    """Numbers of demonstrations of a curve, up to 6 expected recordings."""
+    last = math.ceil(6.0 / chance)
+    if last >= 2**53:  # numpy's whole numbers end, and doubles no longer tell neighbours apart
+        return [last * i // 60 for i in range(61)]
+    shown: list[int] = np.unique(np.linspace(0, last, 61).round().astype(np.int64)).tolist()
+    return shown
 
 
 def plan_for(tally: Tally, sizes: Sizes, question: Question, advice: Recommendation | None) -> PlanTable:
@@ -233,7 +248,7 @@ def _shown_cells(tally: Tally) -> dict[str, int]:
 
 def needed_with_any(
     action: UnrecordedAction, policies: Mapping[str, MixtureEstimator], level: float, delta: float
-) -> dict[str, int | None]:
+) -> dict[str, int | str | None]:
     """`demonstrations_needed`, and before each policy without noise the number for any probability above 0.
 
     Parameters
@@ -246,9 +261,9 @@ def needed_with_any(
     delta : float
         In (0, 1).
     """
-    needed = {}
+    needed: dict[str, int | str | None] = {}
     for name, estimator in policies.items():
         if estimator.alpha == 0.0:
-            needed[f"{name}, above 0"] = action.plan(estimator, ANY_POSITIVE).demonstrations_needed(delta)
-        needed[name] = action.plan(estimator, level).demonstrations_needed(delta)
+            needed[f"{name}, above 0"] = action.needed(estimator, ANY_POSITIVE, delta)
+        needed[name] = action.needed(estimator, level, delta)
     return needed

@@ -3,6 +3,7 @@
 A cell is a step and a state, or a state alone where the steps are pooled. Shares and probabilities are in [0, 1].
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -172,7 +173,7 @@ class Recommendation:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRow:
-    """Further demonstrations that an action needs, by policy; None where a policy never covers it.
+    """Further demonstrations that an action needs, by policy.
 
     Attributes
     ----------
@@ -181,6 +182,7 @@ class PlanRow:
     visits, occupancy, probability
         Of the cell so far, of the cell, and of the action in it.
     needed : mapping
+        A number; None where a policy never covers; a text that begins with "not found" where the search gave up.
     """
 
     cell: str | None = field(default=None, metadata=OPTIONAL)
@@ -188,7 +190,7 @@ class PlanRow:
     visits: int
     occupancy: float
     probability: float
-    needed: Mapping[str, int | None]
+    needed: Mapping[str, int | str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +267,7 @@ class PlanReport:
 def as_json(value: Any) -> Any:
     """A record as dicts, lists, strings and numbers, ready for `json.dumps`."""
     if isinstance(value, MixtureEstimator):
-        return {"alpha": value.alpha, "lambda": value.prior_mass}
+        return {"alpha": value.alpha, "lambda": None if math.isinf(value.prior_mass) else value.prior_mass}
     if is_dataclass(value):
         entries = [(f, getattr(value, f.name)) for f in fields(value)]
         return {

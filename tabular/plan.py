@@ -20,6 +20,8 @@ import numpy as np
 from scipy import stats
 
 from tabular import one_cell
+from tabular.first_recording import demonstrations_until_recorded
+from tabular.kernels import laws_of_counts
 from tabular.mdp import FloatArray, IntArray
 from tabular.policies import MixtureEstimator, checked_member
 from theory.base import validate
@@ -29,12 +31,26 @@ ANY_POSITIVE = 1e-300
 """A level so low that every positive probability counts as covered."""
 
 MAX_VISITS = 2_000_000
-"""Most visits of one state that a plan looks at."""
+"""Most visits of one state that the search of a plan looks at; closed forms have no limit."""
+
+LEAST_DELTA = 1e-15
+"""Least delta of the search: the laws of visits leave out a probability of 1e-18."""
+
+_LEAST_OCCUPANCY = 1e-290
+"""Least occupancy of the search: below, its quotients overflow."""
+
+_MANY = 2**62
+"""From so many demonstrations on, the visits are taken as Poisson, since whole numbers would overflow. A state with at
+most `MAX_VISITS` visits then has w < 1e-12, which bounds the error (Barbour and Hall)."""
 
 _CHUNK = 1024
 
 _UNLIKELY = 1e-17
 """Above the probability of all the numbers of visits that `one_cell.visit_law` leaves out."""
+
+
+class BeyondSearch(ValueError):
+    """The action is covered at some time, but the search does not reach it; the message says where it gave up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +114,12 @@ class RecordingPlan:
         Returns
         -------
         int or None
-            None where the policy never covers with this confidence, or needs more than `MAX_VISITS` visits.
+            None where the policy never covers with this confidence, however many are recorded.
+
+        Raises
+        ------
+        BeyondSearch
+            If more than `MAX_VISITS` visits are needed (or delta or w is extremely small) and there is no closed form.
 
         Notes
         -----
@@ -106,12 +127,19 @@ class RecordingPlan:
         gives an upper bound that does, so bisection finds a T beyond which the bound is at most delta. The search then
         goes down from there: from T to T - 1 the probability changes by at most w max_n (g(n) - g(n+1)), with n among
         the visits that matter, so it can skip as many T as this slope allows without passing one that fails. It goes
-        down to T/2 at most in one step, so that the visits that matter do not change.
+        down to T/2 at most in one step, so that the visits that matter do not change. Above 2^53, where doubles no
+        longer tell neighbours apart, about 12 digits of the number that is found are right; all are in closed form.
         """
         delta = validate.real("delta", delta, above=0.0, below=1.0)
+        if self._never_covers():
+            return None
+        if self._any_recording_covers():
+            return self._until_recorded(delta)
+        if delta < LEAST_DELTA or self.occupancy < _LEAST_OCCUPANCY:
+            raise BeyondSearch(f"not found: delta below {LEAST_DELTA:g}, or w below {_LEAST_OCCUPANCY:g}")
         later = self._later_misses(delta)
         if later is None:
-            return None
+            return self._far_beyond(delta)
         misses, envelope, tail = later
         high = _first_below(envelope, tail, self.occupancy, delta)
         falls = np.maximum.accumulate(np.append(misses[:-1] - misses[1:], tail)[::-1])[::-1]
@@ -124,6 +152,38 @@ class RecordingPlan:
             fall = self.occupancy * (float(falls[min(least, falls.size - 1)]) + _UNLIKELY)
             high -= 1 + min(high - 1 - half, math.floor(slack / fall))
         return 0
+
+    def _never_covers(self) -> bool:
+        """Whether the share of recordings that a cover needs in the limit is the demonstrator's p, or above."""
+        weight = self._last_weight
+        missing = self.level * self.probability - weight / self.n_actions
+        return missing > 0.0 and (weight == 1.0 or missing / (1.0 - weight) >= self.probability)
+
+    def _any_recording_covers(self) -> bool:
+        return self.estimator.alpha == 0.0 and self.recorded == 0 and self.level <= ANY_POSITIVE
+
+    def _until_recorded(self, delta: float) -> int:
+        visited = self.visits > 0
+        return demonstrations_until_recorded(self.occupancy, self.probability, delta, visited=visited)
+
+    def _far_beyond(self, delta: float) -> int:
+        """The closed form where one recording covers BC's policy for all numbers of visits that matter.
+
+        That is so below n_2 = 1/(gamma p) visits. With T_0 from the closed form, it must be improbable that 2 T_0
+        demonstrations visit the state so often (then the numbers up to there are those of the closed form), and that
+        the action is missed after n_2 visits or more (then so are those beyond, where (1 - w p)^T <= delta^2).
+        Such sums of two bounds stay below delta.
+        """
+        if self.estimator.alpha == 0.0 and self.recorded == 0:
+            enough = self._until_recorded(delta)
+            second = math.floor(1.0 / (self.level * self.probability)) - self.visits
+            mean = 2.0 * enough * self.occupancy
+            seldom = 0.0 < mean < second and (
+                second * math.log(second / mean) - second + mean > one_cell.LOG_NEGLIGIBLE - math.log(delta)
+            )
+            if seldom and self._tail(second) <= 0.5 * delta and delta <= 0.5:
+                return enough
+        raise BeyondSearch(f"not found: over {MAX_VISITS} visits")
 
     def _misses(self, new: IntArray) -> FloatArray:
         """g(n): probability that the action is not covered given n new visits."""
@@ -173,7 +233,16 @@ class RecordingPlan:
 
 
 def _visits(more: int, occupancy: float) -> tuple[IntArray, FloatArray]:
-    return one_cell.visit_law(more, occupancy) if more > 0 else (np.zeros(1, np.int64), np.ones(1))
+    if more == 0:
+        return np.zeros(1, np.int64), np.ones(1)
+    if more < _MANY:
+        return one_cell.visit_law(more, occupancy)
+    mean = more * occupancy
+    reach = math.sqrt(2.0 * mean * one_cell.LOG_NEGLIGIBLE) + 2.0 / 3.0 * one_cell.LOG_NEGLIGIBLE
+    n = np.arange(max(0, math.floor(mean - reach)), math.ceil(mean + reach) + 1)
+    mass = np.empty(n.size)
+    laws_of_counts.poisson_masses(mean, int(n[0]), mass)
+    return n, mass
 
 
 def _expected(values: FloatArray, tail: float, occupancy: float, more: int) -> float:

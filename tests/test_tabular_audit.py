@@ -3,8 +3,11 @@
 import itertools
 import json
 import math
+import subprocess
+import sys
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +24,8 @@ from tabular.policies import BC, posterior
 from theory.bounds.r1_suboptimality import r1_bound, r1_simple_bound
 from theory.bounds.r3_coverage import best_prior_mass, r3_coverage
 from theory.statistics.probability import mean_interval
+
+ROOT = Path(__file__).resolve().parents[1]
 
 HEAD = "episode,step,state,action\n"
 
@@ -301,3 +306,51 @@ def test_a_plan_needs_no_data(tmp_path, capsys):
     assert "<svg" in (tmp_path / "plan.html").read_text()
     assert command.main(["plan", "--occupancy", "0", "--probability", "0.1"]) == 2
     assert "occupancy must be above 0" in capsys.readouterr().err
+
+
+def peak_of(*arguments):
+    """Peak memory in megabytes, and the output, of a command in a process of its own."""
+    program = (
+        "import resource, sys; from tabular.__main__ import main; code = main(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr), done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="units of ru_maxrss differ")
+def test_memory_does_not_grow_with_the_number_of_actions(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("episode,step,state,action\n0,0,a,x\n0,1,b,y\n1,0,a,x\n1,1,b,x\n2,0,a,y\n2,1,c,x\n")
+    few, many = (peak_of("audit", str(data), "--actions", number)[0] for number in ("4", "1000000"))
+    assert many < few + 50
+    few, many = (
+        peak_of("plan", "--occupancy", "0.01", "--probability", "1e-4", "--actions", number)[0]
+        for number in ("4", "1000")
+    )
+    assert many < few + 50
+    assert many < 500
+
+
+def test_a_plan_with_infinite_prior_mass_is_written_and_a_search_that_gave_up_is_named(tmp_path, capsys):
+    arguments = ("--occupancy", "0.01", "--probability", "1e-5", "--prior-mass", "inf", "--out", str(tmp_path))
+    assert command.main(["plan", *arguments]) == 0
+    plan = json.loads((tmp_path / "plan.json").read_text())["plan"]
+    assert plan["policy"] == {"alpha": 1.0, "lambda": None}
+    assert [row["needed"]["BC"] for row in plan["rows"]] == [29957322] * 3 + ["not found: over 2000000 visits"]
+    assert "29957322" in capsys.readouterr().out
+    assert "not found: over 2000000 visits" in (tmp_path / "plan.html").read_text()
+
+
+@pytest.mark.parametrize("occupancy", ["1e-17", "1e-30", "1e-250"])
+def test_a_plan_for_a_state_that_is_hardly_ever_visited_is_a_plan(occupancy, capsys):
+    assert command.main(["plan", "--occupancy", occupancy, "--probability", "0.5"]) == 0
+    assert capsys.readouterr().out.count("\n") > 5
+
+
+def test_a_plan_whose_numbers_have_no_end_is_refused(capsys):
+    assert command.main(["plan", "--occupancy", "1e-320", "--probability", "0.5"]) == 2
+    assert "occupancy * probability must be above 1e-290" in capsys.readouterr().err

@@ -3,12 +3,14 @@
 import math
 from fractions import Fraction
 
+import mpmath
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tabular.exact_coverage import action_coverage_probability
-from tabular.plan import ANY_POSITIVE, RecordingPlan
+from tabular.first_recording import demonstrations_until_recorded
+from tabular.plan import ANY_POSITIVE, BeyondSearch, RecordingPlan
 from tabular.policies import BC, MixtureEstimator, log_choice, posterior, uniform_noise
 from theory.bounds.r3_coverage import r3_coverage
 
@@ -171,3 +173,90 @@ def test_a_number_of_demonstrations_or_a_delta_outside_its_range_is_refused():
         plan.coverage_probability(-1)
     with pytest.raises(ValueError, match=r"delta must be below 1\.0; got 1\.0"):
         plan.demonstrations_needed(1.0)
+
+
+# --- the edges --------------------------------------------------------------------------------------------------------
+
+
+def recorded_with_many_digits(w, p, delta, visited):
+    """Smallest number of demonstrations from which on BC rules the action out with probability delta at most."""
+    with mpmath.workdps(80 - int(math.log10(w * p))):
+        chance, occupied = mpmath.mpf(w) * mpmath.mpf(p), mpmath.mpf(w)
+        enough = int(mpmath.ceil(mpmath.log(mpmath.mpf(delta)) / mpmath.log(1 - chance)))
+        if visited:
+            return enough
+
+        def missed(T):
+            return (1 - chance) ** T - (1 - occupied) ** T
+
+        low = high = enough
+        while high > 0 and missed(high - 1) <= delta:  # down, in steps that double
+            low = max(0, high - max(1, 2 * (enough - high)))
+            if missed(low) > delta:
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    low, high = (middle, high) if missed(middle) > delta else (low, middle)
+                return high
+            high = low
+        return high
+
+
+@pytest.mark.parametrize(
+    ("w", "p", "delta"),
+    [
+        (0.01, 1e-5, 0.05),
+        (1.0, 1e-12, 0.05),
+        (0.3, 1e-3, 1e-100),
+        (1e-9, 1e-9, 0.5),
+        (1e-20, 0.25, 0.01),
+        (0.5, 0.5, 0.3),
+    ],
+)
+@pytest.mark.parametrize("visits", [0, 7])
+def test_the_number_for_any_probability_has_all_digits(w, p, delta, visits):
+    found = RecordingPlan(w, p, 10, BC, ANY_POSITIVE, visits).demonstrations_needed(delta)
+    assert found == recorded_with_many_digits(w, p, delta, visits > 0)
+
+
+@given(st.floats(0.001, 1), st.floats(0.001, 1), st.floats(0.001, 0.9), st.booleans())
+@example(0.5, 0.5, 0.0625, True)  # 0.75^T is never delta
+@example(1.0, 0.5, 0.25, True)  # 0.5^2 is delta exactly
+@example(1.0, 1.0, 0.5, True)
+@example(1.0, 1.0, 0.5, False)
+@example(0.3, 1.0, 0.5, False)
+@example(0.5, 0.5, 0.25, False)  # f(1) is delta exactly, and the peak
+def test_the_closed_form_is_one_more_than_the_last_that_fails(w, p, delta, visited):
+    found = demonstrations_until_recorded(w, p, delta, visited=visited)
+    chance, occupied, limit = Fraction(w) * Fraction(p), Fraction(w), Fraction(delta) * (1 + Fraction(1, 10**40))
+
+    def missed(T):
+        return (1 - chance) ** T - (0 if visited else (1 - occupied) ** T)
+
+    beyond = [found + more for more in (0, 1, 2, 3, 10)]
+    with_few_digits = found > 100  # powers of fractions have many
+    if with_few_digits:
+        exact = RecordingPlan(w, p, 4, BC, ANY_POSITIVE, int(visited)).coverage_probability
+        assert all(exact(T) >= 1 - delta - 1e-12 for T in beyond)
+        assert exact(found - 1) <= 1 - delta + 1e-12
+    else:
+        assert all(missed(T) <= limit for T in beyond)
+        assert found == 0 or missed(found - 1) > limit
+
+
+def test_where_the_search_gives_up_it_says_so_and_never_means_never():
+    for level in (0.01, 0.1):  # one recording covers
+        assert RecordingPlan(0.01, 1e-5, 10, BC, level).demonstrations_needed(0.05) == 29_957_322
+    for plan in (RecordingPlan(0.01, 1e-5, 10, BC, 0.5), RecordingPlan(1.0, 1e-7, 10, posterior(4), 0.1)):
+        with pytest.raises(BeyondSearch, match="not found: over 2000000 visits"):
+            plan.demonstrations_needed(0.05)
+    with pytest.raises(BeyondSearch, match="not found: delta below 1e-15"):
+        RecordingPlan(0.3, 0.3, 10, BC, 0.5).demonstrations_needed(1e-100)
+    for estimator in (BC, posterior(4)):
+        assert RecordingPlan(0.5, 1e-7, 10, estimator, 1.0).demonstrations_needed(0.05) is None
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5])
+def test_a_state_that_is_hardly_ever_visited_needs_as_many_visits_as_a_rare_one(level):
+    """The numbers of visits are Poisson there: T w tends to a limit."""
+    rare, hardly = (w * RecordingPlan(w, 0.3, 10, BC, level).demonstrations_needed(0.05) for w in (1e-8, 1e-30))
+    assert hardly == pytest.approx(rare, rel=1e-6)

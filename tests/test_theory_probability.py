@@ -1,5 +1,6 @@
 import itertools
 import math
+import operator
 import re
 from fractions import Fraction
 
@@ -216,6 +217,17 @@ def test_the_paired_p_value_is_that_of_all_signs(differences):
     found = sum(differences)
     tails = (sum(t >= found for t in totals), sum(t <= found for t in totals))
     truth = min(Fraction(1), Fraction(2 * min(tails), len(totals)))
+    assert paired_p_value(differences, np.random.default_rng(0)) == pytest.approx(float(truth))
+
+
+@given(st.lists(st.tuples(st.sampled_from([-1, 1]), st.integers(-30, 30)), min_size=2, max_size=8))
+@example([(-1, -30), (-1, -10), (1, 0), (-1, 30)])
+def test_the_paired_p_value_of_numbers_of_very_different_size_is_that_of_all_signs_in_fractions(signs_and_powers):
+    differences = [sign * 2.0**power for sign, power in signs_and_powers]
+    sums = [sum((s * Fraction(x) for s, x in zip(signs, differences, strict=True)), Fraction(0))
+            for signs in itertools.product((1, -1), repeat=len(differences))]  # fmt: skip
+    less, more = (sum(side(s, sums[0]) for s in sums) for side in (operator.le, operator.ge))
+    truth = min(Fraction(1), 2 * Fraction(min(less, more), len(sums)))
     assert paired_p_value(differences, np.random.default_rng(0)) == pytest.approx(float(truth))
 
 

@@ -143,7 +143,7 @@ class Sweep:
         return [self._load(name, key, cell) for key, cell in zip(keys, cells, strict=True)]
 
     def _load(self, name: str, key: str, cell: Cell) -> Arrays | None:
-        """Arrays of a finished cell; None where there is none, or, with a warning, where its file is not that cell's."""
+        """Arrays of a finished cell; None without a file, or, with a warning, if the file is not that cell's."""
         if self.cache is None or not (path := self.cache / f"{key}.npz").exists():
             return None
         try:

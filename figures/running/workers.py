@@ -5,8 +5,8 @@ with its parent: on Linux the kernel kills it, and everywhere a thread waits for
 notice of Ctrl-C, which the terminal sends to all processes: the main process decides.
 
 `stop_at_signals` makes INT and TERM end a run within two seconds, however long a cell takes: a thread kills the
-workers, since waiting for their cells takes long. Files are complete or absent (`theory.base.files`), so nothing is lost
-but unfinished cells. This module imports the standard library alone, so that signals are handled before the long
+workers, since waiting for their cells takes long. Files are complete or absent (`theory.base.files`), so nothing is
+lost but unfinished cells. This module imports the standard library alone, so that signals are handled before the long
 imports.
 """
 

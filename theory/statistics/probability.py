@@ -214,7 +214,22 @@ def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutation
     permutations = validate.integer("permutations", permutations, at_least=1)
     if x.size < 2:
         raise ValueError(f"differences must hold at least 2 pairs; got {x.size}")
+
+    def rise(signed: FloatArray, axis: int = -1) -> FloatArray:
+        """Sign of what turning some differences around adds to their sum, 0 for a tie.
+
+        Compared with the size of those that are turned: a tolerance relative to the whole sum would take all that is
+        small beside the largest difference for a tie.
+        """
+        turned = np.where(signed == x, 0.0, x)
+        added = -turned.sum(axis=axis)
+        return np.asarray(np.where(np.abs(added) <= _TIE * np.abs(turned).sum(axis=axis), 0.0, np.sign(added)))
+
     test = stats.permutation_test(
-        (x,), np.mean, permutation_type="samples", vectorized=True, n_resamples=permutations, rng=rng
+        (x,), rise, permutation_type="samples", vectorized=True, n_resamples=permutations, rng=rng
     )
     return float(test.pvalue)
+
+
+_TIE = 1e-14
+"""Sums below this share of the sum of their absolute values are rounding: they count as 0."""
