@@ -150,7 +150,7 @@ class RecordingPlan:
             half = (high - 1) // 2
             least = int(_visits(half, self.occupancy)[0][0])
             fall = self.occupancy * (float(falls[min(least, falls.size - 1)]) + _UNLIKELY)
-            high -= 1 + min(high - 1 - half, math.floor(slack / fall))
+            high -= min(high - half, max(1 + math.floor(slack / fall), high >> 50))  # a step that doubles can tell
         return 0
 
     def _never_covers(self) -> bool:

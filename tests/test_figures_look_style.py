@@ -2,6 +2,7 @@
 
 import itertools
 
+import matplotlib
 import pytest
 
 from figures.look import style
@@ -107,3 +108,10 @@ def test_shaded_bands_are_named_in_the_legend():
     axes = style.new_figure(page=1, column=1).subplots()
     style.name_intervals(axes)
     assert axes.get_legend_handles_labels()[1] == ["95 % intervals"]
+
+
+def test_a_users_settings_of_matplotlib_have_no_effect_on_figures():
+    with style.style():
+        plain = dict(matplotlib.rcParams)
+    with matplotlib.rc_context({"axes.facecolor": "black", "text.usetex": True, "lines.linewidth": 9.0}), style.style():
+        assert dict(matplotlib.rcParams) == plain

@@ -63,10 +63,11 @@ T = TypeVar("T")
 
 @contextmanager
 def style(form: Form = "page") -> Iterator[None]:
-    """Draw and save inside this block, in one of the forms."""
+    """Draw and save inside this block, in one of the forms; a user's matplotlibrc has no effect."""
     before = _form.set(form)
     try:
-        with matplotlib.rc_context(_RC):
+        defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if "backend" not in name}
+        with matplotlib.rc_context({**defaults, **_RC}):
             yield
     finally:
         _form.reset(before)

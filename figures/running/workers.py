@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing.util import _exit_function
+from multiprocessing import util
 from types import FrameType
 from typing import Any
 
@@ -118,7 +118,7 @@ def stop_at_signals(sentence: str) -> None:
 
 def _end(code: int) -> None:
     """End without the interpreter's last collection of garbage, which takes seconds after much was compiled."""
-    _exit_function()  # multiprocessing's own end: it would run after this one, and returns its semaphores
+    util._exit_function()  # type: ignore[attr-defined]  # multiprocessing's own end: it would run after this one, and returns its semaphores
     os._exit(code)
 
 
