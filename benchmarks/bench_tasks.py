@@ -8,7 +8,8 @@ from benchmarks._measure import Row, seconds
 from continuous.demonstrators import SCRIPTS, Style
 from continuous.evaluation import evaluate
 from continuous.linear_quadratic import double_integrator
-from continuous.tasks import TASKS, Task
+from continuous.task_model import Task
+from continuous.tasks import TASKS
 
 MILLION = 1.0
 N = 1000

@@ -35,7 +35,7 @@ from continuous.finetuning import (
 from continuous.kernels import learning
 from continuous.networks import Floats, Network
 from continuous.returns import largest_return
-from continuous.tasks import Task
+from continuous.task_model import Task
 from continuous.training import Training
 from theory.base import validate
 from theory.base.streams import stream, substream

@@ -13,7 +13,7 @@ from continuous.cloning import ClonedPolicy
 from continuous.demonstrations import Demonstrations
 from continuous.ensembles import Recipe, fit_ensemble
 from continuous.evaluation import Decision, evaluate
-from continuous.tasks import Task
+from continuous.task_model import Task
 from theory.base import validate
 from theory.base.streams import substream
 

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from continuous.demonstrations import Demonstrations
+from continuous.five_tasks import tip
 from continuous.kernels import dynamics
 from continuous.many_dimensions import arm_tips, is_stick, joints_of, scheduled_actions
-from continuous.tasks import RUNNING, Registry, Task, tip
+from continuous.task_model import RUNNING, Registry, Task
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

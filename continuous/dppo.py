@@ -30,7 +30,7 @@ from continuous.kernels import learning
 from continuous.networks import Floats, Network
 from continuous.returns import advantages, largest_return
 from continuous.samplers import Denoise, ancestral_by
-from continuous.tasks import Task
+from continuous.task_model import Task
 from continuous.training import Optimiser, Training
 from theory.base import validate
 from theory.base.streams import stream, substream

@@ -21,7 +21,7 @@ from continuous.finetuning import Checkpoints, Finetuned, Pretrained, network_in
 from continuous.networks import Floats
 from continuous.soft_actor_critic import SoftActorCritic, SoftUpdates
 from continuous.steering import RESTS, Steering, random_basis
-from continuous.tasks import Task
+from continuous.task_model import Task
 from theory.base import validate
 from theory.base.streams import stream, substream
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from continuous.tasks import Task
+from continuous.task_model import Task
 from theory.base import validate
 from theory.base.streams import stream
 from theory.claims import Interval

@@ -17,7 +17,7 @@ from continuous.demonstrations import Scale
 from continuous.evaluation import Act, Decision, Evaluation, Policy, evaluate
 from continuous.kernels import dynamics
 from continuous.networks import Floats
-from continuous.tasks import Task
+from continuous.task_model import Task
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

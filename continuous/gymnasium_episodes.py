@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from continuous.kernels import dynamics
-from continuous.tasks import FAILED, RUNNING, SUCCEEDED, TIMED_OUT
+from continuous.task_model import FAILED, RUNNING, SUCCEEDED, TIMED_OUT
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

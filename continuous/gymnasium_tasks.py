@@ -21,7 +21,7 @@ from continuous.gymnasium_episodes import (
     seeded_reset,
 )
 from continuous.kernels import dynamics
-from continuous.tasks import RUNNING, TIMED_OUT, Task
+from continuous.task_model import RUNNING, TIMED_OUT, Task
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

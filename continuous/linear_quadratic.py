@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from continuous.demonstrators import Script, Style
 from continuous.kernels import dynamics
-from continuous.tasks import Task
+from continuous.task_model import Task
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

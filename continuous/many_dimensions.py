@@ -29,8 +29,9 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from continuous.five_tasks import STICK
 from continuous.kernels import dynamics, planar_arm
-from continuous.tasks import STICK, Task, between, placed
+from continuous.task_model import Task, between, placed
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

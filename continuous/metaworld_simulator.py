@@ -31,7 +31,7 @@ from scipy.spatial.transform import Rotation
 
 from continuous.kernels import dynamics
 from continuous.metaworld_success import QUICK
-from continuous.tasks import RUNNING, SUCCEEDED, TIMED_OUT
+from continuous.task_model import RUNNING, SUCCEEDED, TIMED_OUT
 
 FloatArray = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from continuous.demonstrators import Script, Style
 from continuous.metaworld_simulator import FRAME, OBSERVED, VERSION, Simulator, modules
-from continuous.tasks import Task
+from continuous.task_model import Task
 from theory.base import validate
 
 FloatArray = NDArray[np.float64]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from continuous.evaluation import Act, Policy, checked_act, play
-from continuous.tasks import Task
+from continuous.task_model import Task
 from theory.base import validate
 from theory.base.streams import stream, substream
 from theory.claims import Interval

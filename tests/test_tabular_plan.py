@@ -214,7 +214,9 @@ def recorded_with_many_digits(w, p, delta, visited):
 )
 @pytest.mark.parametrize("visits", [0, 7])
 def test_the_number_for_any_probability_has_all_digits(w, p, delta, visits):
-    found = RecordingPlan(w, p, 10, BC, ANY_POSITIVE, visits).demonstrations_needed(delta)
+    found = RecordingPlan(
+        occupancy=w, probability=p, n_actions=10, estimator=BC, level=ANY_POSITIVE, visits=visits
+    ).demonstrations_needed(delta)
     assert found == recorded_with_many_digits(w, p, delta, visits > 0)
 
 
@@ -235,7 +237,9 @@ def test_the_closed_form_is_one_more_than_the_last_that_fails(w, p, delta, visit
     beyond = [found + more for more in (0, 1, 2, 3, 10)]
     with_few_digits = found > 100  # powers of fractions have many
     if with_few_digits:
-        exact = RecordingPlan(w, p, 4, BC, ANY_POSITIVE, int(visited)).coverage_probability
+        exact = RecordingPlan(
+            occupancy=w, probability=p, n_actions=4, estimator=BC, level=ANY_POSITIVE, visits=int(visited)
+        ).coverage_probability
         assert all(exact(T) >= 1 - delta - 1e-12 for T in beyond)
         assert exact(found - 1) <= 1 - delta + 1e-12
     else:
@@ -245,18 +249,39 @@ def test_the_closed_form_is_one_more_than_the_last_that_fails(w, p, delta, visit
 
 def test_where_the_search_gives_up_it_says_so_and_never_means_never():
     for level in (0.01, 0.1):  # one recording covers
-        assert RecordingPlan(0.01, 1e-5, 10, BC, level).demonstrations_needed(0.05) == 29_957_322
-    for plan in (RecordingPlan(0.01, 1e-5, 10, BC, 0.5), RecordingPlan(1.0, 1e-7, 10, posterior(4), 0.1)):
+        assert (
+            RecordingPlan(
+                occupancy=0.01, probability=1e-5, n_actions=10, estimator=BC, level=level
+            ).demonstrations_needed(0.05)
+            == 29_957_322
+        )
+    for plan in (
+        RecordingPlan(occupancy=0.01, probability=1e-5, n_actions=10, estimator=BC, level=0.5),
+        RecordingPlan(occupancy=1.0, probability=1e-7, n_actions=10, estimator=posterior(4), level=0.1),
+    ):
         with pytest.raises(BeyondSearch, match="not found: over 2000000 visits"):
             plan.demonstrations_needed(0.05)
     with pytest.raises(BeyondSearch, match="not found: delta below 1e-15"):
-        RecordingPlan(0.3, 0.3, 10, BC, 0.5).demonstrations_needed(1e-100)
+        RecordingPlan(occupancy=0.3, probability=0.3, n_actions=10, estimator=BC, level=0.5).demonstrations_needed(
+            1e-100
+        )
     for estimator in (BC, posterior(4)):
-        assert RecordingPlan(0.5, 1e-7, 10, estimator, 1.0).demonstrations_needed(0.05) is None
+        assert (
+            RecordingPlan(
+                occupancy=0.5, probability=1e-7, n_actions=10, estimator=estimator, level=1.0
+            ).demonstrations_needed(0.05)
+            is None
+        )
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5])
 def test_a_state_that_is_hardly_ever_visited_needs_as_many_visits_as_a_rare_one(level):
     """The numbers of visits are Poisson there: T w tends to a limit."""
-    rare, hardly = (w * RecordingPlan(w, 0.3, 10, BC, level).demonstrations_needed(0.05) for w in (1e-8, 1e-30))
+    rare, hardly = (
+        w
+        * RecordingPlan(occupancy=w, probability=0.3, n_actions=10, estimator=BC, level=level).demonstrations_needed(
+            0.05
+        )
+        for w in (1e-8, 1e-30)
+    )
     assert hardly == pytest.approx(rare, rel=1e-6)

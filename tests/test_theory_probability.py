@@ -222,6 +222,7 @@ def test_the_paired_p_value_is_that_of_all_signs(differences):
 
 @given(st.lists(st.tuples(st.sampled_from([-1, 1]), st.integers(-30, 30)), min_size=2, max_size=8))
 @example([(-1, -30), (-1, -10), (1, 0), (-1, 30)])
+@example([(-1, 0), (-1, -16), (-1, 30), (1, 30)])
 def test_the_paired_p_value_of_numbers_of_very_different_size_is_that_of_all_signs_in_fractions(signs_and_powers):
     differences = [sign * 2.0**power for sign, power in signs_and_powers]
     sums = [sum((s * Fraction(x) for s, x in zip(signs, differences, strict=True)), Fraction(0))

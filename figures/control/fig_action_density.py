@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from continuous.demonstrators import MEMORY, SCRIPTS, Style
-from continuous.tasks import CORRIDOR
+from continuous.five_tasks import CORRIDOR
 from figures.control import methods
 from figures.control.methods import METHODS
 from figures.control.pretraining import PUBLISHED_EFFORT, QUICK_EFFORT, Effort

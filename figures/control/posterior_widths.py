@@ -14,7 +14,8 @@ from scipy.stats import spearmanr
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.demonstrators import demonstrate
 from continuous.ensembles import Recipe, fit_ensemble
-from continuous.tasks import CORRIDOR, TASKS
+from continuous.five_tasks import CORRIDOR
+from continuous.tasks import TASKS
 from continuous.training import Training
 from figures.control import pretraining
 from figures.control.pretraining import HELD_OUT, ControlCell

@@ -216,14 +216,13 @@ def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutation
         raise ValueError(f"differences must hold at least 2 pairs; got {x.size}")
 
     def rise(signed: FloatArray, axis: int = -1) -> FloatArray:
-        """Sign of what turning some differences around adds to their sum, 0 for a tie.
-
-        Compared with the size of those that are turned: a tolerance relative to the whole sum would take all that is
-        small beside the largest difference for a tie.
-        """
-        turned = np.where(signed == x, 0.0, x)
-        added = -turned.sum(axis=axis)
-        return np.asarray(np.where(np.abs(added) <= _TIE * np.abs(turned).sum(axis=axis), 0.0, np.sign(added)))
+        """Sign of what turning some differences around adds to their sum, 0 for a tie."""
+        turned = np.moveaxis(np.where(signed == x, 0.0, x), axis, -1)
+        added = -turned.sum(axis=-1)
+        signs = np.array(np.sign(added))
+        for place in np.argwhere(np.abs(added) <= _TIE * np.abs(turned).sum(axis=-1)):
+            signs[tuple(place)] = -_exact_sign(turned[tuple(place)])
+        return signs
 
     test = stats.permutation_test(
         (x,), rise, permutation_type="samples", vectorized=True, n_resamples=permutations, rng=rng
@@ -233,3 +232,17 @@ def paired_p_value(differences: ArrayLike, rng: np.random.Generator, permutation
 
 _TIE = 1e-14
 """Sums below this share of the sum of their absolute values are rounding: they count as 0."""
+
+
+def _exact_sign(values: FloatArray) -> float:
+    """Sign of a sum that is summed without rounding, 0 for a tie.
+
+    Equal values of opposite signs cancel first. Otherwise two large ones that cancel would make the tolerance so wide
+    that all smaller values counted as a tie.
+    """
+    net: dict[float, int] = {}
+    for value in values.tolist():
+        net[abs(value)] = net.get(abs(value), 0) + (1 if value > 0 else -1)
+    left = [number * size for size, number in net.items() if size > 0.0 and number]
+    total = math.fsum(left)
+    return 0.0 if abs(total) <= _TIE * math.fsum(map(abs, left)) else math.copysign(1.0, total)
