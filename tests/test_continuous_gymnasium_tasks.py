@@ -13,7 +13,8 @@ from continuous.evaluation import compare, evaluate
 from continuous.gymnasium_episodes import StateAccess
 from continuous.gymnasium_tasks import TaskEnv, task_of
 from continuous.linear_quadratic import double_integrator
-from continuous.tasks import TASKS, TIMED_OUT
+from continuous.task_model import TIMED_OUT
+from continuous.tasks import TASKS
 
 EVERY = [*TASKS.values(), double_integrator().task]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from continuous.demonstrators import SCRIPTS, Script, demonstrate
 from continuous.evaluation import evaluate
+from continuous.five_tasks import STICK
 from continuous.many_dimensions import (
     TUBE,
     arm_task,
@@ -22,7 +23,8 @@ from continuous.many_dimensions import (
     stick_task,
     task_of_family,
 )
-from continuous.tasks import FAILED, RUNNING, STICK, SUCCEEDED, TASKS
+from continuous.task_model import FAILED, RUNNING, SUCCEEDED
+from continuous.tasks import TASKS
 
 SEEDS = st.integers(0, 2**32 - 1)
 DIMENSIONS = [2, 4, 8, 16]

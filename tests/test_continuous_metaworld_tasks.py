@@ -19,7 +19,7 @@ from continuous.evaluation import evaluate
 from continuous.metaworld_simulator import FRAME, modules, new_environment
 from continuous.metaworld_success import QUICK
 from continuous.metaworld_tasks import HORIZONS, metaworld_names, metaworld_script, metaworld_task
-from continuous.tasks import RUNNING, SUCCEEDED, TIMED_OUT
+from continuous.task_model import RUNNING, SUCCEEDED, TIMED_OUT
 from continuous.training import Training
 
 INSTALLED = importlib.util.find_spec("metaworld") is not None and importlib.util.find_spec("mujoco") is not None

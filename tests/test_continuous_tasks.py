@@ -13,8 +13,10 @@ from scipy import stats
 from continuous.cloning import clone
 from continuous.demonstrators import SCRIPTS, Script, demonstrate
 from continuous.evaluation import evaluate
+from continuous.five_tasks import tip
 from continuous.linear_quadratic import double_integrator
-from continuous.tasks import FAILED, RUNNING, SUCCEEDED, TASKS, TIMED_OUT, Task, placed, tip
+from continuous.task_model import FAILED, RUNNING, SUCCEEDED, TIMED_OUT, Task, placed
+from continuous.tasks import TASKS
 from continuous.training import Training
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from continuous.evaluation import evaluate
-from continuous.tasks import CORRIDOR, TASKS
+from continuous.five_tasks import CORRIDOR
+from continuous.tasks import TASKS
 from figures.control import (
     fig_action_density,
     fig_posterior_noise,
