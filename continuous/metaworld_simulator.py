@@ -16,9 +16,8 @@ observed (39)  the simulator's observation: hand, opening, objects (18); the sam
 
 The goal is visible: `_partially_observable = False` alone would leave it clipped to 0, since the environment caches its
 observation space when it is made. A first state is that of a new environment after one `reset_model`, whose generator
-is seeded by the uniform number. (MetaWorld's own `reset` calls `reset_model` twice and draws twice.)
-
-With a `Quick` rule a step skips the simulator's shaped reward, which takes longer than the physics.
+is seeded by the uniform number (MetaWorld's own `reset` draws twice). With a `Quick` rule a step skips the simulator's
+shaped reward, which takes longer than the physics.
 """
 
 import warnings

@@ -10,11 +10,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from continuous.best_of_n import BestOfN, finetune_best_of_n
 from continuous.cloning import clone
+from continuous.curves import area_under_curve, mean_of_last
 from continuous.demonstrations import Demonstrations, Scale
 from continuous.dppo import DPPO, finetune_dppo
 from continuous.dsrl import DSRL, finetune_dsrl
 from continuous.evaluation import evaluate
-from continuous.finetuning import area_under_curve, mean_of_last, roll_out, with_clock
+from continuous.finetuning import roll_out, with_clock
 from continuous.linear_quadratic import LinearQuadratic
 from continuous.tasks import TASKS
 from continuous.training import Training

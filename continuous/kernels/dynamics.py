@@ -1,16 +1,12 @@
 """Compiled dynamics of the control tasks: one step of many episodes at once.
 
-    states, out  (N, width) float64   one row per episode: `STATUS`, `TIME` (steps so far), and the task's own columns,
-                                      which `tasks.py` lists
+    states, out  (N, width) float64   one row per episode: `STATUS`, `TIME` (steps so far), columns of `five_tasks.py`
     actions      (N, D)               in [-1, 1]
     horizon                           steps until an episode runs out of time
-    rewards      (N,)                 filled: 1 in the step that succeeds, else 0; minus the cost in the
-                                      linear-quadratic task
+    rewards      (N,)                 filled: 1 in the step that succeeds, else 0; minus the cost (linear-quadratic)
 
 Kernels copy rows of ended episodes as they are, with reward 0, and raise nothing. A motion that is refused leaves the
-state as it was, but the step counts.
-
-Not checked here: shapes, and that actions are finite and clipped; the caller has done both.
+state as it was, but the step counts. Not checked here: shapes, and that actions are finite and clipped.
 """
 
 import math
